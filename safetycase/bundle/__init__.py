@@ -1,0 +1,1 @@
+"""The container: layout, reader (trusts nothing), writer (all or nothing), arrays."""

@@ -1,0 +1,192 @@
+"""Open a case without trusting it.
+
+The archive is read into memory once, so that what was checked is what is read; members are
+inflated when asked for, within the limits, and checked against their declared size and CRC
+each time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from safetycase.bundle import layout
+from safetycase.bundle.directory import DEFLATED, STORED, Member, read_directory
+from safetycase.digest import FileDigest, sha256_hex
+from safetycase.errors import MalformedInput, TooLarge
+
+_FEED = 1 << 16
+_CHUNK = 1 << 20
+_CACHED_MEMBER = 1 << 24
+
+
+class Container:
+    """An opened case: names, sizes and bytes of its members.
+
+    Made by `open_case` only. Members of up to 16 MiB are kept once read.
+    """
+
+    def __init__(
+        self, archive: bytes, members: dict[str, Member], limits: layout.Limits, where: str
+    ) -> None:
+        """Keep the archive and its checked directory."""
+        self.where = where
+        self._archive = archive
+        self._members = members
+        self._limits = limits
+        self._cache: dict[str, bytes] = {}
+        self._digests: dict[str, FileDigest] = {}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all members, in the order of the archive."""
+        return tuple(self._members)
+
+    @property
+    def archive_sha256(self) -> str:
+        """The SHA-256 of the zip itself: tells two files apart, never two cases."""
+        return sha256_hex(self._archive)
+
+    def __contains__(self, name: object) -> bool:
+        """Whether a member of that name is there."""
+        return name in self._members
+
+    def size(self, name: str) -> int:
+        """The inflated size of a member in bytes, as declared; reading enforces it."""
+        return self._member(name).size
+
+    def read(self, name: str) -> bytes:
+        """A member's bytes; refuses members over `Limits.max_whole`, which are streamed."""
+        if name not in self._cache:
+            if self.size(name) > self._limits.max_whole:
+                expected = f"at most {self._limits.max_whole} bytes to read at once"
+                raise TooLarge(self._place(name), expected, found=str(self.size(name)))
+            data = b"".join(self.stream(name))
+            if len(data) > _CACHED_MEMBER:
+                return data
+            self._cache[name] = data
+        return self._cache[name]
+
+    def stream(self, name: str) -> Iterator[bytes]:
+        """A member's bytes in pieces of at most 1 MiB.
+
+        Size and CRC are known to be right only when the iterator ends without a refusal.
+        """
+        member = self._member(name)
+        end = member.data_offset + member.stored_size
+        stored = memoryview(self._archive)[member.data_offset : end]
+        place = self._place(name)
+        pieces = _inflate(stored, place) if member.method == DEFLATED else _split(stored)
+        size = crc = 0
+        for piece in pieces:
+            size += len(piece)
+            if size > member.size:
+                raise TooLarge(place, f"the declared {member.size} bytes")
+            crc = zlib.crc32(piece, crc)
+            yield piece
+        if (size, crc) != (member.size, member.crc):
+            raise MalformedInput(place, "data of the declared size and CRC")
+
+    def digest(self, name: str) -> FileDigest:
+        """A member's path, size and SHA-256, from its inflated bytes."""
+        if name not in self._digests:
+            hasher = hashlib.sha256()
+            for piece in (self._cache[name],) if name in self._cache else self.stream(name):
+                hasher.update(piece)
+            self._digests[name] = FileDigest(name, self.size(name), hasher.hexdigest())
+        return self._digests[name]
+
+    def bound_digests(self) -> tuple[FileDigest, ...]:
+        """Digests of all members that the case's statement must list, in order of path."""
+        return tuple(self.digest(name) for name in sorted(filter(layout.is_bound, self.names)))
+
+    def _member(self, name: str) -> Member:
+        if name not in self._members:
+            raise MalformedInput(self.where, f"a member {name}")
+        return self._members[name]
+
+    def _place(self, name: str) -> str:
+        return f"{self.where}:{name}"
+
+
+def open_case(
+    source: Path | bytes, *, limits: layout.Limits = layout.DEFAULT_LIMITS
+) -> Container:
+    """The container of a case whose every header is sound; members are not inflated yet.
+
+    Refuses with MalformedInput, UnsafePath or TooLarge. Says nothing of what members hold,
+    beyond the mimetype.
+    """
+    where = "case" if isinstance(source, bytes) else source.name
+    archive = source if isinstance(source, bytes) else _read_archive(source, limits)
+    if len(archive) > limits.max_archive:
+        raise TooLarge(where, f"an archive of at most {limits.max_archive} bytes")
+    members = read_directory(archive, limits=limits, where=where)
+    _refuse_sizes(members, limits, where)
+    _refuse_missing(members, where)
+    container = Container(archive, members, limits, where)
+    if container.read(layout.MIMETYPE_NAME) != layout.MIMETYPE:
+        raise MalformedInput(where, f"the mimetype {layout.MIMETYPE.decode()}")
+    return container
+
+
+def _read_archive(path: Path, limits: layout.Limits) -> bytes:
+    try:
+        if not path.is_file():
+            raise MalformedInput(str(path), "a file")
+        with path.open("rb") as file:
+            return file.read(limits.max_archive + 1)
+    except OSError as error:
+        raise MalformedInput(str(path), "a readable file", found=error.strerror) from None
+
+
+def _refuse_sizes(members: dict[str, Member], limits: layout.Limits, where: str) -> None:
+    total = sum(member.size for member in members.values())
+    if total > limits.max_total:
+        raise TooLarge(where, f"at most {limits.max_total} bytes inflated", found=str(total))
+    for member in members.values():
+        place = f"{where}:{member.name}"
+        if member.size > limits.max_member:
+            raise TooLarge(place, f"at most {limits.max_member} bytes", found=str(member.size))
+        is_dense = member.size > limits.max_ratio * member.stored_size
+        if member.size > limits.ratio_floor and is_dense:
+            raise TooLarge(place, f"at most {limits.max_ratio} times the stored size")
+
+
+def _refuse_missing(members: dict[str, Member], where: str) -> None:
+    missing = [name for name in layout.REQUIRED_NAMES if name not in members]
+    if missing:
+        raise MalformedInput(where, f"a member {missing[0]}")
+    first = next(iter(members.values()))
+    if first.name != layout.MIMETYPE_NAME or first.method != STORED:
+        raise MalformedInput(where, "the mimetype first, and stored")
+
+
+def _split(stored: memoryview) -> Iterator[bytes]:
+    for start in range(0, len(stored), _CHUNK):
+        yield bytes(stored[start : start + _CHUNK])
+
+
+def _inflate(stored: memoryview, place: str) -> Iterator[bytes]:
+    """The inflated data in pieces; data that break, go on after their end or lack one refuse.
+
+    A piece is at most 1 MiB however far it expands, so the caller can stop a bomb.
+    """
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    fed = 0
+    while fed < len(stored) and not inflater.eof:
+        pending: bytes | memoryview = stored[fed : fed + _FEED]
+        fed += len(pending)
+        piece = b""
+        while pending or len(piece) == _CHUNK:
+            try:
+                piece = inflater.decompress(pending, _CHUNK)
+            except zlib.error as error:
+                raise MalformedInput(place, "deflated data", found=str(error)) from None
+            pending = inflater.unconsumed_tail
+            if piece:
+                yield piece
+    if not inflater.eof or inflater.unused_data or fed < len(stored):
+        raise MalformedInput(place, "deflated data that end where the header says")

@@ -1,0 +1,1 @@
+"""Who says so: envelopes, statements, public keys and the signers a user trusts."""

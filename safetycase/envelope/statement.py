@@ -1,0 +1,100 @@
+"""The in-toto Statement that a case's envelope carries: one model, and every file by digest.
+
+Our predicate type is closed: a field we do not know is refused, at every level, since this
+version could not say what it changes. Later versions take another predicate type.
+Format: https://github.com/in-toto/attestation/blob/main/spec/v1/statement.md
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from safetycase import canonical
+from safetycase.digest import FileDigest, as_sha256, sha256_hex, sort_unique
+from safetycase.envelope.dsse import STATEMENT_TYPE, Envelope
+from safetycase.errors import MalformedInput, SchemaViolation
+
+STATEMENT_SCHEMA = "https://in-toto.io/Statement/v1"
+CASE_PREDICATE = "https://safetycase.dev/case/v1alpha"
+SUBJECT_NAME = "model"
+
+_MAX_FILES = 4096
+_LIMITS = canonical.JsonLimits(max_bytes=8 * 2**20, max_depth=8)
+
+
+@dataclass(frozen=True, slots=True)
+class CaseStatement:
+    """The model's manifest digest, and the files that the case consists of, by path."""
+
+    model_manifest_digest: str
+    files: tuple[FileDigest, ...]
+
+
+def write_statement(model_manifest_digest: str, files: Iterable[FileDigest]) -> bytes:
+    """The payload to sign: a Statement in RFC 8785, files in code point order of paths."""
+    as_sha256(model_manifest_digest, where="model manifest digest")
+    return canonical.write(
+        {
+            "_type": STATEMENT_SCHEMA,
+            "subject": [{"name": SUBJECT_NAME, "digest": {"sha256": model_manifest_digest}}],
+            "predicateType": CASE_PREDICATE,
+            "predicate": {"files": [file.to_json() for file in sort_unique(files)]},
+        }
+    )
+
+
+def read_statement(payload: bytes, *, where: str) -> CaseStatement:
+    """The statement in a payload; its bytes are looked at, never written anew.
+
+    Exactly one subject with a sha256 and no other digest; every path once, in order. The
+    subject's name carries no weight. Says nothing of who signed it, or whether the files match.
+    """
+    fields = canonical.as_object(
+        canonical.read(payload, where=where, limits=_LIMITS),
+        where=where,
+        required=("_type", "subject", "predicateType", "predicate"),
+    )
+    _require(fields["_type"], STATEMENT_SCHEMA, f"{where}#/_type")
+    _require(fields["predicateType"], CASE_PREDICATE, f"{where}#/predicateType")
+    predicate = canonical.as_object(
+        fields["predicate"], where=f"{where}#/predicate", required=("files",)
+    )
+    place = f"{where}#/predicate/files"
+    items = canonical.as_array(predicate["files"], where=place, max_items=_MAX_FILES)
+    files = tuple(
+        FileDigest.from_json(item, where=f"{place}/{index}") for index, item in enumerate(items)
+    )
+    if files != sort_unique(files, where=place):
+        raise SchemaViolation(place, "files in code point order of paths")
+    return CaseStatement(_read_subject(fields["subject"], f"{where}#/subject"), files)
+
+
+def open_statement(envelope: Envelope, *, where: str) -> CaseStatement:
+    """The case statement in an envelope; the payload type is looked at before the payload.
+
+    Call it on an envelope whose signatures were verified: it does not do that itself.
+    """
+    _require(envelope.payload_type, STATEMENT_TYPE, f"{where}#/payloadType")
+    return read_statement(envelope.payload, where=f"{where}#/payload")
+
+
+def case_id(payload: bytes) -> str:
+    """What names a case: the SHA-256 of its signed payload, in whatever zip or envelope."""
+    return sha256_hex(payload)
+
+
+def _read_subject(value: canonical.JsonValue, where: str) -> str:
+    subjects = canonical.as_array(value, where=where, max_items=1)
+    if not subjects:
+        raise MalformedInput(where, "one subject")
+    subject = canonical.as_object(subjects[0], where=f"{where}/0", required=("name", "digest"))
+    canonical.as_text(subject["name"], where=f"{where}/0/name")
+    place = f"{where}/0/digest"
+    digests = canonical.as_object(subject["digest"], where=place, required=("sha256",))
+    return as_sha256(digests["sha256"], where=f"{place}/sha256")
+
+
+def _require(value: canonical.JsonValue, expected: str, where: str) -> None:
+    if value != expected:
+        raise SchemaViolation(where, expected, found=ascii(value)[:80])

@@ -1,0 +1,86 @@
+"""Everything this program raises on purpose.
+
+SafetyCaseError
+├─ MalformedInput        the bytes are not what they claim to be
+│  ├─ NotCanonical       JSON that is not strict, or not in its one spelling
+│  ├─ SchemaViolation    a document whose fields are not those of its schema
+│  ├─ UnsafePath         a name that may not occur in a case
+│  └─ TooLarge           a limit was reached before the end of the input
+├─ NotVerified           `require` was asked for a case that does not verify
+├─ KeyRefused            a key that cannot be used for what was asked
+├─ MethodRefused         a statistic that has no value for these numbers
+├─ PlanRefused           a plan that cannot support the claims it announces
+├─ RunFailed             the experiment could not be done as planned
+└─ UsageError            the command line asked for something that does not exist
+
+Each error carries its facts in fields; the sentence is built here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from typing_extensions import override
+
+
+class SafetyCaseError(Exception):
+    """A refusal with the place, what was expected, what was found, and the remedy."""
+
+    def __init__(
+        self, where: str, expected: str, *, found: str | None = None, remedy: str | None = None
+    ) -> None:
+        """Keep the four facts; the sentence is made by `__str__`."""
+        super().__init__(where, expected, found, remedy)
+        self.where = where
+        self.expected = expected
+        self.found = found
+        self.remedy = remedy
+
+    @override
+    def __str__(self) -> str:
+        """`where: expected …, found …. Remedy.` on one line."""
+        found = "" if self.found is None else f", found {self.found}"
+        remedy = "" if self.remedy is None else f" {self.remedy}"
+        return f"{self.where}: expected {self.expected}{found}.{remedy}"
+
+
+class MalformedInput(SafetyCaseError):
+    """The bytes are not what they claim to be."""
+
+
+class NotCanonical(MalformedInput):
+    """JSON that is not strict, or not in its one spelling."""
+
+
+class SchemaViolation(MalformedInput):
+    """A document whose fields are not those of its schema."""
+
+
+class UnsafePath(MalformedInput):
+    """A name that may not occur in a case."""
+
+
+class TooLarge(MalformedInput):
+    """A limit was reached before the end of the input."""
+
+
+class NotVerified(SafetyCaseError):
+    """`require` was asked for a case that does not verify."""
+
+
+class KeyRefused(SafetyCaseError):
+    """A key that cannot be used for what was asked."""
+
+
+class MethodRefused(SafetyCaseError):
+    """A statistic that has no value for these numbers: a reason, never a stand-in."""
+
+
+class PlanRefused(SafetyCaseError):
+    """A plan that cannot support the claims it announces."""
+
+
+class RunFailed(SafetyCaseError):
+    """The experiment could not be done as planned."""
+
+
+class UsageError(SafetyCaseError):
+    """The command line asked for something that does not exist."""

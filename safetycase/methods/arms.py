@@ -1,0 +1,178 @@
+"""The arms of an axis: whose features, which direction, which dose.
+
+Control draws follow from the plan's digest and the published pool, so that nobody can look
+for controls that happen to do nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from safetycase.errors import MethodRefused
+from safetycase.methods import grid
+from safetycase.methods.controls import (
+    difference_direction,
+    direction,
+    draw_feature_sets,
+    draw_pairs,
+)
+from safetycase.methods.identify import live_features, select_features
+from safetycase.methods.stream import Stream
+from safetycase.record.plan import Plan
+from safetycase.record.planned_axis import Axis
+from safetycase.record.results import Role
+from safetycase.tables.evidence import Evidence
+
+
+@dataclass(frozen=True)
+class ArmSpec:
+    """An arm before it is measured."""
+
+    id: str
+    role: Role
+    features: tuple[int, ...]
+    pool_pair: tuple[int, int] | None
+    dose: float
+    coefficient: float
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What the tuning split picked: the target's dose, the best random set and its dose."""
+
+    dose: float
+    best_of: int
+    best_of_dose: float
+
+
+def unit_norm(axis: Axis, evidence: Evidence) -> float:
+    """Mean L2 norm of the activation pool, rounded to six significant digits.
+
+    Rounded so that the last bits of a summation order never enter a coefficient.
+    """
+    pool = evidence.tensor(f"{axis.id}.pool")
+    if pool.ndim != 2 or not pool.shape[0]:
+        raise MethodRefused(
+            f"tensor {axis.id}.pool", "activations [n, d]", found=str(pool.shape)
+        )
+    norms = np.linalg.norm(pool.astype(np.float64), axis=1)
+    return float(f"{norms.mean():.6g}")
+
+
+def target_features(axis: Axis, evidence: Evidence) -> tuple[int, ...]:
+    """The kept features, ascending; refused if the selection rule kept none."""
+    features = tuple(sorted(s.feature for s in select_features(axis, evidence).features))
+    if not features:
+        raise MethodRefused(
+            f"axis {axis.id}",
+            "at least one feature that passes the selection rule",
+            found="none",
+            remedy="No claim can be made on this axis with this dictionary and contrast.",
+        )
+    return features
+
+
+def best_of_sets(
+    plan: Plan, axis: Axis, plan_digest: str, evidence: Evidence
+) -> list[tuple[int, ...]]:
+    """Random sets of live features that get the target's privilege of a tuned dose."""
+    return _draw(plan, axis, plan_digest, evidence, "best_of", plan.controls.best_of)
+
+
+def _draw(
+    plan: Plan, axis: Axis, plan_digest: str, evidence: Evidence, family: str, count: int
+) -> list[tuple[int, ...]]:
+    target = target_features(axis, evidence)
+    sets = draw_feature_sets(
+        Stream(plan_digest, f"{axis.id}/{family}"),
+        live_features(plan, axis, evidence),
+        size=len(target),
+        count=count,
+        excluded=target,
+    )
+    return [tuple(sorted(features)) for features in sets]
+
+
+def tuning_arms(plan: Plan, axis: Axis, plan_digest: str, evidence: Evidence) -> list[ArmSpec]:
+    """The target's dose series, then that of each best-of set."""
+    norm = unit_norm(axis, evidence)
+    target = target_features(axis, evidence)
+    doses = axis.candidate.doses
+    arms = [
+        ArmSpec(arm, "dose", target, None, dose, dose * norm)
+        for arm, dose in zip(grid.dose_arms(axis), doses, strict=True)
+    ]
+    sets = best_of_sets(plan, axis, plan_digest, evidence)
+    for names, features in zip(grid.best_of_arms(plan, axis), sets, strict=True):
+        arms += [
+            ArmSpec(arm, "best_of_dose", features, None, dose, dose * norm)
+            for arm, dose in zip(names, doses, strict=True)
+        ]
+    return arms
+
+
+def held_out_arms(
+    plan: Plan, axis: Axis, plan_digest: str, evidence: Evidence, chosen: Chosen
+) -> list[ArmSpec]:
+    """All held-out arms, in the order of the grid."""
+    norm = unit_norm(axis, evidence)
+    target = target_features(axis, evidence)
+    random_set = best_of_sets(plan, axis, plan_digest, evidence)[chosen.best_of]
+    dose = chosen.dose
+    named: list[tuple[Role, tuple[int, ...], float]] = [
+        ("target", target, dose),
+        ("sham", target, 0.0),
+        ("reconstruction", (), 0.0),
+        ("opposite", target, -dose),
+        ("best_of", random_set, chosen.best_of_dose),
+    ]
+    arms = [
+        ArmSpec(f"{axis.id}/{role}", role, features, None, d, d * norm)
+        for role, features, d in named
+    ]
+    sets = _draw(
+        plan, axis, plan_digest, evidence, "random_live", plan.controls.random_live_features
+    )
+    for arm, features in zip(grid.random_live_arms(plan, axis), sets, strict=True):
+        arms.append(ArmSpec(arm, "random_live", features, None, dose, dose * norm))
+    pairs = draw_pairs(
+        Stream(plan_digest, f"{axis.id}/random_direction"),
+        plan.controls.activation_pool,
+        plan.controls.random_directions,
+    )
+    for arm, pair in zip(grid.random_direction_arms(plan, axis), pairs, strict=True):
+        arms.append(ArmSpec(arm, "random_direction", (), pair, dose, dose * norm))
+    return arms
+
+
+def needed_features(arms: Iterable[ArmSpec]) -> list[int]:
+    """Every feature whose decoder row some arm uses, ascending."""
+    return sorted({feature for arm in arms for feature in arm.features})
+
+
+def directions(axis: Axis, arms: Sequence[ArmSpec], evidence: Evidence) -> np.ndarray:
+    """Unit directions float32 [arms, d_model]; zeros where nothing is added.
+
+    Of features: the normalised sum of their unit decoder rows. Of a pool pair: the normalised
+    difference of the two activations.
+    """
+    pool = evidence.tensor(f"{axis.id}.pool")
+    rows = evidence.tensor(f"{axis.id}.w_dec")
+    index = {int(f): i for i, f in enumerate(evidence.tensor(f"{axis.id}.features"))}
+    result = np.zeros((len(arms), pool.shape[1]), dtype=np.float32)
+    for i, arm in enumerate(arms):
+        if arm.pool_pair is not None:
+            result[i] = difference_direction(pool, *arm.pool_pair)
+        elif arm.features:
+            missing = [f for f in arm.features if f not in index]
+            if missing:
+                raise MethodRefused(
+                    f"tensor {axis.id}.w_dec",
+                    f"decoder rows for {arm.id}",
+                    found=f"no {missing}",
+                )
+            result[i] = direction(rows[[index[f] for f in arm.features]])
+    return result

@@ -1,0 +1,231 @@
+"""What a claim rests on: its conditions, one by one, with their figures.
+
+A claim holds only if every condition does. The family-wise error is kept over all effect
+claims of the plan by Holm on the largest p of the tests that a claim must all pass
+(intersection-union: no correction is due inside a claim).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from safetycase.methods import format as spell
+from safetycase.methods.multiplicity import holm
+from safetycase.methods.paired import Pairs, tango_interval
+from safetycase.record.plan import Plan
+from safetycase.record.planned_axis import Axis, Mediator, SideEffect
+from safetycase.record.planned_evaluation import INCOHERENT, Measure
+from safetycase.record.results import (
+    Comparison,
+    Condition,
+    ControlTest,
+    Identification,
+    Rate,
+)
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What the claim of one axis is judged by."""
+
+    axis: Axis
+    identification: Identification
+    rates: Sequence[Rate]
+    comparisons: Sequence[Comparison]
+    controls: Sequence[ControlTest]
+    shipped: bool
+
+    def compared(self, role: str, measure: Measure) -> Comparison:
+        """The comparison of the axis's arm of that role on a measure."""
+        arm = f"{self.axis.id}/{role}"
+        return next(c for c in self.comparisons if c.arm == arm and c.measure == measure)
+
+    @property
+    def target(self) -> Comparison:
+        """The target against the baseline on the claim's own rate."""
+        return self.compared("target", self.axis.claim.measure)
+
+    def toward(self, comparison: Comparison) -> float:
+        """A difference in the direction of the claim."""
+        sign = 1 if self.axis.claim.direction == "up" else -1
+        return sign * comparison.difference
+
+
+def claim_p(findings: Findings) -> float | None:
+    """Largest p of the tests that an effect claim must all pass; none for other claims."""
+    if findings.axis.claim.kind != "effect":
+        return None
+    return max(findings.target.p, *(test.p for test in findings.controls))
+
+
+def adjust(p_values: Sequence[float | None]) -> list[float | None]:
+    """Holm over the effect claims of the plan; other claims stay without p."""
+    family = [p for p in p_values if p is not None]
+    adjusted = iter(holm(family)) if family else iter(())
+    return [None if p is None else float(next(adjusted)) for p in p_values]
+
+
+def conditions(plan: Plan, findings: Findings, adjusted: float | None) -> tuple[Condition, ...]:
+    """The conditions of a claim in fixed order."""
+    if findings.axis.claim.kind == "effect":
+        own = _effect_conditions(plan, findings, adjusted)
+    else:
+        own = _no_change_conditions(plan, findings)
+    return (*own, *_common_conditions(findings))
+
+
+def _condition(name: str, holds: bool, reason: str) -> Condition:  # noqa: FBT001
+    return Condition(id=name, holds=holds, reason=reason)
+
+
+def _effect_conditions(
+    plan: Plan, findings: Findings, adjusted: float | None
+) -> list[Condition]:
+    alpha = plan.statistics.alpha
+    target = findings.target
+    claim = findings.axis.claim
+    bound = target.low if claim.direction == "up" else -target.high
+    p = 1.0 if adjusted is None else adjusted
+    moved = findings.toward(target)
+    result = [
+        _condition(
+            "significant",
+            p <= alpha and moved > 0.0,
+            f"largest of the paired and rank tests, after Holm: {spell.p_value(p)}; "
+            f"alpha {spell.number(alpha)}",
+        ),
+        _condition(
+            "large_enough",
+            bound >= claim.margin,
+            f"change in the claimed direction is at least {spell.points(bound)} "
+            f"(bound of the interval); {spell.points(claim.margin)} are asked",
+        ),
+    ]
+    result += [_exceeds(test, moved, alpha) for test in findings.controls]
+    best = findings.toward(findings.compared("best_of", claim.measure))
+    result.append(
+        _condition(
+            "exceeds_best_of",
+            moved > best,
+            f"target {spell.points(moved)}; best random set with tuned dose "
+            f"{spell.points(best)}",
+        )
+    )
+    for role, name in (
+        ("reconstruction", "exceeds_reconstruction"),
+        ("opposite", "sign_matters"),
+    ):
+        other = findings.toward(findings.compared(role, claim.measure))
+        result.append(
+            _condition(
+                name,
+                other < moved / 2,
+                f"target {spell.points(moved)}; {role} {spell.points(other)}; "
+                "less than half is asked",
+            )
+        )
+    return result
+
+
+def _exceeds(test: ControlTest, moved: float, alpha: float) -> Condition:
+    return _condition(
+        f"exceeds_{test.family}",
+        test.silent == 0 and test.p <= alpha,
+        f"{test.as_large} of {test.controls} controls as large as {spell.points(moved)}, "
+        f"the largest {spell.points(test.largest)}; {test.silent} silent; "
+        f"{spell.p_value(test.p)}",
+    )
+
+
+def _no_change_conditions(plan: Plan, findings: Findings) -> list[Condition]:
+    target = findings.target
+    claim = findings.axis.claim
+    bound = target.high if claim.direction == "up" else -target.low
+    items = target.both + target.gained + target.lost + target.neither
+    least = tango_interval(Pairs(0, 0, 0, items), plan.statistics.level).high
+    return [
+        _condition(
+            "bounded",
+            bound <= claim.margin,
+            f"change in the harmful direction is at most {spell.points(bound)} "
+            f"(bound of the interval); {spell.points(claim.margin)} are tolerated",
+        ),
+        _condition(
+            "powered",
+            least <= claim.margin,
+            f"with no item changed at all the bound would be {spell.points(least)}; "
+            f"{spell.points(claim.margin)} are tolerated",
+        ),
+        _condition(
+            "manipulation_checked",
+            bool(findings.axis.mediators),
+            f"{len(findings.axis.mediators)} manipulation checks planned",
+        ),
+    ]
+
+
+def _common_conditions(findings: Findings) -> list[Condition]:
+    claim = findings.axis.claim
+    sham = findings.compared("sham", claim.measure)
+    result = [
+        _condition(
+            "feature_found",
+            bool(findings.identification.features),
+            f"{len(findings.identification.features)} features kept of "
+            f"{findings.identification.candidates} candidates",
+        ),
+        _condition(
+            "sham_is_baseline",
+            sham.gained == 0 and sham.lost == 0,
+            f"{sham.gained + sham.lost} items differ between sham and baseline",
+        ),
+    ]
+    if any(INCOHERENT in c.measure.outcomes for c in findings.comparisons):
+        result.append(_coherent(findings))
+    result += [_kept(findings, effect) for effect in findings.axis.side_effects]
+    result += [_moved(findings, mediator) for mediator in findings.axis.mediators]
+    if findings.axis.purpose == "deployed":
+        result.append(
+            _condition(
+                "shipped",
+                findings.shipped,
+                "the release configuration "
+                + ("names" if findings.shipped else "does not name")
+                + " this intervention as a safeguard",
+            )
+        )
+    return result
+
+
+def _coherent(findings: Findings) -> Condition:
+    limit = findings.axis.dose_rule.incoherent_at_most
+    comparison = next(c for c in findings.comparisons if c.measure.outcomes == (INCOHERENT,))
+    return _condition(
+        "coherent",
+        comparison.high <= limit,
+        f"incoherent answers rise by at most {spell.points(comparison.high)} "
+        f"(bound of the interval); {spell.points(limit)} are tolerated",
+    )
+
+
+def _kept(findings: Findings, side_effect: SideEffect) -> Condition:
+    comparison = findings.compared("target", side_effect.measure)
+    harm = comparison.high if side_effect.worse == "up" else -comparison.low
+    return _condition(
+        f"keeps.{side_effect.id}",
+        harm < side_effect.margin,
+        f"{side_effect.title}: worse by at most {spell.points(harm)} (bound of the interval); "
+        f"{spell.points(side_effect.margin)} are tolerated",
+    )
+
+
+def _moved(findings: Findings, mediator: Mediator) -> Condition:
+    comparison = findings.compared("target", mediator.measure)
+    change = comparison.low if mediator.direction == "up" else -comparison.high
+    return _condition(
+        f"moves.{mediator.id}",
+        change >= mediator.at_least,
+        f"{mediator.title}: changed as intended by at least {spell.points(change)} "
+        f"(bound of the interval); {spell.points(mediator.at_least)} are asked",
+    )

@@ -1,0 +1,185 @@
+"""All results, from the plan and the rows: what the runner writes and the verifier repeats."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from safetycase.canonical import write
+from safetycase.digest import sha256_hex
+from safetycase.errors import MethodRefused
+from safetycase.methods import arms as planned
+from safetycase.methods.claims import Findings, adjust, claim_p, conditions
+from safetycase.methods.decision import decide
+from safetycase.methods.dose import choose, dose_responses
+from safetycase.methods.identify import identification, select_features
+from safetycase.methods.measure import comparisons, control_tests, rates, realised_norm
+from safetycase.methods.split import SPLITS, assign_all
+from safetycase.methods.wording import wording
+from safetycase.record.plan import Plan, PlannedDictionary
+from safetycase.record.planned_axis import Axis
+from safetycase.record.results import Arm, AxisResult, Claim, Intervention, Results, SplitCount
+from safetycase.tables.evidence import Evidence, Items
+
+
+def splits_of(plan: Plan, plan_digest: str, clusters: Sequence[str]) -> dict[str, str]:
+    """The split of every cluster, from the plan's digest and the plan's shares."""
+    shares = {split: getattr(plan.splits, split) for split in SPLITS}
+    return assign_all(plan_digest, clusters, shares)
+
+
+def split_counts(plan: Plan, items: Items) -> tuple[SplitCount, ...]:
+    """How many items of each dataset stand in each split."""
+    return tuple(
+        SplitCount(
+            dataset=dataset.id,
+            discovery=len(items.of(dataset.id, "discovery")),
+            tuning=len(items.of(dataset.id, "tuning")),
+            held_out=len(items.of(dataset.id, "held_out")),
+        )
+        for dataset in plan.datasets
+    )
+
+
+def dictionary_of(plan: Plan, axis: Axis) -> PlannedDictionary:
+    """The dictionary of an axis; refused if the plan has none of that name."""
+    for dictionary in plan.dictionaries:
+        if dictionary.id == axis.dictionary:
+            return dictionary
+    raise MethodRefused("plan /dictionaries", f"a dictionary {axis.dictionary}", found="none")
+
+
+def intervention(plan: Plan, axis: Axis, evidence: Evidence) -> Intervention:
+    """What every edit of an axis has in common."""
+    dictionary = dictionary_of(plan, axis)
+    return Intervention(
+        dictionary=dictionary.id,
+        dictionary_digest=dictionary.manifest_digest,
+        hook=f"model.layers.{dictionary.layer}.output",
+        layer=dictionary.layer,
+        operation=axis.candidate.operation,
+        unit=axis.candidate.unit,
+        unit_norm=planned.unit_norm(axis, evidence),
+        positions=axis.candidate.positions,
+        condition="always",
+        error_policy="current",
+        dtype="float32",
+        cache="edited",
+    )
+
+
+def intervention_digest(shared: Intervention, features: Sequence[int], dose: float) -> str:
+    """Digest of the complete specification: what a release configuration names."""
+    specification = {
+        **shared.model_dump(mode="json"),
+        "features": list(features),
+        "dose": dose,
+        "coefficient": dose * shared.unit_norm,
+    }
+    return sha256_hex(write(specification))
+
+
+def arm_specs(
+    plan: Plan, axis: Axis, plan_digest: str, evidence: Evidence
+) -> list[planned.ArmSpec]:
+    """All arms of an axis, tuning first; needs the tuning rows."""
+    chosen = choose(axis, dose_responses(plan, axis, evidence))
+    return [
+        *planned.tuning_arms(plan, axis, plan_digest, evidence),
+        *planned.held_out_arms(plan, axis, plan_digest, evidence, chosen),
+    ]
+
+
+def arms(plan: Plan, axis: Axis, plan_digest: str, evidence: Evidence) -> tuple[Arm, ...]:
+    """All arms of an axis with their realised edits."""
+    return tuple(
+        _arm(plan, axis, evidence, spec)
+        for spec in arm_specs(plan, axis, plan_digest, evidence)
+    )
+
+
+def _arm(plan: Plan, axis: Axis, evidence: Evidence, spec: planned.ArmSpec) -> Arm:
+    tuning = spec.role in {"dose", "best_of_dose"}
+    measure = axis.dose_rule.measure if tuning else axis.claim.measure
+    split = "tuning" if tuning else "held_out"
+    delta, relative = realised_norm(plan, evidence, measure, spec.id, split)
+    return Arm(
+        id=spec.id,
+        role=spec.role,
+        features=spec.features,
+        pool_pair=spec.pool_pair,
+        dose=spec.dose,
+        coefficient=spec.coefficient,
+        realised=delta,
+        relative=relative,
+    )
+
+
+def target_digest(plan: Plan, axis: Axis, evidence: Evidence) -> str:
+    """Digest of the target's complete specification; needs the tuning rows."""
+    chosen = choose(axis, dose_responses(plan, axis, evidence))
+    features = planned.target_features(axis, evidence)
+    return intervention_digest(intervention(plan, axis, evidence), features, chosen.dose)
+
+
+def findings_of(
+    plan: Plan,
+    axis: Axis,
+    plan_digest: str,
+    evidence: Evidence,
+    safeguards: Mapping[str, str],
+) -> Findings:
+    """What the claim of an axis is judged by; `safeguards` maps axes to shipped digests."""
+    return Findings(
+        axis=axis,
+        identification=identification(
+            axis, plan_digest, evidence, select_features(axis, evidence)
+        ),
+        rates=rates(plan, axis, evidence),
+        comparisons=comparisons(plan, axis, evidence),
+        controls=control_tests(plan, axis, evidence),
+        shipped=safeguards.get(axis.id) == target_digest(plan, axis, evidence),
+    )
+
+
+def claims(plan: Plan, findings: Sequence[Findings]) -> list[Claim]:
+    """The claims of all axes: their p corrected together, their wording computed."""
+    adjusted = adjust([claim_p(each) for each in findings])
+    return [_claim(plan, each, p) for each, p in zip(findings, adjusted, strict=True)]
+
+
+def _claim(plan: Plan, findings: Findings, adjusted: float | None) -> Claim:
+    met = conditions(plan, findings, adjusted)
+    return Claim(
+        holds=all(condition.holds for condition in met),
+        p=claim_p(findings),
+        p_adjusted=adjusted,
+        conditions=met,
+        wording=wording(plan, findings, met),
+    )
+
+
+def derive_results(
+    plan: Plan, plan_digest: str, evidence: Evidence, safeguards: Mapping[str, str]
+) -> Results:
+    """Every result of the case. Refused if rows or tensors are missing."""
+    findings = [
+        findings_of(plan, axis, plan_digest, evidence, safeguards) for axis in plan.axes
+    ]
+    axes = tuple(
+        AxisResult(
+            axis=axis.id,
+            identification=found.identification,
+            intervention=intervention(plan, axis, evidence),
+            intervention_digest=target_digest(plan, axis, evidence),
+            arms=arms(plan, axis, plan_digest, evidence),
+            dose_response=dose_responses(plan, axis, evidence),
+            rates=tuple(found.rates),
+            comparisons=tuple(found.comparisons),
+            controls=tuple(found.controls),
+            claim=claim,
+        )
+        for axis, found, claim in zip(plan.axes, findings, claims(plan, findings), strict=True)
+    )
+    return Results(
+        splits=split_counts(plan, evidence.items), axes=axes, decision=decide(plan, axes)
+    )

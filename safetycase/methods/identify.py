@@ -1,0 +1,188 @@
+"""Which features carry a contrast: the search on the discovery split, and nowhere else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from safetycase.errors import MethodRefused
+from safetycase.methods.label import label_of, label_score
+from safetycase.methods.multiplicity import holm
+from safetycase.methods.rank import auroc, compare_columns
+from safetycase.record.plan import Plan
+from safetycase.record.planned_axis import Axis, Contrast
+from safetycase.record.results import Identification, SelectedFeature
+from safetycase.tables.evidence import Evidence
+from safetycase.tables.rows import ItemRow, LabelCheckRow
+
+
+@dataclass(frozen=True)
+class SelectedStatistic:
+    """A kept feature and the statistics that ranked it, all on the discovery split."""
+
+    feature: int
+    auroc: float
+    p: float
+    p_adjusted: float
+    density: float
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What the selection rule found."""
+
+    candidates: int
+    significant: int
+    positive_items: int
+    negative_items: int
+    features: tuple[SelectedStatistic, ...]
+
+
+def is_positive(contrast: Contrast, item: ItemRow) -> bool:
+    """Whether an item is of the positive class of a contrast."""
+    value = item.context if contrast.label == "context" else item.kind
+    return value == contrast.positive
+
+
+def pooled(axis: Axis, evidence: Evidence) -> np.ndarray:
+    """Largest activation of every feature over each discovery prompt, float32 [items, width].
+
+    Read from the published sparse rows. Refused unless they are well formed: one row an item,
+    indices within the width and ascending in a row, values above zero.
+    """
+    items = evidence.items.of(axis.selection.contrast.dataset, "discovery")
+    values = evidence.tensor(f"{axis.id}.values")
+    columns = evidence.tensor(f"{axis.id}.columns")
+    bounds = evidence.tensor(f"{axis.id}.indptr")
+    width = int(evidence.tensor(f"{axis.id}.width")[0])
+    where = f"evidence/pooled.safetensors {axis.id}"
+    if bounds.shape != (len(items) + 1,) or values.shape != columns.shape:
+        raise MethodRefused(where, f"rows for {len(items)} items", found=f"{bounds.size - 1}")
+    if bounds[0] != 0 or bounds[-1] != values.size or (np.diff(bounds) < 0).any():
+        raise MethodRefused(where, "row bounds that cover the values", found="others")
+    if not width or ((columns < 0) | (columns >= width)).any() or (values <= 0).any():
+        raise MethodRefused(where, "indices within the width, values above 0", found="others")
+    rows = np.repeat(np.arange(len(items)), np.diff(bounds))
+    keys = rows.astype(np.int64) * width + columns
+    if (np.diff(keys) <= 0).any():
+        raise MethodRefused(where, "ascending indices in every row", found="others")
+    dense: np.ndarray = np.zeros((len(items), width), dtype=np.float32)
+    dense[rows, columns] = values
+    return dense
+
+
+def density(activations: np.ndarray) -> np.ndarray:
+    """Share of prompts on which each feature fires, float64 [width]."""
+    fired: np.ndarray = (activations > 0).mean(axis=0, dtype=np.float64)
+    return fired
+
+
+def live_features(plan: Plan, axis: Axis, evidence: Evidence) -> list[int]:
+    """Features that fire on at least the plan's share of discovery prompts, ascending."""
+    dense_enough = density(pooled(axis, evidence)) >= plan.controls.minimum_density
+    return [int(i) for i in np.flatnonzero(dense_enough)]
+
+
+def select_features(axis: Axis, evidence: Evidence) -> Selection:
+    """Keep the features with the largest AUROC among those that pass the corrected test.
+
+    Candidates: features at least as dense as the rule asks that are not constant. Family of
+    the Holm correction: all candidates. Kept: at most `keep`, AUROC above one half, corrected
+    p at most `alpha`; ties in AUROC go to the lower index. May keep none.
+    """
+    rule = axis.selection
+    activations = pooled(axis, evidence)
+    items = evidence.items.of(rule.contrast.dataset, "discovery")
+    labels = np.array([is_positive(rule.contrast, item) for item in items], dtype=bool)
+    densities = density(activations)
+    varies = activations.max(axis=0) > activations.min(axis=0)
+    candidates = np.flatnonzero((densities >= rule.minimum_density) & varies)
+    counts = int(labels.sum()), int((~labels).sum())
+    if not candidates.size:
+        return Selection(0, 0, *counts, ())
+    subset = activations[:, candidates]
+    compared = compare_columns(subset, labels)
+    areas, p_values = compared.auroc, compared.p_value
+    adjusted = holm(p_values)
+    passing = [
+        i for i in range(candidates.size) if adjusted[i] <= rule.alpha and areas[i] > 0.5
+    ]
+    best = sorted(passing, key=lambda i: (-areas[i], candidates[i]))[: rule.keep]
+    features = tuple(
+        SelectedStatistic(
+            feature=int(candidates[i]),
+            auroc=float(areas[i]),
+            p=float(p_values[i]),
+            p_adjusted=float(adjusted[i]),
+            density=float(densities[candidates[i]]),
+        )
+        for i in best
+    )
+    return Selection(int(candidates.size), len(passing), *counts, features)
+
+
+def detections(axis: Axis, feature: int, evidence: Evidence) -> list[LabelCheckRow]:
+    """The whole-prompt rows of a feature, one for each held-out prompt, in item order."""
+    rows = [
+        row
+        for row in evidence.label_checks
+        if row.axis == axis.id and row.feature == feature and row.position == -1
+    ]
+    items = evidence.items.of(axis.selection.contrast.dataset, "held_out")
+    if [row.item for row in rows] != [item.item for item in items]:
+        raise MethodRefused(
+            f"evidence/label_checks.jsonl {axis.id} feature {feature}",
+            f"one whole-prompt row for each of {len(items)} held-out prompts",
+            found=f"{len(rows)}",
+        )
+    return rows
+
+
+def held_out_auroc(axis: Axis, feature: int, evidence: Evidence) -> float:
+    """AUROC of a kept feature on the held-out prompts of its contrast."""
+    items = evidence.items.of(axis.selection.contrast.dataset, "held_out")
+    scores = np.array([row.activation for row in detections(axis, feature, evidence)])
+    labels = np.array([is_positive(axis.selection.contrast, item) for item in items])
+    return auroc(scores, labels)
+
+
+def identification(
+    axis: Axis, plan_digest: str, evidence: Evidence, selection: Selection
+) -> Identification:
+    """The selection with held-out AUROC, labels and label scores."""
+    return Identification(
+        candidates=selection.candidates,
+        significant=selection.significant,
+        positive_items=selection.positive_items,
+        negative_items=selection.negative_items,
+        features=tuple(
+            _selected(axis, plan_digest, evidence, statistic)
+            for statistic in selection.features
+        ),
+    )
+
+
+def _selected(
+    axis: Axis, plan_digest: str, evidence: Evidence, statistic: SelectedStatistic
+) -> SelectedFeature:
+    words = [
+        row
+        for row in evidence.label_words
+        if row.axis == axis.id and row.feature == statistic.feature
+    ]
+    checks = [
+        row
+        for row in evidence.label_checks
+        if row.axis == axis.id and row.feature == statistic.feature
+    ]
+    return SelectedFeature(
+        feature=statistic.feature,
+        auroc=statistic.auroc,
+        p=statistic.p,
+        p_adjusted=statistic.p_adjusted,
+        density=statistic.density,
+        held_out_auroc=held_out_auroc(axis, statistic.feature, evidence),
+        label=label_of(words, axis.labels.words),
+        label_score=label_score(axis, plan_digest, statistic.feature, checks),
+    )

@@ -1,0 +1,156 @@
+"""Labels that can be checked: a list of words, and whether they predict the feature.
+
+A label is the words of the discovery prompts on which the feature fires most. On held-out
+prompts it makes two predictions, as in automated interpretability (Paulo et al. 2024,
+arXiv 2410.13928): *detection*, the feature fires somewhere in a prompt that holds a word of
+the label; *fuzzing*, it fires on those words. Both are scored by balanced accuracy, beside a
+null in which the predictions are permuted among the prompts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from safetycase.methods.stream import Stream
+from safetycase.record.planned_axis import Axis
+from safetycase.record.results import LabelScore, Unavailable
+from safetycase.tables.rows import ItemRow, LabelCheckRow, LabelWordRow
+
+WORDS_PUBLISHED = 64
+"""Words of a feature that are published, at most; labels are cut from them."""
+
+MINIMUM_COUNT = 2
+"""A word seen only once in the discovery prompts cannot be part of a label."""
+
+PERMUTATIONS = 19
+"""Permutations of the predictions; the best of them is the null score."""
+
+_WORD = re.compile(r"\w+")
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word of a prompt, folded, and the characters it covers."""
+
+    text: str
+    start: int
+    end: int
+
+
+def words(prompt: str) -> list[Word]:
+    """Runs of letters, digits and underscores, in order, case folded."""
+    return [Word(m.group().casefold(), m.start(), m.end()) for m in _WORD.finditer(prompt)]
+
+
+def label_word_rows(
+    axis: str, feature: int, prompts: Sequence[str], activations: Sequence[Sequence[float]]
+) -> list[LabelWordRow]:
+    """The words on which a feature fires most, most first; ties in alphabetical order.
+
+    `activations[i][w]` is its largest activation on the tokens of word w of prompt i. Only
+    words with a mean above zero and at least two occurrences are listed.
+    """
+    totals: dict[str, list[float]] = {}
+    for prompt, values in zip(prompts, activations, strict=True):
+        for word, value in zip(words(prompt), values, strict=True):
+            totals.setdefault(word.text, []).append(value)
+    rows = [
+        LabelWordRow(axis, feature, word, len(seen), float(f"{sum(seen) / len(seen):.6g}"))
+        for word, seen in totals.items()
+        if len(seen) >= MINIMUM_COUNT and sum(seen) > 0.0
+    ]
+    rows.sort(key=lambda row: (-row.activation, row.word))
+    return rows[:WORDS_PUBLISHED]
+
+
+def label_of(rows: Sequence[LabelWordRow], size: int) -> tuple[str, ...]:
+    """The label: the first `size` words by mean activation, ties in alphabetical order."""
+    ordered = sorted(rows, key=lambda row: (-row.activation, row.word))
+    return tuple(row.word for row in ordered[:size])
+
+
+def predicts(label: Iterable[str], prompt: str) -> bool:
+    """Whether the label says that the feature fires somewhere in the prompt."""
+    vocabulary = frozenset(label)
+    return any(word.text in vocabulary for word in words(prompt))
+
+
+def label_check_rows(
+    axis: str,
+    feature: int,
+    label: Sequence[str],
+    items: Sequence[ItemRow],
+    activations: Sequence[Sequence[float]],
+    examples: int,
+) -> list[LabelCheckRow]:
+    """Predictions and activations on held-out prompts: all as a whole, the first word by word.
+
+    `activations[i]` holds the feature's largest activation on the whole prompt i, then, for
+    each of its words, on that word.
+    """
+    vocabulary = frozenset(label)
+    rows = [
+        LabelCheckRow(axis, feature, item.item, -1, values[0], predicts(label, item.prompt))
+        for item, values in zip(items, activations, strict=True)
+    ]
+    for item, values in list(zip(items, activations, strict=True))[:examples]:
+        rows += [
+            LabelCheckRow(axis, feature, item.item, n, values[n + 1], word.text in vocabulary)
+            for n, word in enumerate(words(item.prompt))
+        ]
+    return rows
+
+
+def balanced_accuracy(predicted: Sequence[bool], active: Sequence[bool]) -> float | None:
+    """Mean of sensitivity and specificity; none unless both classes occur."""
+    positives = sum(active)
+    negatives = len(active) - positives
+    if not positives or not negatives:
+        return None
+    hits = sum(p and a for p, a in zip(predicted, active, strict=True))
+    rejections = sum(not p and not a for p, a in zip(predicted, active, strict=True))
+    return (hits / positives + rejections / negatives) / 2
+
+
+def label_score(
+    axis: Axis, plan_digest: str, feature: int, checks: Sequence[LabelCheckRow]
+) -> LabelScore | Unavailable:
+    """Score a label by its published predictions, or say why there is no score."""
+    whole = [row for row in checks if row.position == -1]
+    parts = [row for row in checks if row.position >= 0]
+    active = [row.activation > 0.0 for row in whole]
+    detection = balanced_accuracy([row.predicted for row in whole], active)
+    fuzzing = balanced_accuracy(
+        [row.predicted for row in parts], [row.activation > 0.0 for row in parts]
+    )
+    if detection is None or fuzzing is None:
+        return Unavailable(
+            reason="the feature fires on all or on none of the held-out prompts or words"
+        )
+    null = _null_detection(plan_digest, axis.id, feature, whole, active)
+    best = max(detection, fuzzing)
+    return LabelScore(
+        detection=detection,
+        fuzzing=fuzzing,
+        null_detection=null,
+        active=sum(active),
+        silent=len(active) - sum(active),
+        supported=best >= axis.labels.minimum_score and detection > null,
+    )
+
+
+def _null_detection(
+    plan_digest: str,
+    axis: str,
+    feature: int,
+    whole: Sequence[LabelCheckRow],
+    active: list[bool],
+) -> float:
+    stream = Stream(plan_digest, f"{axis}/label/{feature}")
+    scores = []
+    for _ in range(PERMUTATIONS):
+        order = stream.sample(len(whole), len(whole))
+        scores.append(balanced_accuracy([whole[i].predicted for i in order], active) or 0.0)
+    return max(scores)

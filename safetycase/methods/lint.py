@@ -1,0 +1,121 @@
+"""What a plan can and cannot show, before anything is measured."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from safetycase.methods import format as spell
+from safetycase.methods.controls import controls_needed, least_attainable
+from safetycase.record.plan import Plan
+from safetycase.record.planned_axis import Axis
+from safetycase.record.planned_evaluation import Measure, Probe
+
+
+def lint(plan: Plan) -> list[str]:
+    """Faults of a plan, each with its place and the remedy; an empty list lets it run.
+
+    Does not judge whether items are good, margins sensible or samples large: only what can
+    be known from the plan's own words.
+    """
+    return [*_names(plan), *_alpha(plan), *_doses(plan), *_claims(plan), *_decision(plan)]
+
+
+def _twice(where: str, names: Iterable[str]) -> Iterator[str]:
+    for name, count in Counter(names).items():
+        if count > 1:
+            yield f"{where}: {name} occurs {count} times; names must be unique."
+
+
+def _names(plan: Plan) -> Iterator[str]:
+    yield from _twice("/datasets", (d.id for d in plan.datasets))
+    yield from _twice("/evaluations", (e.id for e in plan.evaluations))
+    yield from _twice("/dictionaries", (d.id for d in plan.dictionaries))
+    yield from _twice("/axes", (a.id for a in plan.axes))
+    datasets = {dataset.id for dataset in plan.datasets}
+    evaluations = {evaluation.id for evaluation in plan.evaluations}
+    dictionaries = {dictionary.id for dictionary in plan.dictionaries}
+    for evaluation in plan.evaluations:
+        used = {evaluation.dataset}
+        if isinstance(evaluation.measure, Probe):
+            used.add(evaluation.measure.contrast)
+        yield from _unknown(f"/evaluations {evaluation.id}", used, datasets, "dataset")
+    for axis in plan.axes:
+        where = f"/axes {axis.id}"
+        asked = {measure.evaluation for measure in measures_of(axis)}
+        yield from _unknown(where, {axis.dictionary}, dictionaries, "dictionary")
+        yield from _unknown(where, {axis.selection.contrast.dataset}, datasets, "dataset")
+        yield from _unknown(where, asked, evaluations, "evaluation")
+
+
+def _unknown(where: str, used: set[str], known: set[str], kind: str) -> Iterator[str]:
+    for name in sorted(used - known):
+        yield f"{where}: the plan has no {kind} {name}; known: {', '.join(sorted(known))}."
+
+
+def measures_of(axis: Axis) -> list[Measure]:
+    """Every measure that an axis refers to."""
+    return [
+        axis.claim.measure,
+        axis.dose_rule.measure,
+        *(effect.measure for effect in axis.side_effects),
+        *(mediator.measure for mediator in axis.mediators),
+    ]
+
+
+def _alpha(plan: Plan) -> Iterator[str]:
+    family = sum(axis.claim.kind == "effect" for axis in plan.axes)
+    if not family:
+        return
+    alpha = plan.statistics.alpha
+    needed = controls_needed(alpha, family)
+    for name, count in (
+        ("random_live_features", plan.controls.random_live_features),
+        ("random_directions", plan.controls.random_directions),
+    ):
+        if least_attainable(count) > alpha / family:
+            yield (
+                f"/controls/{name}: {count} controls can give no rank p below "
+                f"{spell.number(least_attainable(count))}, but {family} claims at alpha "
+                f"{spell.number(alpha)} need {spell.number(alpha / family)}; take {needed}."
+            )
+
+
+def _doses(plan: Plan) -> Iterator[str]:
+    for axis in plan.axes:
+        where = f"/axes {axis.id} /candidate/doses"
+        doses = axis.candidate.doses
+        if doses.count(0.0) != 1:
+            yield f"{where}: zero must occur once; it is the reference of the series."
+        if not any(d < 0 for d in doses) or not any(d > 0 for d in doses):
+            yield f"{where}: both signs must occur; a mechanism has a direction."
+        if len(set(doses)) != len(doses):
+            yield f"{where}: a dose occurs twice."
+        if len({abs(d) for d in doses} - {0.0}) < 2:
+            yield f"{where}: at least two sizes are needed to see a dose-response."
+
+
+def _claims(plan: Plan) -> Iterator[str]:
+    for axis in plan.axes:
+        where = f"/axes {axis.id} "
+        if axis.claim.kind == "no_harmful_change" and not axis.mediators:
+            yield (
+                f"{where}/mediators: a claim that nothing changes needs a manipulation "
+                "check, or an intervention that does nothing would prove it."
+            )
+        if axis.claim.kind == "effect" and axis.dose_rule.measure != axis.claim.measure:
+            yield (
+                f"{where}/dose_rule/measure: an effect claim tunes the dose on its own rate."
+            )
+        yield from _twice(f"{where}/side_effects", [e.id for e in axis.side_effects])
+        yield from _twice(f"{where}/mediators", [m.id for m in axis.mediators])
+
+
+def _decision(plan: Plan) -> Iterator[str]:
+    axes = {axis.id for axis in plan.axes}
+    for number, rule in enumerate(plan.decision.rules):
+        where = f"/decision/rules/{number}"
+        for name in sorted({*rule.claims, *([rule.axis] if rule.axis else [])} - axes):
+            yield f"{where}: no axis {name}; add it to /axes."
+        if (rule.axis is None) != (rule.rate_at_most is None):
+            yield f"{where}: axis and rate_at_most go together."

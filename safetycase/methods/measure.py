@@ -1,0 +1,192 @@
+"""Rates, paired comparisons and control tests on the held-out split, from graded rows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import lru_cache
+from statistics import median
+from typing import Literal
+
+from safetycase.errors import MethodRefused
+from safetycase.methods import grid
+from safetycase.methods.controls import acts, rank_test
+from safetycase.methods.dose import signed
+from safetycase.methods.grid import BASELINE, evaluation_named
+from safetycase.methods.interval import Interval, clopper_pearson
+from safetycase.methods.paired import Pairs, mcnemar_exact, tango_interval
+from safetycase.record.plan import Plan
+from safetycase.record.planned_axis import Axis
+from safetycase.record.planned_evaluation import INCOHERENT, Measure
+from safetycase.record.results import Comparison, ControlTest, Rate
+from safetycase.tables.evidence import Evidence
+from safetycase.tables.rows import AnswerRow, path_of
+
+TABLE_OF_KIND = {"generate": "generations", "choice": "choices", "probe": "probes"}
+
+
+@lru_cache(maxsize=10_000)
+def _exact_interval(counted: int, items: int, level: float) -> Interval:
+    return clopper_pearson(counted, items, level)
+
+
+def counts_in(
+    plan: Plan, evidence: Evidence, measure: Measure, arm: str, split: str
+) -> list[bool]:
+    """For each item of the split, in item order, whether its outcome counts."""
+    dataset = evaluation_named(plan, measure.evaluation).dataset
+    rows = evidence.cell(measure.evaluation, dataset, arm, split)
+    return [row.outcome in measure.outcomes for row in rows]
+
+
+def rate(plan: Plan, evidence: Evidence, measure: Measure, arm: str) -> Rate:
+    """The held-out rate of an arm over all its items, with its exact interval."""
+    flags = counts_in(plan, evidence, measure, arm, "held_out")
+    interval = _exact_interval(sum(flags), len(flags), plan.statistics.level)
+    kind = evaluation_named(plan, measure.evaluation).measure.kind
+    return Rate(
+        arm=arm,
+        measure=measure,
+        split="held_out",
+        counted=sum(flags),
+        items=len(flags),
+        low=interval.low,
+        high=interval.high,
+        table=path_of(TABLE_OF_KIND[kind]),
+    )
+
+
+def compare(plan: Plan, evidence: Evidence, measure: Measure, arm: str) -> Comparison:
+    """An arm against the baseline on the same held-out items."""
+    before = counts_in(plan, evidence, measure, BASELINE, "held_out")
+    after = counts_in(plan, evidence, measure, arm, "held_out")
+    pairs = Pairs.of(before, after)
+    interval = tango_interval(pairs, plan.statistics.level)
+    return Comparison(
+        arm=arm,
+        measure=measure,
+        both=pairs.both,
+        gained=pairs.only_after,
+        lost=pairs.only_before,
+        neither=pairs.neither,
+        difference=(pairs.only_after - pairs.only_before) / len(before),
+        low=interval.low,
+        high=interval.high,
+        p=mcnemar_exact(pairs),
+    )
+
+
+def incoherence(plan: Plan, axis: Axis) -> Measure | None:
+    """The share of incoherent answers on the claim's items; none if nothing is generated."""
+    evaluation = evaluation_named(plan, axis.claim.measure.evaluation)
+    if evaluation.measure.kind != "generate":
+        return None
+    return Measure(evaluation=evaluation.id, outcomes=(INCOHERENT,))
+
+
+def measured_on(plan: Plan, axis: Axis) -> list[tuple[Measure, list[str]]]:
+    """Every rate that is reported on an axis, with its arms, the baseline first."""
+    everywhere = [BASELINE, *grid.held_out_arms(plan, axis)]
+    named = [BASELINE, *grid.named_arms(axis)]
+    measures = [(axis.claim.measure, everywhere)]
+    measures += [(mediator.measure, everywhere) for mediator in axis.mediators]
+    measures += [(effect.measure, named) for effect in axis.side_effects]
+    incoherent = incoherence(plan, axis)
+    if incoherent is not None:
+        measures.append((incoherent, everywhere))
+    return measures
+
+
+def rates(plan: Plan, axis: Axis, evidence: Evidence) -> tuple[Rate, ...]:
+    """Every held-out rate of an axis."""
+    return tuple(
+        rate(plan, evidence, measure, arm)
+        for measure, arms in measured_on(plan, axis)
+        for arm in arms
+    )
+
+
+def comparisons(plan: Plan, axis: Axis, evidence: Evidence) -> tuple[Comparison, ...]:
+    """Named arms against the baseline on the claim's rate; the target on every other rate."""
+    result = [compare(plan, evidence, axis.claim.measure, arm) for arm in grid.named_arms(axis)]
+    target = f"{axis.id}/target"
+    for measure, _ in measured_on(plan, axis)[1:]:
+        result.append(compare(plan, evidence, measure, target))
+    return tuple(result)
+
+
+def realised(rows: Sequence[AnswerRow]) -> tuple[float | None, float | None]:
+    """Mean ‖Δh‖ per edited position, and its ratio to mean ‖h‖; none where nothing is edited.
+
+    Weighted by each row's number of edited positions; sums are correctly rounded (fsum), so
+    that they depend on no order.
+    """
+    edits = sum(row.edits for row in rows)
+    if not edits:
+        return None, None
+    delta = math.fsum(row.delta * row.edits for row in rows) / edits
+    residual = math.fsum(row.residual * row.edits for row in rows) / edits
+    if residual <= 0.0:
+        raise MethodRefused(
+            "rows of an edited arm", "activations with a norm above 0", found="0"
+        )
+    return delta, delta / residual
+
+
+def realised_norm(
+    plan: Plan, evidence: Evidence, measure: Measure, arm: str, split: str
+) -> tuple[float | None, float | None]:
+    """The realised edit of an arm over the rows of one evaluation and split."""
+    dataset = evaluation_named(plan, measure.evaluation).dataset
+    return realised(evidence.cell(measure.evaluation, dataset, arm, split))
+
+
+def effect(plan: Plan, axis: Axis, evidence: Evidence, arm: str) -> float:
+    """Change of the claim's rate from the baseline, in the claim's direction, as a share."""
+    measure = axis.claim.measure
+    before = counts_in(plan, evidence, measure, BASELINE, "held_out")
+    after = counts_in(plan, evidence, measure, arm, "held_out")
+    return signed(axis.claim.direction, (sum(after) - sum(before)) / len(before))
+
+
+def control_tests(plan: Plan, axis: Axis, evidence: Evidence) -> tuple[ControlTest, ...]:
+    """The target against each control family."""
+    return (
+        _control_test(plan, axis, evidence, "random_live", grid.random_live_arms(plan, axis)),
+        _control_test(
+            plan, axis, evidence, "random_direction", grid.random_direction_arms(plan, axis)
+        ),
+    )
+
+
+def _control_test(
+    plan: Plan,
+    axis: Axis,
+    evidence: Evidence,
+    family: Literal["random_live", "random_direction"],
+    arms: Sequence[str],
+) -> ControlTest:
+    target = f"{axis.id}/target"
+    acting = [arm for arm in arms if _acts(plan, axis, evidence, arm, target)]
+    if not acting:
+        raise MethodRefused(f"axis {axis.id}", f"a {family} control that acts", found="none")
+    aim = effect(plan, axis, evidence, target)
+    effects = [effect(plan, axis, evidence, arm) for arm in acting]
+    return ControlTest(
+        family=family,
+        controls=len(acting),
+        silent=len(arms) - len(acting),
+        as_large=sum(e >= aim for e in effects),
+        largest=max(effects),
+        median=median(effects),
+        p=rank_test(aim, effects),
+    )
+
+
+def _acts(plan: Plan, axis: Axis, evidence: Evidence, arm: str, target: str) -> bool:
+    measure = axis.claim.measure
+    wanted, _ = realised_norm(plan, evidence, measure, target, "held_out")
+    done, _ = realised_norm(plan, evidence, measure, arm, "held_out")
+    if wanted is None or done is None:
+        return False
+    return acts(done, wanted, tolerance=plan.controls.norm_tolerance)

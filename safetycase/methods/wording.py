@@ -1,0 +1,106 @@
+"""The strongest sentence that the conditions of a claim allow.
+
+Nobody writes the sentence of a claim: it follows from the conditions, so that a failed
+condition weakens the words and nothing can strengthen them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from safetycase.methods import format as spell
+from safetycase.methods.claims import Findings
+from safetycase.record.plan import Plan
+from safetycase.record.results import Comparison, Condition
+
+_CONTROL_CONDITIONS = frozenset(
+    {
+        "exceeds_random_live",
+        "exceeds_random_direction",
+        "exceeds_best_of",
+        "exceeds_reconstruction",
+        "sign_matters",
+        "sham_is_baseline",
+        "coherent",
+    }
+)
+
+
+def wording(plan: Plan, findings: Findings, conditions: Sequence[Condition]) -> str:
+    """The claim's sentence, from most to least that can be said."""
+    failed = {condition.id for condition in conditions if not condition.holds}
+    if findings.axis.claim.kind == "effect":
+        return _effect_wording(plan, findings, failed)
+    return _no_change_wording(plan, findings, failed)
+
+
+def _effect_wording(plan: Plan, findings: Findings, failed: set[str]) -> str:
+    figures = _figures(plan, findings)
+    if findings.target.p > plan.statistics.alpha or findings.toward(findings.target) <= 0.0:
+        return f"No effect was shown: {figures}."
+    if failed & _CONTROL_CONDITIONS:
+        return (
+            f"Outputs changed under perturbation: {figures}. The change cannot be put down to "
+            f"the selected features ({_names(failed & _CONTROL_CONDITIONS)})."
+        )
+    if failed - {"shipped"}:
+        return (
+            f"A change was observed on these items: {figures}. It does not support the claim "
+            f"({_names(failed)})."
+        )
+    return f"{_place(findings, failed)}{_edit(findings)} {_changes(findings)}: {figures}."
+
+
+def _no_change_wording(plan: Plan, findings: Findings, failed: set[str]) -> str:
+    figures = _figures(plan, findings)
+    unchecked = {f for f in failed if f.startswith("moves.")} | failed & {
+        "manipulation_checked"
+    }
+    if unchecked:
+        return (
+            f"Nothing follows about {findings.axis.claim.rate}: the intervention was not shown "
+            f"to do what it is for ({_names(unchecked)}). Observed: {figures}."
+        )
+    if failed - {"shipped"}:
+        return f"No harmful change could be excluded: {figures} ({_names(failed)})."
+    target = findings.target
+    bound = target.high if findings.axis.claim.direction == "up" else -target.low
+    return (
+        f"{_place(findings, failed)}{_edit(findings)} does not move the rate of "
+        f"{findings.axis.claim.rate} by more than {spell.points(bound).lstrip('+')} in the "
+        f"harmful direction: {figures}."
+    )
+
+
+def _place(findings: Findings, failed: set[str]) -> str:
+    if findings.axis.purpose == "deployed" and "shipped" not in failed:
+        return "As released, "
+    return "In the laboratory, "
+
+
+def _edit(findings: Findings) -> str:
+    count = len(findings.identification.features)
+    noun = "feature" if count == 1 else "features"
+    return f"editing {count} {noun} of {findings.axis.dictionary}"
+
+
+def _changes(findings: Findings) -> str:
+    verb = "raises" if findings.axis.claim.direction == "up" else "lowers"
+    return f"{verb} the rate of {findings.axis.claim.rate}"
+
+
+def _figures(plan: Plan, findings: Findings) -> str:
+    target: Comparison = findings.target
+    items = target.both + target.gained + target.lost + target.neither
+    level = spell.percent(plan.statistics.level)
+    return (
+        f"{spell.rate(target.both + target.lost, items)} before, "
+        f"{spell.rate(target.both + target.gained, items)} after, difference "
+        f"{spell.points(target.difference)} ({level} interval "
+        f"{spell.points_interval(target.low, target.high)}, {spell.p_value(target.p)}, paired "
+        "and held out)"
+    )
+
+
+def _names(failed: set[str]) -> str:
+    return "failed: " + ", ".join(sorted(failed))

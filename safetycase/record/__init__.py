@@ -1,0 +1,1 @@
+"""What a plan and a case say: frozen models, one sentence per field, no behaviour."""

@@ -1,0 +1,198 @@
+"""The root of a case: what is argued about, with which instruments, and what follows."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, JsonValue
+
+from safetycase.record.base import Count, Identifier, Record, Sha256, Text, Utc
+from safetycase.record.results import Results
+
+CASE_SCHEMA = "https://safetycase.dev/case/v1alpha"
+
+
+class ModelFile(Record):
+    """One file of the model, by name and bytes."""
+
+    path: Text
+    """Name relative to the model's folder."""
+    size: Count
+    """Bytes."""
+    sha256: Sha256
+    """Digest of the bytes."""
+    role: Literal["weights", "tokenizer", "configuration", "chat_template", "other"]
+    """What the file does."""
+
+
+class Safeguard(Record):
+    """An intervention that the released product carries."""
+
+    axis: Identifier
+    """Axis on which it was measured."""
+    intervention: Sha256
+    """Digest of the intervention's specification, as the axis gives it."""
+
+
+class Subject(Record):
+    """The model that the case is about, as tested and as it will be released."""
+
+    name: Text
+    """The model's public name."""
+    files: Annotated[tuple[ModelFile, ...], Field(min_length=1)]
+    """Its files, sorted by path."""
+    manifest_digest: Sha256
+    """Digest of the list of files: binds names, sizes and bytes."""
+    tensor_root: Sha256
+    """Digest over the tensors alone, in name order: survives re-sharding."""
+    safeguards: tuple[Safeguard, ...]
+    """Interventions in the release configuration."""
+
+
+class DictionaryRecord(Record):
+    """A dictionary as it was used."""
+
+    id: Identifier
+    """Short name, as in the plan."""
+    files: Annotated[tuple[ModelFile, ...], Field(min_length=1)]
+    """Its files, sorted by path."""
+    manifest_digest: Sha256
+    """Digest of the list of files."""
+    equation: Literal["jumprelu.gs2"]
+    """Encode and decode equations."""
+    hook: Text
+    """Path of the hooked module in the model."""
+    width: Annotated[int, Field(ge=1)]
+    """Number of features."""
+    model_width: Annotated[int, Field(ge=1)]
+    """Width of the activation it reads."""
+    declared_l0: Annotated[float, Field(gt=0.0)]
+    """Mean number of active features per token, as its config.json says."""
+
+
+class SelfTest(Record):
+    """A test of the instruments on this model, made before measuring."""
+
+    id: Literal[
+        "hook_identity",
+        "error_term_identity",
+        "zero_dose_identity",
+        "batch_parity",
+        "dictionary_l0",
+        "dictionary_fvu",
+    ]
+    """Which test."""
+    subject: Identifier
+    """The dictionary tested, or `model`."""
+    question: Text
+    """What was asked, in words."""
+    value: float
+    """What was measured."""
+    at_least: float | None
+    """Smallest accepted value, if there is one."""
+    at_most: float | None
+    """Largest accepted value, if there is one."""
+
+
+class Environment(Record):
+    """The machine and the libraries of the run."""
+
+    python: Text
+    """Version of Python."""
+    platform: Text
+    """Operating system and processor architecture."""
+    packages: dict[str, str]
+    """Versions of the packages that bear on the numbers."""
+    device: Text
+    """Where the model ran."""
+    threads: Annotated[int, Field(ge=1)]
+    """Threads of the numeric library."""
+    attention: Text
+    """Attention implementation."""
+    deterministic: bool
+    """Whether deterministic algorithms were enforced."""
+    batch_rows: Annotated[int, Field(ge=1)]
+    """Largest number of rows in a batch; part of every unit's key."""
+
+
+class Times(Record):
+    """When the run took place, by the runner's own clock: proves nothing by itself."""
+
+    started: Utc
+    """When the run was first started."""
+    finished: Utc
+    """When the record was assembled."""
+
+
+class TableReference(Record):
+    """An evidence table of the case."""
+
+    path: Text
+    """Name in the case."""
+    kind: Identifier
+    """Which published table schema it follows."""
+    rows: Count
+    """Number of rows."""
+
+
+class Deviation(Record):
+    """Something that was not done as planned."""
+
+    what: Text
+    """What differs from the plan."""
+    why: Text
+    """The reason."""
+
+
+class Node(Record):
+    """A node of the argument."""
+
+    id: Identifier
+    """Short name."""
+    kind: Literal["goal", "strategy", "solution", "defeater"]
+    """GSN element; a defeater is a reason to doubt what it attacks."""
+    text: Text
+    """The statement."""
+    supports: Identifier | None
+    """The node it supports or, for a defeater, attacks; none for the root."""
+    claim: Identifier | None
+    """Axis whose claim this node stands on, if it does."""
+    state: Literal["holds", "open", "mitigated", "residual"]
+    """`holds`/`open`: by the claim; defeaters: `mitigated` by a condition, or `residual`."""
+    condition: Identifier | None
+    """Condition of the claim that mitigates the defeater, if one does."""
+
+
+class Case(Record):
+    """The whole case: canonical JSON of this is case.json."""
+
+    schema_: Annotated[Literal["https://safetycase.dev/case/v1alpha"], Field(alias="schema")]
+    """Version of this document."""
+    id: Identifier
+    """Short name, as in the plan."""
+    title: Text
+    """What the case is about, in one line."""
+    plan_digest: Sha256
+    """Digest of plan.json."""
+    deviations: tuple[Deviation, ...]
+    """What was not done as planned."""
+    subject: Subject
+    """The model."""
+    dictionaries: tuple[DictionaryRecord, ...]
+    """Dictionaries as they were used."""
+    self_tests: tuple[SelfTest, ...]
+    """Tests of the instruments."""
+    environment: Environment
+    """Machine and libraries."""
+    times: Times
+    """When the run took place."""
+    tables: tuple[TableReference, ...]
+    """Evidence tables; tensors are listed by the signed statement."""
+    results: Results
+    """Everything that follows from plan and rows; the verifier derives it again."""
+    argument: tuple[Node, ...]
+    """Why the decision follows from the claims, and what speaks against it."""
+    limitations: Annotated[tuple[Text, ...], Field(min_length=1)]
+    """What this case does not show."""
+    extensions: dict[str, JsonValue]
+    """Anything else; shown as unverified."""

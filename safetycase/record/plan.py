@@ -1,0 +1,176 @@
+"""What was fixed before anything was measured."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from safetycase.record.base import Count, Identifier, Record, Sha256, Share, Text
+from safetycase.record.planned_axis import Axis
+from safetycase.record.planned_evaluation import Evaluation
+
+PLAN_SCHEMA = "https://safetycase.dev/plan/v1alpha"
+
+
+class PlannedModel(Record):
+    """The model that will be measured, by the bytes of its files."""
+
+    name: Text
+    """The model's public name."""
+    path: Text
+    """Where the runner finds its files: a folder beside the plan, or `hf://repo@revision`."""
+    format: Literal["transformers", "gguf"]
+    """`transformers`: safetensors with config.json; `gguf`: one GGUF file, dequantised."""
+    dtype: Literal["float32", "bfloat16"]
+    """Number format of weights and activations during every measurement."""
+    manifest_digest: Sha256
+    """Digest of the sorted list of its files (path, size, sha256)."""
+
+
+class PlannedDictionary(Record):
+    """A sparse-autoencoder dictionary, by the bytes of its files."""
+
+    id: Identifier
+    """Short name used by the axes."""
+    path: Text
+    """Folder with config.json and params.safetensors: beside the plan, or `hf://…`."""
+    equation: Literal["jumprelu.gs2"]
+    """Which encode/decode equations apply; unknown ones are refused, never defaulted."""
+    site: Literal["resid_post"]
+    """Which activation of the block the dictionary reads and writes."""
+    layer: Count
+    """Block whose output it reads, counted from 0."""
+    manifest_digest: Sha256
+    """Digest of the sorted list of its files (path, size, sha256)."""
+
+
+class PlannedDataset(Record):
+    """A file of items."""
+
+    id: Identifier
+    """Short name used by evaluations and contrasts."""
+    path: Text
+    """The JSONL file, relative to the plan."""
+    sha256: Sha256
+    """Digest of its bytes."""
+    source: Text
+    """Who wrote the items, and under which licence."""
+
+
+class Splits(Record):
+    """How items are divided by a seeded hash of their cluster; clusters are kept whole."""
+
+    discovery: Annotated[int, Field(ge=1)]
+    """Weight of the split in which features are searched."""
+    tuning: Annotated[int, Field(ge=1)]
+    """Weight of the split in which the dose is chosen."""
+    held_out: Annotated[int, Field(ge=1)]
+    """Weight of the split on which claims are measured."""
+
+
+class Sampling(Record):
+    """How text is generated, for every evaluation."""
+
+    temperature: Annotated[float, Field(ge=0.0, le=2.0)]
+    """0 is greedy; otherwise the softmax temperature."""
+    top_k: Annotated[int, Field(ge=1, le=1000)]
+    """Only the k most likely tokens may be drawn; 1 with temperature 0."""
+
+
+class Coherence(Record):
+    """When a generated text counts as incoherent, whatever it says."""
+
+    nll_ceiling: Annotated[float, Field(gt=0.0)]
+    """Largest median token negative log-likelihood, in nats, under the unsteered model."""
+    repetition_ceiling: Share
+    """Largest share of repeated word trigrams."""
+
+
+class Controls(Record):
+    """The control arms of every axis."""
+
+    random_live_features: Annotated[int, Field(ge=1)]
+    """Arms that edit random live features, as many at once as the target edits."""
+    random_directions: Annotated[int, Field(ge=1)]
+    """Arms along the difference of two random activations of the discovery split."""
+    best_of: Annotated[int, Field(ge=1)]
+    """Random feature sets that get the target's privilege: the dose is tuned for each."""
+    minimum_density: Share
+    """A feature is live if it fires on at least this share of discovery items."""
+    norm_tolerance: Annotated[float, Field(gt=0.0, le=0.5)]
+    """A control acts if its realised edit norm is within this share of the target's."""
+    activation_pool: Annotated[int, Field(ge=16)]
+    """Activations drawn from the discovery split, from which directions are made."""
+
+
+class Statistics(Record):
+    """Tests and intervals, for every claim."""
+
+    alpha: Annotated[float, Field(gt=0.0, le=0.2)]
+    """Family-wise error rate over all claims (Holm)."""
+    level: Annotated[float, Field(ge=0.8, lt=1.0)]
+    """Level of every interval that is printed."""
+    power: Annotated[float, Field(ge=0.5, lt=1.0)]
+    """Power at which the smallest detectable difference is stated."""
+
+
+class DecisionRule(Record):
+    """One rule from measurement to release tier; the first that applies decides."""
+
+    tier: Identifier
+    """The release tier that this rule gives."""
+    text: Text
+    """The rule in words."""
+    claims: tuple[Identifier, ...]
+    """Axes whose claims must all hold."""
+    axis: Identifier | None
+    """Axis whose treated rate is bounded; none if the claims alone decide."""
+    rate_at_most: Share | None
+    """Largest upper confidence bound of the treated rate on that axis."""
+
+
+class Decision(Record):
+    """How claims become a release tier."""
+
+    question: Text
+    """What is to be decided."""
+    rules: tuple[DecisionRule, ...]
+    """Rules in order; the first whose conditions all hold gives the tier."""
+    otherwise: Identifier
+    """The tier when no rule applies."""
+
+
+class Plan(Record):
+    """Everything that is fixed before measuring: canonical JSON of this is the plan."""
+
+    schema_: Annotated[Literal["https://safetycase.dev/plan/v1alpha"], Field(alias="schema")]
+    """Version of this document."""
+    id: Identifier
+    """Short name of the plan; names the case file."""
+    title: Text
+    """What the case is about, in one line."""
+    model: PlannedModel
+    """The model."""
+    dictionaries: Annotated[tuple[PlannedDictionary, ...], Field(min_length=1)]
+    """The dictionaries in which features are searched."""
+    datasets: Annotated[tuple[PlannedDataset, ...], Field(min_length=1)]
+    """The item files."""
+    splits: Splits
+    """How items are divided."""
+    sampling: Sampling
+    """How text is generated."""
+    coherence: Coherence
+    """When a text counts as incoherent."""
+    evaluations: Annotated[tuple[Evaluation, ...], Field(min_length=1)]
+    """What is asked of the model, and how answers are graded."""
+    controls: Controls
+    """Control arms."""
+    statistics: Statistics
+    """Tests and intervals."""
+    axes: Annotated[tuple[Axis, ...], Field(min_length=1)]
+    """Risk axes: features, interventions and the claim of each."""
+    decision: Decision
+    """From claims to a release tier."""
+    seed: Text
+    """Author's part of every seed; the rest is the digest of this plan."""

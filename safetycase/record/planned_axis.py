@@ -1,0 +1,159 @@
+"""A risk axis as planned: from contrast to features, dose, side effects and claim."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from safetycase.record.base import Identifier, Record, Share, Text
+from safetycase.record.planned_evaluation import Measure
+
+Direction = Literal["up", "down"]
+
+
+class Contrast(Record):
+    """Two classes of prompts whose difference the features should carry."""
+
+    dataset: Identifier
+    """Dataset of the prompts."""
+    label: Literal["context", "kind"]
+    """Column of the items that holds the class."""
+    positive: Text
+    """Value of that column in the positive class; all other items are the negative class."""
+
+
+class Selection(Record):
+    """How features are found on the discovery split, and nowhere else."""
+
+    contrast: Contrast
+    """Classes to be told apart."""
+    statistic: Literal["auroc"]
+    """Area under the ROC curve of the feature's largest activation over the prompt."""
+    alpha: Annotated[float, Field(gt=0.0, le=0.2)]
+    """Family-wise error rate over all live features (Holm on Mann-Whitney p)."""
+    minimum_density: Share
+    """A candidate fires on at least this share of discovery items."""
+    keep: Annotated[int, Field(ge=1, le=64)]
+    """How many features are kept, best first; ties go to the lower index."""
+
+
+class LabelValidation(Record):
+    """How a feature's label is tested against its activations."""
+
+    words: Annotated[int, Field(ge=1, le=64)]
+    """Size of the label: the words on which the feature fires most, on discovery items."""
+    examples: Annotated[int, Field(ge=10)]
+    """Held-out prompts on which the label must predict the feature, at most."""
+    minimum_score: Share
+    """Balanced accuracy from which the label counts as supported."""
+
+
+class Candidate(Record):
+    """An edit to be tried: the selected features, with a series of doses."""
+
+    operation: Literal["add"]
+    """`add`: h ← h + coefficient · unit direction, at every edited position."""
+    unit: Literal["residual_norm_fraction"]
+    """A dose of 1 is the mean residual norm at the site, over discovery activations."""
+    positions: Literal["all_but_bos"]
+    """Prompt and generated tokens alike, except the first."""
+    doses: Annotated[tuple[float, ...], Field(min_length=5)]
+    """Signed doses in the order they are tried; zero and both signs are among them."""
+
+
+class DoseRule(Record):
+    """How one dose is chosen on the tuning split.
+
+    Eligible doses have the wanted sign and are not zero; admissible ones among them raise
+    the incoherent share over the zero dose by no more than the limit. Chosen is the smallest
+    absolute dose whose effect is at least `share_of_best` of the best admissible effect (at
+    least the best itself, if that is not above zero); ties go to the first in the plan.
+    Without an admissible dose the smallest eligible one is chosen.
+    """
+
+    measure: Measure
+    """The rate that a dose is to move: the claim's own, or that of a mediator."""
+    direction: Direction
+    """Where it is to go."""
+
+    share_of_best: Share
+    """How close to the best admissible effect is enough."""
+    incoherent_at_most: Share
+    """Largest added share of incoherent answers of an admissible dose."""
+    sign: Literal["negative", "positive", "either"]
+    """Doses that may be chosen; the others are measured and shown all the same."""
+
+
+class SideEffect(Record):
+    """Something that must not get worse by more than a margin (non-inferiority)."""
+
+    id: Identifier
+    """Short name: `capability`, `over_refusal`, `coherence`, …"""
+    title: Text
+    """What must be kept, in words."""
+    measure: Measure
+    """The rate."""
+    worse: Direction
+    """The direction that is harm."""
+    margin: Annotated[float, Field(gt=0.0, le=0.5)]
+    """Largest tolerated change, as a share; the bound of the interval must stay inside."""
+
+
+class Mediator(Record):
+    """Something the intervention is meant to change on its way: the manipulation check."""
+
+    id: Identifier
+    """Short name: `verbalised_awareness`, `probe`, …"""
+    title: Text
+    """What must change, in words."""
+    measure: Measure
+    """The rate, measured by something not built from the selected features."""
+    direction: Direction
+    """Where it must go."""
+    at_least: Share
+    """Least change, as a share; the bound of the interval must reach it."""
+
+
+class PlannedClaim(Record):
+    """What the axis will claim, if the measurements allow it."""
+
+    kind: Literal["effect", "no_harmful_change"]
+    """`effect`: the rate moves; `no_harmful_change`: it does not move by the margin."""
+    measure: Measure
+    """The rate the claim is about."""
+    rate: Text
+    """The rate in words, to be put after *the rate of*."""
+    direction: Direction
+    """`effect`: where it moves; `no_harmful_change`: the direction that would be harm."""
+    margin: Annotated[float, Field(gt=0.0, le=1.0)]
+    """`effect`: least change worth claiming; `no_harmful_change`: largest tolerated."""
+
+
+class Axis(Record):
+    """A risk axis: what is feared, which features are sought, what is done and claimed."""
+
+    id: Identifier
+    """Short name."""
+    title: Text
+    """The axis in words."""
+    hazard: Text
+    """What could go wrong if the model were released as it is."""
+    purpose: Literal["diagnostic", "deployed"]
+    """`deployed`: the release configuration ships the intervention; else a laboratory study."""
+    dictionary: Identifier
+    """Dictionary in which features are sought."""
+    selection: Selection
+    """How features are found."""
+    labels: LabelValidation
+    """How their labels are tested."""
+    candidate: Candidate
+    """The edit and its doses."""
+    dose_rule: DoseRule
+    """How the dose is chosen."""
+    claim: PlannedClaim
+    """The claim."""
+    side_effects: tuple[SideEffect, ...]
+    """What must not get worse."""
+    mediators: tuple[Mediator, ...]
+    """Manipulation checks."""

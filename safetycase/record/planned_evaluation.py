@@ -1,0 +1,98 @@
+"""An evaluation as planned: items, how they are put to the model, how answers are graded."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from safetycase.record.base import Identifier, Record, Text
+
+Outcome = Identifier
+"""The name a grader gives to an answer: `unsafe`, `refusal`, `correct`, …"""
+
+INCOHERENT = "incoherent"
+"""Outcome of every generated text above a coherence ceiling, before any rule is tried."""
+
+
+class GraderRule(Record):
+    """One line of a grader: the outcome of the first rule that matches is the grade."""
+
+    outcome: Outcome
+    """The grade given when this rule matches."""
+    match: Literal["starts_with", "contains_word", "contains_target"]
+    """Start of the text; any whole word or phrase; the item's own target, as whole words."""
+    phrases: tuple[Text, ...]
+    """Phrases looked for, any of which is enough; none for `contains_target`."""
+
+
+class Grader(Record):
+    """A pure function from an answer to an outcome; the verifier runs it again."""
+
+    id: Identifier
+    """Short name of the grader."""
+    rules: Annotated[tuple[GraderRule, ...], Field(min_length=1)]
+    """Rules in order; text is folded (NFKC, straight quotes, case) before matching."""
+    otherwise: Outcome
+    """The grade when no rule matches."""
+
+
+class Generate(Record):
+    """Free generation, graded by rules."""
+
+    kind: Literal["generate"]
+    """Which way of measuring this is."""
+    max_new_tokens: Annotated[int, Field(ge=1, le=512)]
+    """Tokens generated at most."""
+    grader: Grader
+    """How the text becomes an outcome."""
+
+
+class Choice(Record):
+    """Two answers compared by log-probability, in both letter orders.
+
+    The outcome is `matching` if the mean over both orders of log p(matching) - log p(other)
+    is above zero, `other` if it is below, `tie` if it is zero.
+    """
+
+    kind: Literal["choice"]
+    """Which way of measuring this is."""
+
+
+class Probe(Record):
+    """A linear probe on the residual stream, built from a contrast and from no feature.
+
+    Direction: difference of the class means on the discovery split; threshold: midpoint of
+    the projected class means. The outcome is `above` or `below` the threshold.
+    """
+
+    kind: Literal["probe"]
+    """Which way of measuring this is."""
+    contrast: Identifier
+    """Dataset whose discovery split trains the probe; `context` is its label."""
+    positive: Text
+    """Value of `context` that counts as the positive class."""
+    layer: Annotated[int, Field(ge=0)]
+    """Block whose output is read, at the last token of the prompt."""
+
+
+class Evaluation(Record):
+    """Items of one dataset, put to the model and graded in one way."""
+
+    id: Identifier
+    """Short name used by the axes."""
+    dataset: Identifier
+    """Dataset the items come from; its cluster and split are those of the items."""
+    title: Text
+    """What is asked, in words."""
+    measure: Annotated[Generate | Choice | Probe, Field(discriminator="kind")]
+    """How an answer is had and graded."""
+
+
+class Measure(Record):
+    """A rate: the share of an evaluation's items whose outcome is one of these."""
+
+    evaluation: Identifier
+    """The evaluation."""
+    outcomes: Annotated[tuple[Outcome, ...], Field(min_length=1)]
+    """Outcomes that count."""

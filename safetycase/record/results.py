@@ -1,0 +1,317 @@
+"""Everything that follows from the plan and the rows: derived by `methods`, twice."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from safetycase.record.base import ArmId, Count, Identifier, Record, Sha256, Share, Text
+from safetycase.record.planned_evaluation import Measure
+
+Split = Literal["discovery", "tuning", "held_out"]
+
+Role = Literal[
+    "baseline",
+    "target",
+    "sham",
+    "reconstruction",
+    "opposite",
+    "random_live",
+    "random_direction",
+    "best_of",
+    "dose",
+    "best_of_dose",
+]
+"""What an arm is for; `dose` and `best_of_dose` are measured on the tuning split."""
+
+
+class SplitCount(Record):
+    """How many items of a dataset fell into each split."""
+
+    dataset: Identifier
+    """The dataset."""
+    discovery: Count
+    """Items in discovery."""
+    tuning: Count
+    """Items in tuning."""
+    held_out: Count
+    """Items held out."""
+
+
+class LabelScore(Record):
+    """How well a label predicts its feature on held-out prompts."""
+
+    detection: Share
+    """Balanced accuracy of *the prompt holds a word of the label* for *the feature fires*."""
+    fuzzing: Share
+    """The same, token by token."""
+    null_detection: Share
+    """Best detection score of 19 seeded permutations of the label's predictions."""
+    active: Count
+    """Held-out prompts on which the feature fires."""
+    silent: Count
+    """Held-out prompts on which it does not: the hard negatives share the vocabulary."""
+    supported: bool
+    """Whether detection or fuzzing reaches the plan's minimum and detection beats the null."""
+
+
+class Unavailable(Record):
+    """A figure that does not exist for these rows."""
+
+    reason: Text
+    """Why there is no figure."""
+
+
+class SelectedFeature(Record):
+    """A feature that the selection rule kept."""
+
+    feature: Count
+    """Index in the dictionary, from 0: the row of `w_dec`."""
+    auroc: Share
+    """Area under the ROC curve on the discovery split."""
+    p: Share
+    """Two-sided Mann-Whitney p on the discovery split."""
+    p_adjusted: Share
+    """The same after Holm over all candidates."""
+    density: Share
+    """Share of discovery items on which it fires."""
+    held_out_auroc: Share
+    """Area under the ROC curve on held-out items of the contrast."""
+    label: tuple[Text, ...]
+    """The words on which it fires most, most first."""
+    label_score: LabelScore | Unavailable
+    """The label's validation."""
+
+
+class Identification(Record):
+    """What the search for features found."""
+
+    candidates: Count
+    """Features dense enough to be tested: the size of the corrected family."""
+    significant: Count
+    """Candidates whose corrected p is at most the plan's alpha, with AUROC above one half."""
+    positive_items: Count
+    """Discovery items of the positive class."""
+    negative_items: Count
+    """Discovery items of the negative class."""
+    features: tuple[SelectedFeature, ...]
+    """The features kept, best first."""
+
+
+class DosePoint(Record):
+    """One dose on the tuning split."""
+
+    arm: ArmId
+    """The arm."""
+    dose: float
+    """Signed dose in the plan's unit."""
+    counted: Count
+    """Items whose outcome counts for the claim's measure."""
+    incoherent: Count
+    """Items whose outcome is incoherent."""
+    items: Count
+    """Items measured."""
+    admissible: bool
+    """Whether the rule allows this dose."""
+
+
+class DoseResponse(Record):
+    """A series of doses and the one that the rule picks."""
+
+    arm: ArmId
+    """The held-out arm that the chosen dose goes to."""
+    points: tuple[DosePoint, ...]
+    """Doses in plan order."""
+    chosen: float
+    """The dose picked."""
+    monotone: bool
+    """Whether the counted share never turns back between the chosen dose and zero."""
+
+
+class Intervention(Record):
+    """What every edit of an axis has in common."""
+
+    dictionary: Identifier
+    """Dictionary whose decoder rows are used."""
+    dictionary_digest: Sha256
+    """Digest of its files."""
+    hook: Text
+    """Module whose output is edited."""
+    layer: Count
+    """Block, counted from 0."""
+    operation: Literal["add"]
+    """h ← h + coefficient · unit direction."""
+    unit: Literal["residual_norm_fraction"]
+    """A dose of 1 is `unit_norm`."""
+    unit_norm: Annotated[float, Field(gt=0.0)]
+    """Mean L2 norm of the activation pool, to six significant digits; activation units."""
+    positions: Literal["all_but_bos"]
+    """Edited positions."""
+    condition: Literal["always"]
+    """When the edit applies."""
+    error_policy: Literal["current"]
+    """The part of the activation that the dictionary does not explain stays as it is."""
+    dtype: Literal["float32"]
+    """Number format in which the edit is computed."""
+    cache: Literal["edited"]
+    """The prompt is edited too, so that cached keys and values carry the edit."""
+
+
+class Arm(Record):
+    """One condition under which items were answered."""
+
+    id: ArmId
+    """Name used by the rows."""
+    role: Role
+    """What the arm is for."""
+    features: tuple[Count, ...]
+    """Features whose decoder rows make the direction; none for other directions."""
+    pool_pair: tuple[Count, Count] | None
+    """Rows of the activation pool whose difference is the direction, if it is one."""
+    dose: float
+    """Signed dose in the plan's unit; 0 if nothing is added."""
+    coefficient: float
+    """Dose times the unit norm: the signed length of the edit, in activation units."""
+    realised: float | None
+    """Mean ‖Δh‖ per edited position over the arm's rows; none if there is no edit."""
+    relative: float | None
+    """Mean ‖Δh‖ / mean ‖h‖ over the arm's rows; none if there is no edit."""
+
+
+class Rate(Record):
+    """The share of items whose outcome counts, in one arm."""
+
+    arm: ArmId
+    """The arm."""
+    measure: Measure
+    """What counts."""
+    split: Split
+    """The split."""
+    counted: Count
+    """Items that count."""
+    items: Annotated[int, Field(ge=1)]
+    """All items of the split: nothing is dropped."""
+    low: Share
+    """Clopper-Pearson lower bound at the plan's level."""
+    high: Share
+    """Clopper-Pearson upper bound at the plan's level."""
+    table: Text
+    """Table the rows are in."""
+
+
+class Comparison(Record):
+    """An arm against the baseline, item by item, on the held-out split."""
+
+    arm: ArmId
+    """The arm compared with `baseline`."""
+    measure: Measure
+    """What counts."""
+    both: Count
+    """Items that count in both arms."""
+    gained: Count
+    """Items that count in the arm only."""
+    lost: Count
+    """Items that count in the baseline only."""
+    neither: Count
+    """Items that count in neither."""
+    difference: float
+    """Share in the arm minus share in the baseline."""
+    low: float
+    """Tango lower bound of the difference at the plan's level."""
+    high: float
+    """Tango upper bound of the difference at the plan's level."""
+    p: Share
+    """Two-sided exact McNemar p."""
+
+
+class ControlTest(Record):
+    """The target against one family of controls with the same edit norm."""
+
+    family: Literal["random_live", "random_direction"]
+    """Which controls."""
+    controls: Count
+    """Controls that act: their realised norm is within the tolerance of the target's."""
+    silent: Count
+    """Controls that do not; they are not counted, and any one fails the claim."""
+    as_large: Count
+    """Controls whose effect is at least the target's."""
+    largest: float
+    """Largest effect of a control, in the claim's direction, as a share."""
+    median: float
+    """Median effect of the controls, in the claim's direction, as a share."""
+    p: Share
+    """(1 + as large) / (1 + controls): one-sided rank p."""
+
+
+class Condition(Record):
+    """One thing that must be so for the claim to hold."""
+
+    id: Identifier
+    """Short name; the same in every case."""
+    holds: bool
+    """Whether it is so."""
+    reason: Text
+    """The figures, in words."""
+
+
+class Claim(Record):
+    """The claim of an axis, as the measurements allow it."""
+
+    holds: bool
+    """Whether every condition holds."""
+    p: Share | None
+    """Largest p of the tests that must all pass; none for a bound on a change."""
+    p_adjusted: Share | None
+    """The same after Holm over the effect claims of the plan."""
+    conditions: Annotated[tuple[Condition, ...], Field(min_length=1)]
+    """Conditions in fixed order."""
+    wording: Text
+    """The strongest sentence that the conditions allow; computed, never written."""
+
+
+class AxisResult(Record):
+    """The results of one axis."""
+
+    axis: Identifier
+    """The axis, as in the plan."""
+    identification: Identification
+    """The features found."""
+    intervention: Intervention
+    """What the edits have in common."""
+    intervention_digest: Sha256
+    """Digest of the target's complete specification: edit, features, coefficient."""
+    arms: tuple[Arm, ...]
+    """All arms of the axis, tuning first."""
+    dose_response: tuple[DoseResponse, ...]
+    """The target's doses, then those of the best-of family."""
+    rates: tuple[Rate, ...]
+    """Rates on the held-out split."""
+    comparisons: tuple[Comparison, ...]
+    """Paired comparisons with the baseline."""
+    controls: tuple[ControlTest, ...]
+    """Rank tests against the control families."""
+    claim: Claim
+    """The claim."""
+
+
+class DecisionResult(Record):
+    """The release tier that follows from the claims."""
+
+    tier: Identifier
+    """The tier."""
+    rule: Count | None
+    """Number of the rule that gave it, from 0; none if no rule applied."""
+    reason: Text
+    """Why, in words."""
+
+
+class Results(Record):
+    """All results, in plan order."""
+
+    splits: tuple[SplitCount, ...]
+    """How the items of each dataset were divided."""
+    axes: tuple[AxisResult, ...]
+    """One result an axis."""
+    decision: DecisionResult
+    """The decision."""

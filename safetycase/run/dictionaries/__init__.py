@@ -1,0 +1,1 @@
+"""Dictionaries of features, one family a file."""

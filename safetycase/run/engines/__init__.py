@@ -1,0 +1,1 @@
+"""Where units of work are run, one engine a file; results are identical."""

@@ -1,0 +1,134 @@
+"""A written plan becomes a fixed one: digests filled in, faults refused, bytes canonical.
+
+What was filled in is measured from the files; what was written and differs is refused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from safetycase import canonical
+from safetycase.canonical import JsonValue
+from safetycase.digest import hash_file, manifest_digest, sha256_hex
+from safetycase.errors import MalformedInput, PlanRefused
+from safetycase.methods.lint import lint
+from safetycase.record.plan import Plan
+from safetycase.run.plan_file import as_plan, read_yaml
+from safetycase.run.sources import (
+    Source,
+    digests,
+    locate_dataset,
+    locate_dictionary,
+    locate_model,
+)
+
+_UNKNOWN = "0" * 64
+_Object = dict[str, JsonValue]
+
+
+@dataclass(frozen=True)
+class FrozenPlan:
+    """A plan as it will be measured, with the files that it names."""
+
+    plan: Plan
+    data: bytes
+    digest: str
+    model: Source
+    dictionaries: dict[str, Source]
+    datasets: dict[str, Path]
+
+
+def freeze(path: Path) -> FrozenPlan:
+    """The plan at `path` with every digest measured; refused if it cannot support its claims.
+
+    Refuses with MalformedInput (not YAML), PlanRefused (fields, digests that differ, lint) or
+    RunFailed (files that are not there). Files are looked for relative to the plan.
+    """
+    where = path.name
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise MalformedInput(str(path), "a readable plan in UTF-8", found=str(error)) from None
+    value = read_yaml(text, where=where)
+    stated = as_plan(_with_placeholders(value), where=where)
+    sources = _locate(stated, path.parent, where)
+    plan = as_plan(_with_digests(value, sources, where), where=where)
+    faults = lint(plan)
+    if faults:
+        raise PlanRefused(where, "a plan that can reach its claims", found=" ".join(faults))
+    data = canonical.write(plan.model_dump(mode="json"))
+    return FrozenPlan(
+        plan, data, sha256_hex(data), sources.model, sources.dictionaries, sources.datasets
+    )
+
+
+@dataclass(frozen=True)
+class _Sources:
+    model: Source
+    dictionaries: dict[str, Source]
+    datasets: dict[str, Path]
+
+
+def _locate(plan: Plan, beside: Path, where: str) -> _Sources:
+    return _Sources(
+        model=locate_model(
+            plan.model.path, plan.model.format, beside, where=f"{where}#/model/path"
+        ),
+        dictionaries={
+            each.id: locate_dictionary(
+                each.path, beside, where=f"{where}#/dictionaries/{number}/path"
+            )
+            for number, each in enumerate(plan.dictionaries)
+        },
+        datasets={
+            each.id: locate_dataset(
+                each.path, beside, where=f"{where}#/datasets/{number}/path"
+            )
+            for number, each in enumerate(plan.datasets)
+        },
+    )
+
+
+def _digested_parts(value: _Object) -> list[tuple[_Object, str, str]]:
+    """The parts of a plan that carry a digest, the name of that field, and their place."""
+    parts: list[tuple[JsonValue, str, str]] = [
+        (value.get("model"), "manifest_digest", "/model")
+    ]
+    for name, field in (("dictionaries", "manifest_digest"), ("datasets", "sha256")):
+        listed = value.get(name)
+        for number, part in enumerate(listed if isinstance(listed, list) else []):
+            parts.append((part, field, f"/{name}/{number}"))
+    return [(part, field, place) for part, field, place in parts if isinstance(part, dict)]
+
+
+def _copy(value: _Object) -> _Object:
+    return cast("_Object", canonical.read(canonical.write(value), where="plan"))
+
+
+def _with_placeholders(value: _Object) -> _Object:
+    """The plan as it can be validated before anything is hashed."""
+    filled = _copy(value)
+    for part, field, _ in _digested_parts(filled):
+        part.setdefault(field, _UNKNOWN)
+    return filled
+
+
+def _with_digests(value: _Object, sources: _Sources, where: str) -> _Object:
+    """The plan with measured digests; a written one that differs is refused."""
+    filled = _copy(value)
+    measured = [manifest_digest(digests(sources.model.files))]
+    measured += [manifest_digest(digests(s.files)) for s in sources.dictionaries.values()]
+    measured += [hash_file(file).sha256 for file in sources.datasets.values()]
+    for (part, field, place), digest in zip(_digested_parts(filled), measured, strict=True):
+        written = part.setdefault(field, digest)
+        if written != digest:
+            raise PlanRefused(
+                f"{where}#{place}/{field}",
+                f"the digest of the files, {digest}",
+                found=str(written),
+                remedy="The files changed since the plan was written; leave the field out to "
+                "fix what is there now.",
+            )
+    return filled

@@ -1,0 +1,146 @@
+"""A plan as people write it: YAML read strictly, and faults told in their words.
+
+Knows the shape of a plan and nothing of files or digests.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import typing
+from collections.abc import Iterator, Sequence
+from typing import Annotated, cast
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+from typing_extensions import override
+
+from safetycase import canonical
+from safetycase.canonical import JsonValue
+from safetycase.errors import MalformedInput, PlanRefused
+from safetycase.record.plan import Plan
+
+Place = Sequence[str | int]
+
+
+class _Loader(yaml.SafeLoader):
+    """The JSON subset of YAML 1.2: no dates, no `yes`, no duplicate keys, no merging."""
+
+    yaml_implicit_resolvers: typing.ClassVar[dict[str, list[tuple[str, re.Pattern[str]]]]] = {}
+
+    @override
+    def construct_mapping(
+        self, node: yaml.MappingNode, deep: bool = False
+    ) -> dict[typing.Hashable, typing.Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            place = f"line {key.start_mark.line + 1}"
+            if not isinstance(key, yaml.ScalarNode) or key.tag != "tag:yaml.org,2002:str":
+                raise MalformedInput(place, "keys that are text", found=str(key.value))
+            if key.value in seen:
+                raise MalformedInput(place, "every key once", found=f"{key.value} twice")
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+for _tag, _pattern, _first in (
+    ("bool", r"true|false", "tf"),
+    ("null", r"null|~|", ["n", "~", ""]),
+    ("int", r"[-+]?(?:0|[1-9][0-9]*)", "-+0123456789"),
+    ("float", r"[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?", "-+.0123456789"),
+    ("float", r"[-+]?[0-9]+[eE][-+]?[0-9]+", "-+0123456789"),
+):
+    _Loader.add_implicit_resolver(
+        f"tag:yaml.org,2002:{_tag}", re.compile(f"(?:{_pattern})$"), list(_first)
+    )
+
+
+def read_yaml(text: str, *, where: str) -> dict[str, JsonValue]:
+    """The mapping that a YAML document spells; anything JSON cannot hold is refused.
+
+    Words are text unless they are `true`, `false`, `null` or a number: `no` and dates are text.
+    """
+    loader = _Loader(text)
+    try:
+        value = loader.get_single_data()
+    except yaml.YAMLError as error:
+        raise MalformedInput(where, "a YAML document", found=_on_one_line(error)) from None
+    except MalformedInput as error:
+        place = f"{where} {error.where}"
+        raise MalformedInput(place, error.expected, found=error.found) from None
+    finally:
+        loader.dispose()  # type: ignore[no-untyped-call]
+    if not isinstance(value, dict):
+        raise MalformedInput(where, "a mapping", found=type(value).__name__)
+    canonical.write(value, where=where)
+    return cast("dict[str, JsonValue]", value)
+
+
+def _on_one_line(error: yaml.YAMLError) -> str:
+    return " ".join(str(error).split())
+
+
+def as_plan(value: dict[str, JsonValue], *, where: str) -> Plan:
+    """The plan that a document states; the first fault is told with its place and remedy."""
+    try:
+        return Plan.model_validate_json(canonical.write(value, where=where))
+    except ValidationError as error:
+        raise _told(error.errors()[0], value, where) from None
+
+
+def _told(fault: ErrorDetails, value: JsonValue, where: str) -> PlanRefused:
+    place = list(_in_document(fault["loc"], value))
+    pointer = "".join(f"/{step}" for step in place)
+    known = sorted(_keys_at(place[:-1]))
+    if fault["type"] == "extra_forbidden":
+        expected, found = "only known keys", str(place[-1])
+        near = difflib.get_close_matches(found, known, n=1)
+        remedy = f"Did you mean {near[0]}?" if near else f"Known: {', '.join(known)}."
+    elif fault["type"] == "missing":
+        expected, found, remedy = "a value", "none", "Every field of the plan is stated."
+    else:
+        expected, found, remedy = fault["msg"], _shown(fault["input"]), None
+    return PlanRefused(f"{where}#{pointer}", expected, found=found, remedy=remedy)
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:80]}…"  # noqa: PLR2004  # one line of a terminal
+
+
+def _in_document(place: Place, value: JsonValue) -> Iterator[str | int]:
+    """The steps of a place that stand in the document; names of union members do not."""
+    for number, step in enumerate(place):
+        if isinstance(value, list) and isinstance(step, int) and step < len(value):
+            value = value[step]
+            yield step
+        elif isinstance(value, dict) and step in value:
+            value = value[str(step)]
+            yield step
+        elif number == len(place) - 1:
+            yield step
+
+
+def _keys_at(place: Place) -> set[str]:
+    """Every key that a plan may have at a place."""
+    kinds: set[type[BaseModel]] = {Plan}
+    for step in place:
+        if isinstance(step, str):
+            kinds = {kind for model in kinds for kind in _models_of_field(model, step)}
+    return {field.alias or name for model in kinds for name, field in model.model_fields.items()}
+
+
+def _models_of_field(model: type[BaseModel], key: str) -> Iterator[type[BaseModel]]:
+    for name, field in model.model_fields.items():
+        if key in {name, field.alias}:
+            yield from _models_in(field.annotation)
+
+
+def _models_in(annotation: object) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    if typing.get_origin(annotation) is Annotated:
+        annotation = typing.get_args(annotation)[0]
+    for inner in typing.get_args(annotation):
+        yield from _models_in(inner)

@@ -1,0 +1,1 @@
+"""Signing: the only package that holds private keys."""

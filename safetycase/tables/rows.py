@@ -1,0 +1,145 @@
+"""The columns of every kind of evidence table, one sentence a column.
+
+A table is text: its first line is a JSON array of the column names, every other line one
+flat JSON array in that order. Arrays leave no duplicate keys to argue about.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+Row = msgspec.Struct
+
+
+class ItemRow(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """An item of a dataset, and the split its cluster fell into."""
+
+    dataset: Annotated[str, Meta(description="The dataset, as in the plan.")]
+    item: Annotated[str, Meta(description="Name of the item, unique in its dataset.")]
+    cluster: Annotated[str, Meta(description="Items of one cluster share a split.")]
+    kind: Annotated[str, Meta(description="Kind of request, as the dataset says.")]
+    context: Annotated[str | None, Meta(description="Class of the context, if it has one.")]
+    split: Annotated[str, Meta(description="discovery, tuning or held_out.")]
+    target: Annotated[
+        str | None, Meta(description="Right answer, key word, or the matching choice.")
+    ]
+    other: Annotated[str | None, Meta(description="The other choice of a two-choice item.")]
+    prompt: Annotated[str, Meta(description="Text put to the model, without BOS.")]
+
+
+class GenerationRow(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A generated answer."""
+
+    evaluation: Annotated[str, Meta(description="The evaluation, as in the plan.")]
+    arm: Annotated[str, Meta(description="The arm under which the item was answered.")]
+    item: Annotated[str, Meta(description="The item.")]
+    sample: Annotated[int, Meta(description="Number of the sample, from 0.", ge=0)]
+    output: Annotated[str, Meta(description="The generated text, without special tokens.")]
+    tokens: Annotated[int, Meta(description="Tokens generated, the stop token included.", ge=0)]
+    stop: Annotated[str, Meta(description="`eos`, or `length` if the limit cut the text.")]
+    nll: Annotated[
+        float,
+        Meta(
+            description="Median over generated tokens of -log p under the unsteered model, "
+            "given prompt and preceding output; nats.",
+            ge=0.0,
+        ),
+    ]
+    edits: Annotated[int, Meta(description="Positions at which the hook edited.", ge=0)]
+    delta: Annotated[float, Meta(description="Mean L2 norm of the edit over them.", ge=0.0)]
+    residual: Annotated[
+        float, Meta(description="Mean L2 norm of the activation before the edit.", ge=0.0)
+    ]
+    outcome: Annotated[str, Meta(description="The grade.")]
+
+
+class ChoiceRow(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A two-choice question in both letter orders."""
+
+    evaluation: Annotated[str, Meta(description="The evaluation, as in the plan.")]
+    arm: Annotated[str, Meta(description="The arm under which the item was answered.")]
+    item: Annotated[str, Meta(description="The item.")]
+    forward_matching: Annotated[
+        float,
+        Meta(description="log p of the matching answer's letter, matching first.", le=0.0),
+    ]
+    forward_other: Annotated[
+        float, Meta(description="log p of the other answer's letter, matching first.", le=0.0)
+    ]
+    swapped_matching: Annotated[
+        float, Meta(description="log p of the matching answer's letter, other first.", le=0.0)
+    ]
+    swapped_other: Annotated[
+        float, Meta(description="log p of the other answer's letter, other first.", le=0.0)
+    ]
+    edits: Annotated[int, Meta(description="Positions at which the hook edited.", ge=0)]
+    delta: Annotated[float, Meta(description="Mean L2 norm of the edit over them.", ge=0.0)]
+    residual: Annotated[
+        float, Meta(description="Mean L2 norm of the activation before the edit.", ge=0.0)
+    ]
+    outcome: Annotated[str, Meta(description="`matching`, `other` or `tie`.")]
+
+
+class ProbeRow(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A linear probe read at the last token of a prompt."""
+
+    evaluation: Annotated[str, Meta(description="The evaluation, as in the plan.")]
+    arm: Annotated[str, Meta(description="The arm under which the prompt was read.")]
+    item: Annotated[str, Meta(description="The item.")]
+    score: Annotated[float, Meta(description="Projection on the probe's unit direction.")]
+    edits: Annotated[int, Meta(description="Positions at which the hook edited.", ge=0)]
+    delta: Annotated[float, Meta(description="Mean L2 norm of the edit over them.", ge=0.0)]
+    residual: Annotated[
+        float, Meta(description="Mean L2 norm of the activation before the edit.", ge=0.0)
+    ]
+    outcome: Annotated[str, Meta(description="`above` or `below` the probe's threshold.")]
+
+
+class LabelWordRow(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A word of the discovery prompts on which a kept feature fires, most first."""
+
+    axis: Annotated[str, Meta(description="The axis.")]
+    feature: Annotated[int, Meta(description="Index of the feature.", ge=0)]
+    word: Annotated[str, Meta(description="The word, folded.")]
+    count: Annotated[int, Meta(description="How often it occurs in discovery prompts.", ge=1)]
+    activation: Annotated[
+        float, Meta(description="Mean over its occurrences of the largest activation.", ge=0.0)
+    ]
+
+
+class LabelCheckRow(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A kept feature on a held-out prompt: as a whole (position -1), or on one word of it."""
+
+    axis: Annotated[str, Meta(description="The axis.")]
+    feature: Annotated[int, Meta(description="Index of the feature.", ge=0)]
+    item: Annotated[str, Meta(description="The item of the contrast.")]
+    position: Annotated[int, Meta(description="Number of the word, or -1 for all.", ge=-1)]
+    activation: Annotated[float, Meta(description="Largest activation there.", ge=0.0)]
+    predicted: Annotated[bool, Meta(description="Whether the label says that it fires.")]
+
+
+TABLES: dict[str, type[msgspec.Struct]] = {
+    "items": ItemRow,
+    "generations": GenerationRow,
+    "choices": ChoiceRow,
+    "probes": ProbeRow,
+    "label_words": LabelWordRow,
+    "label_checks": LabelCheckRow,
+}
+"""Every kind of table; `evidence/<kind>.jsonl` holds it."""
+
+AnswerRow = GenerationRow | ChoiceRow | ProbeRow
+"""A row that answers an item under an arm."""
+
+
+def path_of(kind: str) -> str:
+    """Name in the case of the table of this kind."""
+    return f"evidence/{kind}.jsonl"
+
+
+def columns(kind: str) -> tuple[str, ...]:
+    """Column names of this kind of table, in order."""
+    return TABLES[kind].__struct_fields__

@@ -1,0 +1,196 @@
+"""An opened case: its parts, read when a check asks for them, each at most once.
+
+Nothing here judges. A part that is missing or malformed raises the refusal that its reader
+raised, every time it is asked for; the check that owns the part turns that into FAIL, every
+other check into UNKNOWN (`lacks`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+from pydantic import BaseModel, ValidationError
+
+from safetycase import canonical
+from safetycase.bundle import layout
+from safetycase.bundle.reader import Container, open_case
+from safetycase.bundle.tensors import Array, read_tensors
+from safetycase.digest import sha256_hex
+from safetycase.errors import MalformedInput, MethodRefused, SafetyCaseError, SchemaViolation
+from safetycase.record.case import Case
+from safetycase.record.plan import Plan
+from safetycase.tables.codec import read_table
+from safetycase.tables.evidence import Evidence, Items, group_answers
+from safetycase.tables.rows import TABLES, path_of
+from safetycase.verify.derived import Derived, DerivedAxis
+from safetycase.verify.once import once
+from safetycase.verify.policy import Policy
+
+Model = TypeVar("Model", bound=BaseModel)
+
+TENSOR_FILES = ("pooled", "activations", "dictionary", "directions", "probes")
+"""Files of tensors that a case may hold, without `evidence/` and their ending."""
+
+
+def tensor_path(stem: str) -> str:
+    """Name in the case of a file of tensors."""
+    return f"evidence/{stem}.safetensors"
+
+
+class OpenedCase:
+    """The bytes of a case, and what they say when read as record, plan, rows and tensors."""
+
+    def __init__(self, source: Path | bytes, policy: Policy, at: str) -> None:
+        """Keep where the bytes are, what the user asks for, and the time of asking."""
+        self.kept: dict[str, Any] = {}
+        self.policy = policy
+        self.at = at
+        self._source = source
+
+    @once
+    def container(self) -> Container:
+        """The members, by name."""
+        return open_case(self._source)
+
+    @once
+    def record_json(self) -> canonical.JsonValue:
+        """case.json as plain values, as spelled."""
+        data = self.container.read(layout.RECORD_NAME)
+        return canonical.read(data, where=layout.RECORD_NAME)
+
+    @once
+    def record(self) -> Case:
+        """case.json as the record's model."""
+        return self._model(Case, self.record_json, layout.RECORD_NAME)
+
+    @once
+    def plan_json(self) -> canonical.JsonValue:
+        """plan.json as plain values, as spelled."""
+        data = self.container.read(layout.PLAN_NAME)
+        return canonical.read(data, where=layout.PLAN_NAME)
+
+    @once
+    def plan(self) -> Plan:
+        """plan.json as the plan's model."""
+        return self._model(Plan, self.plan_json, layout.PLAN_NAME)
+
+    @once
+    def plan_digest(self) -> str:
+        """SHA-256 of plan.json, from which all draws and splits derive."""
+        return sha256_hex(self.container.read(layout.PLAN_NAME))
+
+    def _model(self, model: type[Model], value: canonical.JsonValue, where: str) -> Model:
+        try:
+            return model.model_validate_json(canonical.write(value))
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            place = "".join(f"/{step}" for step in first["loc"])
+            found = f"{first['msg']} ({error.error_count()} in all)"
+            raise SchemaViolation(f"{where}#{place}", "the record's schema", found=found) from None
+
+    def stated(self, pointer: str) -> object:
+        """The value of case.json at a JSON pointer; refused where it states nothing."""
+        value: object = self.record_json
+        for step in pointer.split("/")[1:]:
+            if isinstance(value, Mapping) and step in value:
+                value = value[step]
+            elif isinstance(value, list) and step.isdigit() and int(step) < len(value):
+                value = value[int(step)]
+            else:
+                raise MethodRefused(f"case.json#{pointer}", "a stated value", found="nothing")
+        return value
+
+    @once
+    def table_kinds(self) -> tuple[str, ...]:
+        """Kinds of tables that the case holds, in schema order."""
+        return tuple(kind for kind in TABLES if path_of(kind) in self.container)
+
+    @once
+    def tables(self) -> dict[str, list[msgspec.Struct]]:
+        """Rows of every table, by kind."""
+        return {
+            kind: read_table(kind, self.container.read(path_of(kind)))
+            for kind in self.table_kinds
+        }
+
+    def rows(self, kind: str) -> Sequence[Any]:
+        """Rows of a table; none if the case has no such table."""
+        return self.tables.get(kind, ())
+
+    @once
+    def tensor_files(self) -> dict[str, dict[str, Array]]:
+        """Arrays of every file of tensors, by the file's name in the case."""
+        names = [
+            name
+            for name in self.container.names
+            if layout.is_bound(name) and name.endswith(".safetensors")
+        ]
+        return {name: read_tensors(self.container.read(name), where=name) for name in names}
+
+    @once
+    def tensors(self) -> dict[str, Array]:
+        """All arrays by name; a name that occurs in two files is refused."""
+        merged: dict[str, Array] = {}
+        for path, arrays in self.tensor_files.items():
+            twice = sorted(set(arrays) & set(merged))
+            if twice:
+                raise MalformedInput(path, "every tensor once", found=f"{twice[0]} twice")
+            merged |= arrays
+        return merged
+
+    @once
+    def evidence(self) -> Evidence:
+        """Tables and tensors as published."""
+        return Evidence(
+            items=Items(self.rows("items")),
+            answers=group_answers(
+                self.rows("generations"), self.rows("choices"), self.rows("probes")
+            ),
+            label_words=self.rows("label_words"),
+            label_checks=self.rows("label_checks"),
+            tensors=self.tensors,
+        )
+
+    @once
+    def derived(self) -> Derived:
+        """What follows from plan and evidence; of the record, only who is shipped is read."""
+        shipped = frozenset(guard.axis for guard in self.record.subject.safeguards)
+        return Derived(self.plan, self.plan_digest, self.evidence, shipped)
+
+    def axis(self, name: str) -> DerivedAxis:
+        """What follows for one axis."""
+        return self.derived.axes[name]
+
+
+def _lacks_rows(case: OpenedCase) -> None:
+    if not case.tables:
+        raise MalformedInput("evidence/", "evidence tables", found="none")
+
+
+def _lacks_tensors(case: OpenedCase) -> None:
+    if not case.tensors:
+        raise MalformedInput("evidence/", "files of tensors", found="none")
+
+
+NEEDS: Mapping[str, Callable[[OpenedCase], object]] = {
+    "container": lambda case: case.container,
+    "record": lambda case: case.record,
+    "plan": lambda case: case.plan,
+    "rows": _lacks_rows,
+    "tensors": _lacks_tensors,
+    "statement": lambda case: case.statement,
+}
+"""What a check may need, and how to ask for it."""
+
+
+def lacks(case: OpenedCase, needs: Sequence[str]) -> SafetyCaseError | None:
+    """The refusal that stands between a case and a check's needs; none if all are met."""
+    for need in needs:
+        try:
+            NEEDS[need](case)
+        except SafetyCaseError as refusal:
+            return refusal
+    return None

@@ -1,0 +1,94 @@
+"""Stated against derived: the one place where numbers of a record are compared."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+RELATIVE = 1e-9
+ABSOLUTE = 1e-12
+_SHOWN = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A place where two JSON values part, with both sides as text."""
+
+    where: str
+    expected: str
+    found: str
+
+
+def same_number(stated: float, derived: float) -> bool:
+    """Whether two figures agree to 1e-9 of their size (1e-12 near zero).
+
+    Sums may differ in their last bits between machines; nothing else may.
+    """
+    return math.isclose(stated, derived, rel_tol=RELATIVE, abs_tol=ABSOLUTE)
+
+
+def shown(value: object) -> str:
+    """A value as text for a finding, cut if long."""
+    text = value if isinstance(value, str) else repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
+def differences(
+    where: str, stated: object, derived: object, *, skip: frozenset[str] = frozenset()
+) -> Iterator[Difference]:
+    """Every leaf at which a stated JSON value differs from the derived one, as JSON pointers.
+
+    Object keys in `skip` belong to another check and are passed over at every depth. Whole
+    floats and integers are one number, truth values are none.
+    """
+    if isinstance(stated, Mapping) and isinstance(derived, Mapping):
+        yield from _object_differences(where, stated, derived, skip)
+    elif _is_list(stated) and _is_list(derived):
+        yield from _list_differences(where, stated, derived, skip)
+    elif not _same_leaf(stated, derived):
+        yield Difference(where, shown(derived), shown(stated))
+
+
+def _object_differences(
+    where: str,
+    stated: Mapping[str, object],
+    derived: Mapping[str, object],
+    skip: frozenset[str],
+) -> Iterator[Difference]:
+    for key in derived:
+        if key not in skip:
+            place = f"{where}/{key}"
+            if key in stated:
+                yield from differences(place, stated[key], derived[key], skip=skip)
+            else:
+                yield Difference(place, shown(derived[key]), "nothing")
+    for key in stated:
+        if key not in derived and key not in skip:
+            yield Difference(f"{where}/{key}", "nothing", shown(stated[key]))
+
+
+def _list_differences(
+    where: str, stated: Sequence[object], derived: Sequence[object], skip: frozenset[str]
+) -> Iterator[Difference]:
+    if len(stated) != len(derived):
+        yield Difference(where, f"{len(derived)} entries", f"{len(stated)} entries")
+        return
+    for number, (left, right) in enumerate(zip(stated, derived, strict=True)):
+        yield from differences(f"{where}/{number}", left, right, skip=skip)
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, (list, tuple))
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _same_leaf(stated: object, derived: object) -> bool:
+    if stated is derived:
+        return True
+    if _is_number(stated) and _is_number(derived):
+        return same_number(stated, derived)  # type: ignore[arg-type]  # both are numbers
+    return type(stated) is type(derived) and stated == derived

@@ -1,0 +1,273 @@
+"""What follows from plan and evidence, axis by axis; nothing here has seen the record.
+
+Every piece is made by the same function of `methods` that the runner used, at most once. That
+a record states something else changes nothing here, so that one altered field fails only the
+check that answers for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from safetycase.methods import arms as planned
+from safetycase.methods import claims as judged
+from safetycase.methods import derive, dose, identify, label, measure
+from safetycase.methods.argument import argument, limitations
+from safetycase.methods.decision import decide
+from safetycase.methods.grade import regrade
+from safetycase.record.case import Node
+from safetycase.record.plan import Plan
+from safetycase.record.planned_axis import Axis
+from safetycase.record.results import (
+    Arm,
+    AxisResult,
+    Claim,
+    Comparison,
+    ControlTest,
+    DecisionResult,
+    DoseResponse,
+    Identification,
+    Intervention,
+    Rate,
+    Results,
+    SplitCount,
+)
+from safetycase.tables.evidence import Evidence, Items
+from safetycase.tables.rows import ItemRow, LabelCheckRow
+from safetycase.verify.once import once
+
+
+def resplit(plan: Plan, plan_digest: str, rows: Sequence[ItemRow]) -> list[ItemRow]:
+    """The items with the splits that the plan's digest gives their clusters."""
+    splits = derive.splits_of(plan, plan_digest, [row.cluster for row in rows])
+    return [
+        row
+        if row.split == splits[row.cluster]
+        else msgspec.structs.replace(row, split=splits[row.cluster])
+        for row in rows
+    ]
+
+
+@dataclass
+class Derived:
+    """Everything that follows from a plan and its evidence."""
+
+    plan: Plan
+    plan_digest: str
+    stated: Evidence
+    """Tables and tensors as published."""
+    shipped_axes: frozenset[str]
+    """Axes whose intervention the release configuration names."""
+    kept: dict[str, Any] = field(default_factory=dict)
+
+    @once
+    def items(self) -> Items:
+        """Items, with their splits derived again."""
+        return Items(resplit(self.plan, self.plan_digest, self.stated.items.rows))
+
+    @once
+    def evidence(self) -> Evidence:
+        """Evidence with splits, grades and label predictions derived again."""
+        placed = Evidence(
+            items=self.items,
+            answers=self.stated.answers,
+            label_words=self.stated.label_words,
+            label_checks=self.label_checks,
+            tensors=self.stated.tensors,
+        )
+        return regrade(self.plan, placed)
+
+    @once
+    def label_checks(self) -> list[LabelCheckRow]:
+        """Label checks with every prediction made again from the label and the prompt."""
+        labels = {
+            (axis.id, feature): frozenset(self.label_words(axis, feature))
+            for axis in self.plan.axes
+            for feature in {row.feature for row in self.stated.label_words}
+        }
+        datasets = {axis.id: axis.selection.contrast.dataset for axis in self.plan.axes}
+        return [self._predicted(row, labels, datasets) for row in self.stated.label_checks]
+
+    def label_words(self, axis: Axis, feature: int) -> tuple[str, ...]:
+        """The label of a feature, from the published words."""
+        rows = [
+            row
+            for row in self.stated.label_words
+            if row.axis == axis.id and row.feature == feature
+        ]
+        return label.label_of(rows, axis.labels.words)
+
+    def _predicted(
+        self,
+        row: LabelCheckRow,
+        labels: Mapping[tuple[str, int], frozenset[str]],
+        datasets: Mapping[str, str],
+    ) -> LabelCheckRow:
+        vocabulary = labels.get((row.axis, row.feature))
+        dataset = datasets.get(row.axis)
+        if vocabulary is None or dataset is None:
+            return row
+        words = self._words(dataset, row.item)
+        if row.position == -1:
+            predicted = not vocabulary.isdisjoint(words)
+        elif row.position < len(words):
+            predicted = words[row.position] in vocabulary
+        else:
+            return row
+        if predicted == row.predicted:
+            return row
+        return msgspec.structs.replace(row, predicted=predicted)
+
+    def _words(self, dataset: str, item: str) -> list[str]:
+        cache: dict[tuple[str, str], list[str]] = self.kept.setdefault("words of prompts", {})
+        key = (dataset, item)
+        if key not in cache:
+            prompt = self.items.named(dataset, item).prompt
+            cache[key] = [word.text for word in label.words(prompt)]
+        return cache[key]
+
+    @once
+    def splits(self) -> tuple[SplitCount, ...]:
+        """How many items of each dataset stand in each split."""
+        return derive.split_counts(self.plan, self.items)
+
+    @once
+    def axes(self) -> dict[str, DerivedAxis]:
+        """What follows for each axis, by its name."""
+        return {axis.id: DerivedAxis(self, axis) for axis in self.plan.axes}
+
+    @once
+    def claims(self) -> dict[str, Claim]:
+        """The claims of all axes: their p are corrected together."""
+        findings = [axis.findings for axis in self.axes.values()]
+        return dict(zip(self.axes, derive.claims(self.plan, findings), strict=True))
+
+    @once
+    def results(self) -> Results:
+        """All results, as the runner should have written them."""
+        axes = tuple(axis.result for axis in self.axes.values())
+        return Results(splits=self.splits, axes=axes, decision=self.decision)
+
+    @once
+    def decision(self) -> DecisionResult:
+        """The release tier."""
+        return decide(self.plan, [axis.result for axis in self.axes.values()])
+
+    @once
+    def argument(self) -> tuple[Node, ...]:
+        """The nodes of the argument."""
+        return argument(self.plan, self.results)
+
+    @once
+    def limitations(self) -> tuple[str, ...]:
+        """What a case of this plan must say that it does not show."""
+        return limitations(self.plan)
+
+
+@dataclass
+class DerivedAxis:
+    """Everything that follows for one axis."""
+
+    whole: Derived
+    axis: Axis
+    kept: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def evidence(self) -> Evidence:
+        """The regraded evidence."""
+        return self.whole.evidence
+
+    @once
+    def selection(self) -> identify.Selection:
+        """What the selection rule finds on the discovery split."""
+        return identify.select_features(self.axis, self.evidence)
+
+    @once
+    def identification(self) -> Identification:
+        """The selection with held-out AUROC, labels and label scores."""
+        return identify.identification(
+            self.axis, self.whole.plan_digest, self.evidence, self.selection
+        )
+
+    @once
+    def dose_responses(self) -> tuple[DoseResponse, ...]:
+        """The dose series of target and random sets, each with the dose picked."""
+        return dose.dose_responses(self.whole.plan, self.axis, self.evidence)
+
+    @once
+    def arm_specs(self) -> list[planned.ArmSpec]:
+        """All arms as the plan's seed draws them, tuning first."""
+        return derive.arm_specs(
+            self.whole.plan, self.axis, self.whole.plan_digest, self.evidence
+        )
+
+    @once
+    def directions(self) -> np.ndarray:
+        """The unit direction of every arm, from decoder rows and pool."""
+        return planned.directions(self.axis, self.arm_specs, self.evidence)
+
+    @once
+    def arms(self) -> tuple[Arm, ...]:
+        """All arms with their realised edits."""
+        whole = self.whole
+        return derive.arms(whole.plan, self.axis, whole.plan_digest, self.evidence)
+
+    @once
+    def intervention(self) -> Intervention:
+        """What all edits have in common."""
+        return derive.intervention(self.whole.plan, self.axis, self.evidence)
+
+    @once
+    def intervention_digest(self) -> str:
+        """Digest of the target's complete specification."""
+        chosen = dose.choose(self.axis, self.dose_responses)
+        features = sorted(kept.feature for kept in self.selection.features)
+        return derive.intervention_digest(self.intervention, features, chosen.dose)
+
+    @once
+    def rates(self) -> tuple[Rate, ...]:
+        """Every held-out rate."""
+        return measure.rates(self.whole.plan, self.axis, self.evidence)
+
+    @once
+    def comparisons(self) -> tuple[Comparison, ...]:
+        """Every paired comparison with the baseline."""
+        return measure.comparisons(self.whole.plan, self.axis, self.evidence)
+
+    @once
+    def controls(self) -> tuple[ControlTest, ...]:
+        """The rank test against each control family."""
+        return measure.control_tests(self.whole.plan, self.axis, self.evidence)
+
+    @once
+    def findings(self) -> judged.Findings:
+        """What the claim is judged by."""
+        return judged.Findings(
+            axis=self.axis,
+            identification=self.identification,
+            rates=self.rates,
+            comparisons=self.comparisons,
+            controls=self.controls,
+            shipped=self.axis.id in self.whole.shipped_axes,
+        )
+
+    @once
+    def result(self) -> AxisResult:
+        """The whole result of the axis."""
+        return AxisResult(
+            axis=self.axis.id,
+            identification=self.identification,
+            intervention=self.intervention,
+            intervention_digest=self.intervention_digest,
+            arms=self.arms,
+            dose_response=self.dose_responses,
+            rates=self.rates,
+            comparisons=self.comparisons,
+            controls=self.controls,
+            claim=self.whole.claims[self.axis.id],
+        )

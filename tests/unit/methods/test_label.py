@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import pytest
+
+from safetycase.methods.label import (
+    balanced_accuracy,
+    label_check_rows,
+    label_of,
+    label_score,
+    label_word_rows,
+    predicts,
+    words,
+)
+from safetycase.record.results import LabelScore, Unavailable
+from safetycase.tables.rows import ItemRow, LabelCheckRow
+from tests.unit.methods.plans import plan_data, plan_of
+
+AXIS = plan_of(plan_data()).axes[0]
+
+
+def test_words_keep_their_place_and_fold_case() -> None:
+    assert [(w.text, w.start, w.end) for w in words("A Test, twice!")] == [
+        ("a", 0, 1),
+        ("test", 2, 6),
+        ("twice", 8, 13),
+    ]
+
+
+def test_a_label_is_the_words_with_the_largest_mean_activation() -> None:
+    rows = label_word_rows(
+        "axis", 3, ["test me", "test it", "me once"], [[4.0, 1.0], [2.0, 0.0], [3.0, 9.0]]
+    )
+    # `it` and `once` occur once; `me` has mean 2, `test` mean 3
+    assert [(r.word, r.count, r.activation) for r in rows] == [("test", 2, 3.0), ("me", 2, 2.0)]
+    assert label_of(rows, 1) == ("test",)
+
+
+def test_equal_words_are_taken_in_alphabetical_order() -> None:
+    rows = label_word_rows("axis", 3, ["b a", "b a"], [[1.0, 1.0], [1.0, 1.0]])
+    assert label_of(list(reversed(rows)), 1) == ("a",)
+
+
+def test_a_word_on_which_the_feature_is_silent_is_no_label() -> None:
+    assert label_word_rows("axis", 3, ["a", "a"], [[0.0], [0.0]]) == []
+
+
+@pytest.mark.parametrize(("prompt", "fires"), [("a TEST", True), ("a testing", False)])
+def test_a_label_predicts_by_whole_words(prompt: str, fires: bool) -> None:
+    assert predicts(("test",), prompt) is fires
+
+
+def test_balanced_accuracy_by_hand() -> None:
+    predicted = [True, True, False, False, True]
+    active = [True, False, False, False, True]
+    assert balanced_accuracy(predicted, active) == pytest.approx((1.0 + 2 / 3) / 2)
+    assert balanced_accuracy([True], [True]) is None
+
+
+def _item(name: str, prompt: str) -> ItemRow:
+    return ItemRow("items", name, name, "k", "yes", "held_out", None, None, prompt)
+
+
+def test_a_label_that_is_right_is_supported_and_one_that_is_not_is_not() -> None:
+    items = [_item(f"i{n}", "a test" if n % 2 else "a walk") for n in range(40)]
+    fires = [[5.0, 0.0, 5.0] if n % 2 else [0.0, 0.0, 0.0] for n in range(40)]
+    right = label_score(
+        AXIS, "d", 3, label_check_rows("axis", 3, ["test"], items, fires, examples=10)
+    )
+    wrong = label_score(
+        AXIS, "d", 3, label_check_rows("axis", 3, ["a"], items, fires, examples=10)
+    )
+    assert isinstance(right, LabelScore)
+    assert isinstance(wrong, LabelScore)
+    assert (right.detection, right.fuzzing, right.supported) == (1.0, 1.0, True)
+    assert (right.active, right.silent) == (20, 20)
+    assert right.null_detection < 1.0
+    assert (wrong.detection, wrong.supported) == (0.5, False)
+
+
+def test_a_feature_that_always_fires_has_no_score_but_a_reason() -> None:
+    rows = [LabelCheckRow("axis", 3, f"i{n}", -1, 1.0, True) for n in range(4)]
+    score = label_score(AXIS, "d", 3, rows)
+    assert isinstance(score, Unavailable)
+    assert "fires on all" in score.reason

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from safetycase.methods.lint import lint
+from tests.unit.methods.plans import plan_data, plan_of
+
+
+def test_a_sound_plan_has_no_fault() -> None:
+    assert lint(plan_of(plan_data())) == []
+
+
+def _too_few_controls(plan: dict[str, Any]) -> None:
+    plan["controls"]["random_live_features"] = 18
+
+
+def _too_few_directions(plan: dict[str, Any]) -> None:
+    plan["controls"]["random_directions"] = 18
+
+
+def _no_zero(plan: dict[str, Any]) -> None:
+    plan["axes"][0]["candidate"]["doses"] = [-1.0, -0.5, 0.25, 0.5, 1.0]
+
+
+def _one_sign(plan: dict[str, Any]) -> None:
+    plan["axes"][0]["candidate"]["doses"] = [-2.0, -1.0, -0.5, -0.25, 0.0]
+
+
+def _dose_twice(plan: dict[str, Any]) -> None:
+    plan["axes"][0]["candidate"]["doses"] = [-1.0, -1.0, 0.0, 0.5, 1.0]
+
+
+def _one_size(plan: dict[str, Any]) -> None:
+    plan["axes"][0]["candidate"]["doses"] = [-1.0, 0.0, 1.0, 1.0, -1.0]
+
+
+def _unknown_evaluation(plan: dict[str, Any]) -> None:
+    plan["axes"][0]["claim"]["measure"]["evaluation"] = "aks"
+    plan["axes"][0]["dose_rule"]["measure"]["evaluation"] = "aks"
+
+
+def _unknown_dictionary(plan: dict[str, Any]) -> None:
+    plan["axes"][0]["dictionary"] = "dcit"
+
+
+def _unknown_dataset(plan: dict[str, Any]) -> None:
+    plan["axes"][0]["selection"]["contrast"]["dataset"] = "itms"
+
+
+def _axis_twice(plan: dict[str, Any]) -> None:
+    plan["axes"].append(plan["axes"][0])
+    plan["controls"] |= {"random_live_features": 39, "random_directions": 39}
+
+
+def _null_without_mediator(plan: dict[str, Any]) -> None:
+    plan["axes"][0]["claim"]["kind"] = "no_harmful_change"
+
+
+def _tuned_on_another_rate(plan: dict[str, Any]) -> None:
+    plan["axes"][0]["dose_rule"]["measure"] = {"evaluation": "ask", "outcomes": ["refusal"]}
+
+
+def _rule_of_unknown_axis(plan: dict[str, Any]) -> None:
+    plan["decision"]["rules"][0]["claims"] = ["axes"]
+
+
+def _bound_without_axis(plan: dict[str, Any]) -> None:
+    plan["decision"]["rules"][0]["rate_at_most"] = 0.1
+
+
+@pytest.mark.parametrize(
+    ("fault", "place"),
+    [
+        (_too_few_controls, "/controls/random_live_features"),
+        (_too_few_directions, "/controls/random_directions"),
+        (_no_zero, "/candidate/doses"),
+        (_one_sign, "/candidate/doses"),
+        (_dose_twice, "/candidate/doses"),
+        (_one_size, "/candidate/doses"),
+        (_unknown_evaluation, "no evaluation aks"),
+        (_unknown_dictionary, "no dictionary dcit"),
+        (_unknown_dataset, "no dataset itms"),
+        (_axis_twice, "/axes: axis occurs 2 times"),
+        (_null_without_mediator, "/mediators"),
+        (_tuned_on_another_rate, "/dose_rule/measure"),
+        (_rule_of_unknown_axis, "/decision/rules/0"),
+        (_bound_without_axis, "/decision/rules/0"),
+    ],
+)
+def test_each_fault_is_named_with_its_place(
+    fault: Callable[[dict[str, Any]], None], place: str
+) -> None:
+    data = plan_data()
+    fault(data)
+    findings = lint(plan_of(data))
+    assert findings
+    assert all(place in finding or "/candidate/doses" in finding for finding in findings)
+    assert any(place in finding for finding in findings)
+
+
+def test_two_claims_need_thirty_nine_controls() -> None:
+    data = plan_data()
+    second = plan_data()["axes"][0]
+    second["id"] = "second"
+    data["axes"].append(second)
+    data["controls"] |= {"random_live_features": 38, "random_directions": 39}
+    (finding,) = lint(plan_of(data))
+    assert "take 39" in finding
