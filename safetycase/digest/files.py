@@ -129,19 +129,22 @@ def sort_unique(
 @contextmanager
 def open_unchanged(path: Path) -> Iterator[tuple[BinaryIO, int]]:
     """A regular file and its size; refuses if its size or time changed while it was open."""
-    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    try:
-        descriptor = os.open(path, flags)
-    except OSError as error:
-        raise MalformedInput(str(path), "a readable file", found=error.strerror) from None
-    with os.fdopen(descriptor, "rb", buffering=0) as file:
-        before = os.fstat(descriptor)
-        if not stat.S_ISREG(before.st_mode):
-            raise MalformedInput(str(path), "a regular file")
+    with _open_regular(path) as file:
+        before = os.fstat(file.fileno())
         yield file, before.st_size
-        after = os.fstat(descriptor)
+        after = os.fstat(file.fileno())
         if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
             raise MalformedInput(str(path), "a file that does not change while it is read")
+
+
+def _open_regular(path: Path) -> BinaryIO:
+    """The open file; what it is gets asked first, since opening a FIFO would wait for ever."""
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise MalformedInput(str(path), "a regular file")
+        return path.open("rb", buffering=0)
+    except OSError as error:
+        raise MalformedInput(str(path), "a readable file", found=error.strerror) from None
 
 
 def read_chunks(file: BinaryIO, size: int, where: str) -> Iterator[bytes]:

@@ -150,7 +150,7 @@ def _tensor_spec(name: str, entry: canonical.JsonValue, where: str) -> TensorSpe
     offsets = _counts(fields["data_offsets"], f"{place}/data_offsets", 2)
     if dtype not in DTYPE_BYTES:
         raise MalformedInput(place, f"a dtype of {', '.join(DTYPE_BYTES)}", found=dtype)
-    if len(offsets) != 2 or offsets[1] - offsets[0] != prod(shape) * DTYPE_BYTES[dtype]:  # noqa: PLR2004  # begin and end
+    if len(offsets) != 2 or offsets[1] - offsets[0] != prod(shape) * DTYPE_BYTES[dtype]:
         raise MalformedInput(place, "offsets as far apart as dtype and shape say")
     return TensorSpec(name, dtype, shape, offsets[0], offsets[1])
 

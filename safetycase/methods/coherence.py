@@ -20,7 +20,7 @@ def repetition(words: Sequence[Hashable], order: int = 3) -> float:
     trigrams from 6 words on, bigrams for 4 and 5, single words for 1 to 3. Does not see loops
     inside one word ("hahahaha"): give it tokens for those. Refused: no words, an order under 1.
 
-    Source: seq-rep-n, Welleck et al. 2019, arXiv 1908.04319, section 6.1: 1 - distinct/total.
+    Source: seq-rep-n, Welleck et al. 2019, arXiv 1908.04319: 1 - distinct/total.
     """
     if order < 1 or not words:
         raise MethodRefused(

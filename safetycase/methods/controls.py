@@ -28,7 +28,7 @@ def rank_test(target_effect: float, control_effects: Sequence[float]) -> float:
     no controls, NaN, infinity.
 
     Source: Phipson & Smyth 2010, Statistical Applications in Genetics and Molecular Biology 9,
-    article 39, equation 2.
+    article 39.
     """
     if not control_effects:
         raise MethodRefused("rank_test", "at least one control", found="none")

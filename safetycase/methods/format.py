@@ -88,6 +88,12 @@ _BY_PLACE: Mapping[tuple[str, str], Callable[[float], str]] = {
     ("comparisons", "difference"): points,
     ("controls", "largest"): points,
     ("controls", "median"): points,
+    ("claim", "margin"): points,
+    ("side_effects", "margin"): points,
+    ("mediators", "at_least"): points,
+    ("dose_rule", "incoherent_at_most"): points,
+    ("rules", "rate_at_most"): percent,
+    ("coherence", "repetition_ceiling"): percent,
 }
 _BY_NAME: Mapping[str, Callable[[float], str]] = {
     "p": p_value,
@@ -99,6 +105,12 @@ _BY_NAME: Mapping[str, Callable[[float], str]] = {
     "null_detection": score,
     "density": percent,
     "relative": percent,
+    "level": percent,
+    "power": percent,
+    "minimum_density": percent,
+    "norm_tolerance": percent,
+    "share_of_best": percent,
+    "minimum_score": score,
 }
 
 

@@ -42,7 +42,7 @@ def clopper_pearson(k: int, n: int, level: float = 0.95, side: Side = "two-sided
     for clustered rows. "upper" gives [0, high] at one-sided `level`, "lower" gives [low, 1].
 
     Source: Clopper & Pearson 1934, Biometrika 26:404; ends as beta quantiles, Brown, Cai &
-    DasGupta 2001, Statistical Science 16:101, section 4.2.1.
+    DasGupta 2001, Statistical Science 16:101.
     """
     _require_counts("clopper_pearson", k, n)
     tail = _tail("clopper_pearson", level, side)
@@ -57,7 +57,7 @@ def wilson(k: int, n: int, level: float = 0.95, side: Side = "two-sided") -> Int
     Coverage is near `level` on average and falls under it for rates near 0 and 1 (0.91 at
     n = 100, rate 0.005, level 0.95). Sides as in `clopper_pearson`. No continuity correction.
 
-    Source: Wilson 1927, JASA 22:209; Brown, Cai & DasGupta 2001, equation 4.
+    Source: Wilson 1927, JASA 22:209; Brown, Cai & DasGupta 2001.
     """
     _require_counts("wilson", k, n)
     z = critical_value(level, side)
@@ -182,7 +182,7 @@ def _exact_upper(k: int, n: int, tail: float) -> float:
 def _beta_density(a: float, b: float, x: float) -> float:
     """Density of beta(a, b) at x inside (0, 1), by Loader's binomial form with real counts.
 
-    Source: Loader 2000, Fast and Accurate Computation of Binomial Probabilities, section 3.
+    Source: Loader 2000, Fast and Accurate Computation of Binomial Probabilities.
     """
     n, y = a + b, 1.0 - x
     exponent = (
@@ -197,7 +197,7 @@ def _beta_density(a: float, b: float, x: float) -> float:
 
 
 def _stirling_error(n: float) -> float:
-    """What Stirling's formula leaves out of log(n!): Loader 2000, section 2; DLMF 5.11.1."""
+    """What Stirling's formula leaves out of log(n!): Loader 2000; DLMF 5.11.1."""
     if n < _SERIES_FROM:
         return math.lgamma(n + 1.0) - (n + 0.5) * math.log(n) + n - _HALF_LOG_TWO_PI
     s = 1.0 / (n * n)
@@ -206,7 +206,7 @@ def _stirling_error(n: float) -> float:
 
 
 def _deviance(x: float, mean: float) -> float:
-    """x·log(x/mean) + mean - x without cancellation near the mean: Loader 2000, section 4."""
+    """x·log(x/mean) + mean - x without cancellation near the mean: Loader 2000."""
     if abs(x - mean) >= _SMALL_DEVIATION * (x + mean):
         return x * math.log(x / mean) + mean - x
     v = (x - mean) / (x + mean)

@@ -24,7 +24,9 @@ LONGEST_PATTERN = 200
 MOST_WORK = 10_000
 """Paths times length, at most: steps per position of the text."""
 
+_DEEPEST = 10
 _ESCAPES = frozenset("dwsbDWSB")
+_SET_OPERATIONS = ("--", "&&", "||", "~~")
 _QUANTIFIER = re.compile(r"\?|\{(\d{1,3})(?:,(\d{1,3}))?\}", re.ASCII)
 
 
@@ -80,6 +82,7 @@ class _Reader:
     def __init__(self, pattern: str) -> None:
         self.pattern = pattern
         self.at = 0
+        self.depth = 0
 
     def alternatives(self) -> _Cost:
         cost = self._sequence()
@@ -123,7 +126,11 @@ class _Reader:
 
     def _group(self) -> _Cost:
         self.at += 3 if self.pattern.startswith("(?:", self.at) else 1
+        self.depth += 1
+        if self.depth > _DEEPEST:
+            raise self.refusal(f"groups at most {_DEEPEST} deep")
         cost = self.alternatives()
+        self.depth -= 1
         if self._peek() != ")":
             raise self.refusal("the end of the group")
         self.at += 1
@@ -133,7 +140,7 @@ class _Reader:
         self.at += 2 if self.pattern.startswith("[^", self.at) else 1
         first = self.at
         while (character := self._peek()) != "]" or self.at == first:
-            if character in ("", "["):
+            if character in ("", "[") or self.pattern.startswith(_SET_OPERATIONS, self.at):
                 raise self.refusal("the end of the class")
             if character == "\\":
                 self._escape()

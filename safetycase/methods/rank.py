@@ -103,7 +103,7 @@ def mann_whitney_p_columns(matrix: NDArray[Any], labels: Labels) -> NDArray[np.f
     `auroc_columns` refuses; a constant column, whose rank sum has no variance.
 
     Source: Mann & Whitney 1947, Annals of Mathematical Statistics 18:50; variance under ties:
-    Lehmann 1975, Nonparametrics, equation 1.36.
+    Lehmann 1975, Nonparametrics, chapter 1.
     """
     return _mann_whitney(_without_constants("mann_whitney", _rank_sums(matrix, labels)))
 
@@ -171,9 +171,10 @@ def _standardised(data: NDArray[Any], positive: NDArray[np.bool_]) -> NDArray[np
 def _standardised_block(
     block: NDArray[Any], positive: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
-    rows = np.ascontiguousarray(block, dtype=np.float64)
-    difference = rows[positive].mean(axis=0) - rows[~positive].mean(axis=0)
-    spread = np.sqrt(np.square(rows - rows.mean(axis=0)).mean(axis=0))
+    rows = block.astype(np.float64)
+    with np.errstate(over="ignore", invalid="ignore"):
+        difference = _column_means(rows[positive]) - _column_means(rows[~positive])
+        spread = np.sqrt(_column_means(np.square(rows - _column_means(rows))))
     if not np.all(np.isfinite(difference) & np.isfinite(spread) & (spread > 0.0)):
         raise MethodRefused(
             "standardised_difference",
@@ -182,6 +183,12 @@ def _standardised_block(
         )
     standardised: NDArray[np.float64] = difference / spread
     return standardised
+
+
+def _column_means(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean of each column; a running sum, since `sum` picks its order by the shape."""
+    means: NDArray[np.float64] = np.add.accumulate(rows, axis=0)[-1] / len(rows)
+    return means
 
 
 def _rank_sums(matrix: NDArray[Any], labels: Labels) -> _RankSums:

@@ -157,7 +157,7 @@ REFUSAL = Lexicon(
     )
 )
 """Phrases of an English refusal, in the manner of the prefix list of Zou et al. 2023, arXiv
-2307.15043, appendix B. Such lists miss soft refusals, so that they understate refusal and
+2307.15043. Such lists miss soft refusals, so that they understate refusal and
 overstate harm: publish their confusion matrix for each arm beside any rate they give."""
 
 
@@ -224,7 +224,7 @@ def choice_margin(orders: Sequence[tuple[float, float]]) -> float:
     preference for a letter or a place that adds the same log-odds to either. Refused: no order,
     more than two, log-probabilities that are not finite.
 
-    Source: order debiasing, Zheng et al. 2023, arXiv 2309.03882, section 3.
+    Source: order debiasing, Zheng et al. 2023, arXiv 2309.03882.
     """
     if not 1 <= len(orders) <= _ORDERS:
         raise MethodRefused("choice", "one or two letter orders", found=str(len(orders)))

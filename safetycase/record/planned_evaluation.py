@@ -12,7 +12,7 @@ Outcome = Identifier
 """The name a grader gives to an answer: `unsafe`, `refusal`, `correct`, …"""
 
 INCOHERENT = "incoherent"
-"""Outcome of every generated text above a coherence ceiling, before any rule is tried."""
+"""Outcome of every text that is empty or above a ceiling, before any rule is tried."""
 
 
 class GraderRule(Record):

@@ -83,9 +83,7 @@ def _locate(plan: Plan, beside: Path, where: str) -> _Sources:
             for number, each in enumerate(plan.dictionaries)
         },
         datasets={
-            each.id: locate_dataset(
-                each.path, beside, where=f"{where}#/datasets/{number}/path"
-            )
+            each.id: locate_dataset(each.path, beside, where=f"{where}#/datasets/{number}/path")
             for number, each in enumerate(plan.datasets)
         },
     )

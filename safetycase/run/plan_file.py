@@ -128,7 +128,9 @@ def _keys_at(place: Place) -> set[str]:
     for step in place:
         if isinstance(step, str):
             kinds = {kind for model in kinds for kind in _models_of_field(model, step)}
-    return {field.alias or name for model in kinds for name, field in model.model_fields.items()}
+    return {
+        field.alias or name for model in kinds for name, field in model.model_fields.items()
+    }
 
 
 def _models_of_field(model: type[BaseModel], key: str) -> Iterator[type[BaseModel]]:

@@ -7,7 +7,6 @@ nothing of what the files mean.
 from __future__ import annotations
 
 import importlib
-import os
 import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -93,7 +92,9 @@ def locate_dictionary(path: str, beside: Path, *, where: str) -> Source:
     source = _bind(_resolve(path, beside, DICTIONARY_FILES, where), DICTIONARY_FILES, where)
     missing = sorted(set(DICTIONARY_FILES) - {file.path for file in source.files})
     if missing:
-        raise RunFailed(where, " and ".join(DICTIONARY_FILES), found=f"no {missing[0]} in {path}")
+        raise RunFailed(
+            where, " and ".join(DICTIONARY_FILES), found=f"no {missing[0]} in {path}"
+        )
     return source
 
 
@@ -102,7 +103,10 @@ def locate_dataset(path: str, beside: Path, *, where: str) -> Path:
     file = beside / path
     if not file.is_file():
         raise RunFailed(
-            where, "a file of items", found=f"no {path}", remedy="Paths are relative to the plan."
+            where,
+            "a file of items",
+            found=f"no {path}",
+            remedy="Paths are relative to the plan.",
         )
     return file
 
@@ -176,7 +180,8 @@ def _from_hub(path: str, patterns: list[str], where: str) -> Path:
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError  # noqa: PLC0415
 
     wanted = [f"{folder}/{name}" if folder else name for name in patterns]
-    for offline in (True, bool(os.environ.get("HF_HUB_OFFLINE"))):
+    problem = "nothing"
+    for offline in (True, False):
         try:
             snapshot = snapshot_download(
                 repository, revision=revision, allow_patterns=wanted, local_files_only=offline

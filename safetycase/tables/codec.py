@@ -50,7 +50,7 @@ def read_table(kind: str, data: bytes) -> list[msgspec.Struct]:
     decoder = _decoder(TABLES[kind])
     try:
         rows = decoder.decode_lines(body)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         rows = []
         _blame(kind, decoder, body)
     if len(rows) != body.count(b"\n"):
@@ -62,7 +62,7 @@ def _blame(kind: str, decoder: msgspec.json.Decoder[R], body: bytes) -> None:
     for number, line in enumerate(body.split(b"\n")[:-1], start=2):
         try:
             decoder.decode(line)
-        except (msgspec.DecodeError, RecursionError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             where = f"evidence/{kind}.jsonl line {number}"
             raise SchemaViolation(where, "a row of this table", found=str(error)) from error
     raise SchemaViolation(f"evidence/{kind}.jsonl", "one row a line", found="joined rows")

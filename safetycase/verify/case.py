@@ -19,9 +19,13 @@ from safetycase.bundle import layout
 from safetycase.bundle.reader import Container, open_case
 from safetycase.bundle.tensors import Array, read_tensors
 from safetycase.digest import sha256_hex
+from safetycase.envelope.dsse import Envelope, read_envelope
+from safetycase.envelope.statement import CaseStatement, case_id, open_statement
+from safetycase.envelope.trust import SignatureReport, read_instant, verify_envelope
 from safetycase.errors import MalformedInput, MethodRefused, SafetyCaseError, SchemaViolation
 from safetycase.record.case import Case
 from safetycase.record.plan import Plan
+from safetycase.record.results import AxisResult
 from safetycase.tables.codec import read_table
 from safetycase.tables.evidence import Evidence, Items, group_answers
 from safetycase.tables.rows import TABLES, path_of
@@ -54,6 +58,36 @@ class OpenedCase:
     def container(self) -> Container:
         """The members, by name."""
         return open_case(self._source)
+
+    @once
+    def archive_sha256(self) -> str:
+        """SHA-256 of exactly the bytes that were read."""
+        if isinstance(self._source, bytes):
+            return sha256_hex(self._source)
+        return self.container.archive_sha256
+
+    @once
+    def envelope(self) -> Envelope:
+        """The envelope of the case's statement."""
+        name = layout.CASE_STATEMENT_NAME
+        return read_envelope(self.container.read(name), where=name)
+
+    @once
+    def statement(self) -> CaseStatement:
+        """What the signatures are over: the model and every file, by digest."""
+        return open_statement(self.envelope, where=layout.CASE_STATEMENT_NAME)
+
+    @once
+    def case_id(self) -> str:
+        """SHA-256 of the statement's payload: the name of the case in any zip."""
+        return case_id(self.envelope.payload)
+
+    @once
+    def signatures(self) -> SignatureReport:
+        """Which of the policy's signers have signed the statement."""
+        return verify_envelope(
+            self.envelope, self.policy.trust(), read_instant(self.at, where="at")
+        )
 
     @once
     def record_json(self) -> canonical.JsonValue:
@@ -102,6 +136,13 @@ class OpenedCase:
             else:
                 raise MethodRefused(f"case.json#{pointer}", "a stated value", found="nothing")
         return value
+
+    def stated_axis(self, number: int) -> AxisResult:
+        """The record's result of an axis; refused where there is none."""
+        stated = self.record.results.axes
+        if number >= len(stated):
+            raise MethodRefused(f"case.json#/results/axes/{number}", "a result", found="none")
+        return stated[number]
 
     @once
     def table_kinds(self) -> tuple[str, ...]:

@@ -46,6 +46,11 @@ class Fault:
         """The fault of a difference between stated and derived."""
         return cls(difference.where, difference.expected, difference.found, sentence)
 
+    @classmethod
+    def unknown(cls, where: str, expected: str, found: str, sentence: str) -> Fault:
+        """What the case lacks for an answer."""
+        return cls(where, expected, found, sentence, Outcome.UNKNOWN)
+
 
 @dataclass(frozen=True, slots=True)
 class NotApplicable:

@@ -90,8 +90,8 @@ class Verdict:
     policy_name: str
     policy_digest: str
     at: str
-    archive_sha256: str
-    """The SHA-256 of exactly the bytes that were read."""
+    archive_sha256: str | None
+    """The SHA-256 of exactly the bytes that were read; none if nothing was readable."""
     signers: tuple[str, ...]
     """Names of the policy's signers whose signatures count."""
     results: tuple[CheckResult, ...]

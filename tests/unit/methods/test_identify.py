@@ -16,7 +16,7 @@ LABELS = np.arange(N) % 2 == 0
 
 
 def _matrix() -> np.ndarray:
-    """Feature 0 silent, 1 perfect, 2 inverted, 3 noise, 4 nearly perfect, 5 rare and perfect."""
+    """Feature 0 silent, 1 perfect, 2 inverted, 3 noise, 4 nearly perfect, 5 silent too."""
     x = np.zeros((N, 6), dtype=np.float32)
     x[LABELS, 1] = 2.0
     x[~LABELS, 2] = 2.0

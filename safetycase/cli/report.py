@@ -1,0 +1,114 @@
+"""`safetycase report`: a case and its verdict as pages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from safetycase.cli import console
+from safetycase.cli.exit_code import ExitCode
+from safetycase.cli.inputs import CasePath, require_file
+from safetycase.cli.verify import At, PolicyPath, chosen_policy, moment
+from safetycase.errors import UsageError
+
+if TYPE_CHECKING:
+    from safetycase.verify.policy import Policy
+
+HTML_MEMBER, PDF_MEMBER = "report/case.html", "report/case.pdf"
+INSTALL_REPORT = "Install it with `pip install 'safetycase[report]'`."
+NO_PDF = (
+    "No PDF: WeasyPrint or its system libraries are missing. On Debian and Ubuntu run "
+    "apt-get install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-dejavu-core, "
+    "then the report again."
+)
+
+
+@dataclass(frozen=True)
+class Renderings:
+    """The pages of a case; none where PDF was not asked for or cannot be made here."""
+
+    html: bytes
+    pdf: bytes | None
+
+
+def report(
+    case: CasePath,
+    policy: PolicyPath = None,
+    at: At = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the files.  [default: beside the case]")
+    ] = None,
+    *,
+    pdf: Annotated[bool, typer.Option(help="Write the PDF as well as the HTML.")] = True,
+    attach: Annotated[
+        bool, typer.Option("--attach", help="Put the pages into the case as well.")
+    ] = False,
+) -> int:
+    """Render a case and its verdict as HTML and PDF.
+
+    The pages quote the record, the verdict and the policy's digest. They are not signed; a
+    case that carries pages is checked for pages that say something else.
+    """
+    require_file(case)
+    pages = rendered(case, chosen_policy(policy), at=moment(at), pdf=pdf)
+    for path in written(case, pages, out or case.parent, attach=attach):
+        console.say(str(path))
+    return ExitCode.VERIFIED
+
+
+def rendered(case: Path, policy: Policy, *, at: str, pdf: bool) -> Renderings:
+    """The pages of a case under a policy; a case that cannot be read is refused."""
+    _require_jinja()
+    from safetycase.report.html import render_html
+    from safetycase.verify.case import OpenedCase
+    from safetycase.verify.engine import verify
+
+    data = case.read_bytes()
+    opened = OpenedCase(data, policy, at)
+    record, plan = opened.record, opened.plan
+    verdict = verify(data, policy, at=at)
+    if verdict.case_id is None:
+        remedy = "Sign it first: a report cites the case id, which signing fixes."
+        raise UsageError(str(case), "a signed case", found="no statement", remedy=remedy)
+    html = render_html(record, plan, verdict, verdict.case_id)
+    return Renderings(html, _pdf(html) if pdf else None)
+
+
+def written(case: Path, pages: Renderings, out: Path, *, attach: bool) -> list[Path]:
+    """The files that the pages were written to, inside the case first if asked."""
+    members = {HTML_MEMBER: pages.html}
+    if pages.pdf is not None:
+        members[PDF_MEMBER] = pages.pdf
+    if attach:
+        from safetycase.bundle.writer import add_members
+
+        add_members(case, members, replace=True)
+    out.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for name, data in members.items():
+        path = out / f"{case.stem}{Path(name).suffix}"
+        path.write_bytes(data)
+        paths.append(path)
+    return paths
+
+
+def _require_jinja() -> None:
+    from importlib.util import find_spec
+
+    if find_spec("jinja2") is None:
+        raise UsageError("report", "Jinja2", found="not installed", remedy=INSTALL_REPORT)
+
+
+def _pdf(html: bytes) -> bytes | None:
+    """The PDF, or none with a remark where Pango is not there: HTML is complete by itself."""
+    try:
+        import weasyprint as _  # noqa: F401
+    except (ImportError, OSError):
+        console.remark(NO_PDF)
+        return None
+    from safetycase.report.pdf import render_pdf
+
+    return render_pdf(html)

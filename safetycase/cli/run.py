@@ -1,0 +1,94 @@
+"""`safetycase run`: from a plan to a case."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+import typer
+
+from safetycase.cli import clock, console
+from safetycase.cli.exit_code import ExitCode
+from safetycase.cli.inputs import PlanPath, require_file
+from safetycase.cli.progress import watched
+from safetycase.errors import UsageError
+
+Threads: TypeAlias = Annotated[
+    int | None, typer.Option(min=1, help="Threads of torch.  [default: torch's own choice]")
+]
+BatchRows: TypeAlias = Annotated[
+    int | None, typer.Option(min=1, help="Rows of a batch.  [default: by the model's size]")
+]
+Device: TypeAlias = Annotated[str, typer.Option(help="Where the model runs: cpu or cuda.")]
+
+INSTALL_RUN = "Install the runner with `pip install 'safetycase[run]'`."
+
+
+def run(
+    plan: PlanPath,
+    out: Annotated[Path, typer.Option(help="Folder for the case and for finished work.")],
+    threads: Threads = None,
+    batch_rows: BatchRows = None,
+    device: Device = "cpu",
+    *,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Measure again what an earlier run has finished.")
+    ] = False,
+) -> int:
+    """Measure a model by a plan and write NAME.safetycase, unsigned.
+
+    Finished work is kept in OUT/work: a run that was stopped goes on where it was when the
+    same command is given again. The case is there only once it has been verified.
+    """
+    case = measured(
+        plan, out, threads=threads, batch_rows=batch_rows, device=device, fresh=fresh
+    )
+    console.say(f"case  {case}")
+    console.say("next  safetycase keygen NAME --out KEYS, safetycase sign CASE --key KEYS")
+    return ExitCode.VERIFIED
+
+
+def measured(
+    plan: Path,
+    out: Path,
+    *,
+    threads: int | None,
+    batch_rows: int | None,
+    device: str,
+    fresh: bool,
+) -> Path:
+    """The path of the case that a plan leads to, verified as written."""
+    require_file(plan)
+    _require_runner()
+    from safetycase.cli.as_written import require_verified
+    from safetycase.run.bind import RunOptions
+    from safetycase.run.pipeline import run as measure
+
+    if out.exists() and not out.is_dir():
+        raise UsageError(str(out), "a folder", found="a file", remedy="Choose another --out.")
+    if fresh:
+        _forget(out / "work")
+    with watched() as progress:
+        return measure(
+            plan,
+            out,
+            clock=clock.now,
+            progress=progress,
+            verify=lambda case: require_verified(case, at=clock.spell(clock.now())),
+            options=RunOptions(threads=threads, batch_rows=batch_rows, device=device),
+        )
+
+
+def _require_runner() -> None:
+    from importlib.util import find_spec
+
+    missing = [name for name in ("torch", "transformers") if find_spec(name) is None]
+    if missing:
+        found = f"no {' and no '.join(missing)}"
+        raise UsageError("safetycase run", "the runner", found=found, remedy=INSTALL_RUN)
+
+
+def _forget(work: Path) -> None:
+    """Drop finished measurements; converted models stay, since they cost and measure nothing."""
+    for file in sorted(work.glob("run-*.json")) + sorted(work.glob("units/*.jsonl")):
+        file.unlink()

@@ -1,0 +1,42 @@
+"""`safetycase schemas`: what other programs need to read a case."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from safetycase.cli import console
+from safetycase.cli.exit_code import ExitCode
+
+
+def published() -> dict[str, bytes]:
+    """Every schema of this version by file name: documents, policy, and one a table."""
+    from safetycase.record.schema import (
+        document_schema,
+        file_name,
+        record_schemas,
+        row_schema,
+    )
+    from safetycase.tables.rows import TABLES, columns
+    from safetycase.verify.policy import Policy
+
+    tables = {
+        file_name(kind): row_schema(kind, row, columns(kind)) for kind, row in TABLES.items()
+    }
+    return record_schemas() | {file_name("policy"): document_schema("policy", Policy)} | tables
+
+
+def schemas(
+    out: Annotated[Path, typer.Option(help="Folder for the files; made if it is not there.")],
+) -> int:
+    """Write the JSON Schemas of case, plan, policy and tables."""
+    made = published()
+    out.mkdir(parents=True, exist_ok=True)
+    for name, data in made.items():
+        (out / name).write_bytes(data)
+    for name in made:
+        console.say(str(out / name))
+    return ExitCode.VERIFIED
+

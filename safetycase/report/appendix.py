@@ -1,0 +1,296 @@
+"""What stands behind all axes: splits, instruments, machine, argument, limitations, checks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from safetycase import canonical
+from safetycase.record.case import Case, Node, SelfTest
+from safetycase.record.planned_evaluation import Evaluation, Generate, Probe
+from safetycase.report.front import first_sentence
+from safetycase.report.source import Shown, Source
+from safetycase.report.words import OUTCOME_WORDS, WORST_FIRST, in_words
+from safetycase.verify.outcome import CheckResult, Finding, Outcome, Verdict
+
+MOST_FINDINGS = 12
+"""Findings shown of one check; the verifier prints all of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class SplitRow:
+    """How the items of a dataset were divided, and where they come from."""
+
+    dataset: str
+    counts: tuple[Shown, ...]
+    """Items in discovery, tuning and held out."""
+    source: Shown | None
+    sha256: Shown | None
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationRow:
+    """What is asked, and how answers are graded."""
+
+    name: str
+    title: Shown
+    how: str
+
+
+@dataclass(frozen=True, slots=True)
+class SelfTestRow:
+    """A test of the instruments."""
+
+    name: str
+    subject: str
+    question: Shown
+    value: Shown
+    at_least: Shown | None
+    at_most: Shown | None
+    within: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FileRow:
+    """A file of the model or of a dictionary."""
+
+    owner: str
+    path: str
+    role: str
+    size: Shown
+    sha256: Shown
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A name with a text of the record."""
+
+    name: str
+    value: Shown
+
+
+@dataclass(frozen=True, slots=True)
+class NodeRow:
+    """A node of the argument, with its depth."""
+
+    depth: int
+    kind: str
+    name: str
+    text: Shown
+    state: str
+    condition: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckRow:
+    """A check and what it found."""
+
+    check: str
+    title: str
+    outcome: str
+    outcome_word: str
+    stage: int
+    tier: str
+    required: bool
+    sentence: str
+    findings: tuple[Finding, ...]
+    """What is not as it should be, the first ones."""
+    further: int
+    """Findings that are not shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Appendix:
+    """Everything behind the axes."""
+
+    splits: tuple[SplitRow, ...]
+    evaluations: tuple[EvaluationRow, ...]
+    self_tests: tuple[SelfTestRow, ...]
+    environment: tuple[Named, ...]
+    packages: tuple[Named, ...]
+    times: tuple[Named, ...]
+    files: tuple[FileRow, ...]
+    digests: tuple[Named, ...]
+    tables: tuple[Named, ...]
+    deviations: tuple[tuple[Shown, Shown], ...]
+    extensions: str | None
+    argument: tuple[NodeRow, ...]
+    limitations: tuple[Shown, ...]
+    checks: tuple[CheckRow, ...]
+    tally: tuple[tuple[str, int], ...]
+
+
+def appendix(source: Source, verdict: Verdict) -> Appendix:
+    """The appendix of a case under a verdict."""
+    case = source.case
+    names = [name for name in type(case.environment).model_fields if name != "packages"]
+    extensions = canonical.write(case.extensions).decode() if case.extensions else None
+    return Appendix(
+        splits=tuple(_splits(source)),
+        evaluations=tuple(_evaluations(source)),
+        self_tests=tuple(_self_tests(source)),
+        environment=_named(source, "/environment", names),
+        packages=_named(source, "/environment/packages", sorted(case.environment.packages)),
+        times=_named(source, "/times", ["started", "finished"]),
+        files=tuple(_files(source)),
+        digests=tuple(_digests(source)),
+        tables=tuple(_tables(source)),
+        deviations=tuple(
+            (source.show(f"/deviations/{i}/what"), source.show(f"/deviations/{i}/why"))
+            for i in range(len(case.deviations))
+        ),
+        extensions=extensions,
+        argument=tuple(_argument(source)),
+        limitations=source.show_each("/limitations"),
+        checks=tuple(_checks(verdict)),
+        tally=tuple(_tally(verdict)),
+    )
+
+
+def _named(source: Source, here: str, names: Sequence[str]) -> tuple[Named, ...]:
+    return tuple(Named(in_words(name), source.show(f"{here}/{_token(name)}")) for name in names)
+
+
+def _token(name: str) -> str:
+    return name.replace("~", "~0").replace("/", "~1")
+
+
+def _splits(source: Source) -> Iterator[SplitRow]:
+    planned = {dataset.id: place for place, dataset in enumerate(source.plan.datasets)}
+    for number, split in enumerate(source.case.results.splits):
+        place = planned.get(split.dataset)
+        here = f"/results/splits/{number}"
+        yield SplitRow(
+            dataset=split.dataset,
+            counts=tuple(
+                source.show(f"{here}/{name}") for name in ("discovery", "tuning", "held_out")
+            ),
+            source=None if place is None else source.planned(f"/datasets/{place}/source"),
+            sha256=None if place is None else source.planned(f"/datasets/{place}/sha256"),
+        )
+
+
+def _evaluations(source: Source) -> Iterator[EvaluationRow]:
+    for number, evaluation in enumerate(source.plan.evaluations):
+        title = source.planned(f"/evaluations/{number}/title")
+        yield EvaluationRow(evaluation.id, title, _how(evaluation))
+
+
+def _how(evaluation: Evaluation) -> str:
+    measure = evaluation.measure
+    if isinstance(measure, Generate):
+        outcomes = [rule.outcome for rule in measure.grader.rules]
+        named = ", ".join(dict.fromkeys([*outcomes, measure.grader.otherwise]))
+        return f"generated text, graded by rules: {named}, or incoherent before any rule"
+    if isinstance(measure, Probe):
+        return (
+            f"linear probe at the output of block {measure.layer}, built from {measure.contrast}"
+        )
+    return "two answers compared by log-probability in both letter orders"
+
+
+def _self_tests(source: Source) -> Iterator[SelfTestRow]:
+    for number, test in enumerate(source.case.self_tests):
+        here = f"/self_tests/{number}"
+        yield SelfTestRow(
+            name=in_words(test.id),
+            subject=test.subject,
+            question=source.show(f"{here}/question"),
+            value=source.show(f"{here}/value"),
+            at_least=source.show_stated(f"{here}/at_least"),
+            at_most=source.show_stated(f"{here}/at_most"),
+            within=_within(test),
+        )
+
+
+def _within(test: SelfTest) -> bool:
+    above = test.at_least is None or test.value >= test.at_least
+    return above and (test.at_most is None or test.value <= test.at_most)
+
+
+def _files(source: Source) -> Iterator[FileRow]:
+    owners = [("model", "/subject/files", source.case.subject.files)]
+    owners += [
+        (dictionary.id, f"/dictionaries/{number}/files", dictionary.files)
+        for number, dictionary in enumerate(source.case.dictionaries)
+    ]
+    for owner, here, files in owners:
+        for number, file in enumerate(files):
+            yield FileRow(
+                owner=owner,
+                path=file.path,
+                role=in_words(file.role),
+                size=source.show(f"{here}/{number}/size"),
+                sha256=source.show(f"{here}/{number}/sha256"),
+            )
+
+
+def _digests(source: Source) -> Iterator[Named]:
+    yield Named("plan", source.show("/plan_digest"))
+    yield Named("model, list of files", source.show("/subject/manifest_digest"))
+    yield Named("model, tensors alone", source.show("/subject/tensor_root"))
+    for number, dictionary in enumerate(source.case.dictionaries):
+        place = f"/dictionaries/{number}/manifest_digest"
+        yield Named(f"dictionary {dictionary.id}", source.show(place))
+
+
+def _tables(source: Source) -> Iterator[Named]:
+    for number, table in enumerate(source.case.tables):
+        yield Named(table.path, source.show(f"/tables/{number}/rows"))
+
+
+def _argument(source: Source) -> Iterator[NodeRow]:
+    depths = depths_of(source.case)
+    for number, node in enumerate(source.case.argument):
+        yield NodeRow(
+            depth=depths[node.id],
+            kind=node.kind,
+            name=node.id,
+            text=source.show(f"/argument/{number}/text"),
+            state=node.state,
+            condition=node.condition,
+        )
+
+
+def depths_of(case: Case) -> dict[str, int]:
+    """How far below the root each node stands; a circle or a missing parent ends the count."""
+    nodes: dict[str, Node] = {node.id: node for node in case.argument}
+    depths: dict[str, int] = {}
+    for node in case.argument:
+        seen: set[str] = {node.id}
+        parent = node.supports
+        while parent is not None and parent in nodes and parent not in seen:
+            seen.add(parent)
+            parent = nodes[parent].supports
+        depths[node.id] = len(seen) - 1
+    return depths
+
+
+def _checks(verdict: Verdict) -> Iterator[CheckRow]:
+    order = {outcome: place for place, outcome in enumerate(WORST_FIRST)}
+    for result in sorted(verdict.results, key=lambda r: (order[r.outcome], r.stage, r.check)):
+        wrong = _wrong(result)
+        yield CheckRow(
+            check=result.check,
+            title=result.title,
+            outcome=OUTCOME_WORDS[result.outcome],
+            outcome_word=result.outcome.value.lower().replace("_", "-"),
+            stage=result.stage,
+            tier=result.tier,
+            required=result.required,
+            sentence=first_sentence(result),
+            findings=tuple(wrong[:MOST_FINDINGS]),
+            further=max(0, len(wrong) - MOST_FINDINGS),
+        )
+
+
+def _wrong(result: CheckResult) -> list[Finding]:
+    harmless = (Outcome.PASS, Outcome.NOT_APPLICABLE)
+    return [found for found in result.findings if found.outcome not in harmless]
+
+
+def _tally(verdict: Verdict) -> Iterator[tuple[str, int]]:
+    for outcome in WORST_FIRST:
+        count = sum(result.outcome is outcome for result in verdict.results)
+        if count:
+            yield OUTCOME_WORDS[outcome], count

@@ -1,0 +1,251 @@
+"""The rates of an axis: strips of all arms, and bounds of changes against their margins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from safetycase.record.planned_axis import Axis
+from safetycase.record.planned_evaluation import INCOHERENT, Measure
+from safetycase.record.results import AxisResult, Rate
+from safetycase.report.interval_plot import interval_plot, reach_of
+from safetycase.report.source import Shown, Source
+from safetycase.report.strip_plot import StripRow, strip_plot
+from safetycase.report.words import ROLE_NAMES
+
+_SINGLE = ("baseline", "target", "sham", "reconstruction", "opposite", "best_of")
+_FAMILIES = ("random_live", "random_direction")
+
+
+@dataclass(frozen=True, slots=True)
+class Strip:
+    """A rate under all arms: its drawing, and the rates of the single arms with intervals."""
+
+    title: str
+    measure: str
+    plot: Markup
+    rates: tuple[StripRate, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StripRate:
+    """The rate of a single arm."""
+
+    arm: str
+    rate: Shown
+    low: Shown
+    high: Shown
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A change of the target against its margin."""
+
+    title: Shown | None
+    """The side effect or manipulation check; none for the claim itself."""
+    kind: str
+    before: Shown | None
+    after: Shown | None
+    difference: Shown
+    low: Shown
+    high: Shown
+    margin: Shown
+    asks: str
+    """What the margin asks, in words, to be followed by it."""
+    holds: bool | None
+    plot: Markup
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A change with its margin, as planned."""
+
+    title: str | None
+    """Pointer to the title in the plan."""
+    kind: str
+    measure: Measure
+    margin: str
+    """Pointer to the margin in the plan."""
+    signed: float
+    wanted: bool
+    condition: str
+
+
+def measure_name(measure: Measure) -> str:
+    """A measure in words: `requests: unsafe`."""
+    return f"{measure.evaluation}: {' or '.join(measure.outcomes)}"
+
+
+def role_of(arm: str) -> str:
+    """The role in an arm's name."""
+    return arm.partition("/")[2].partition("/")[0] or arm
+
+
+def strips_of(source: Source, number: int) -> Iterator[Strip]:
+    """A strip for the claim's rate, then for every manipulation check, then for incoherence."""
+    axis, result = source.plan.axes[number], source.case.results.axes[number]
+    for title, measure in _stripped(axis):
+        rates = [(i, r) for i, r in enumerate(result.rates) if r.measure == measure]
+        if not rates:
+            continue
+        pointer = f"/results/axes/{number}/rates"
+        is_claim = measure == axis.claim.measure
+        tests = f"/results/axes/{number}/controls" if is_claim else None
+        rows = [
+            *_single_rows(source, rates, pointer),
+            *_family_rows(source, result, rates, tests),
+        ]
+        singles = tuple(
+            StripRate(
+                arm=ROLE_NAMES[role_of(rate.arm)],
+                rate=source.show(f"{pointer}/{place}"),
+                low=source.show(f"{pointer}/{place}/low"),
+                high=source.show(f"{pointer}/{place}/high"),
+            )
+            for place, rate in rates
+            if role_of(rate.arm) in _SINGLE
+        )
+        yield Strip(title, measure_name(measure), strip_plot(title, rows), singles)
+
+
+def _stripped(axis: Axis) -> Iterator[tuple[str, Measure]]:
+    yield f"Rate of {axis.claim.rate}", axis.claim.measure
+    for mediator in axis.mediators:
+        yield f"Manipulation check: {mediator.title}", mediator.measure
+    evaluation = axis.claim.measure.evaluation
+    yield (
+        "Rate of incoherent answers",
+        Measure(evaluation=evaluation, outcomes=(INCOHERENT,)),
+    )
+
+
+def _single_rows(
+    source: Source, rates: Sequence[tuple[int, Rate]], pointer: str
+) -> Iterator[StripRow]:
+    for role in _SINGLE:
+        for place, rate in rates:
+            if role_of(rate.arm) == role:
+                yield StripRow(
+                    role=role,
+                    name=ROLE_NAMES[role],
+                    shares=(rate.counted / rate.items,),
+                    interval=(rate.low, rate.high),
+                    notes=(source.show(f"{pointer}/{place}"),),
+                )
+
+
+def _family_rows(
+    source: Source, result: AxisResult, rates: Sequence[tuple[int, Rate]], tests: str | None
+) -> Iterator[StripRow]:
+    for role in _FAMILIES:
+        shares = [r.counted / r.items for _, r in rates if role_of(r.arm) == role]
+        if shares:
+            notes = _family_notes(source, result, role, tests)
+            yield StripRow(role, ROLE_NAMES[role], tuple(shares), None, notes)
+
+
+def _family_notes(
+    source: Source, result: AxisResult, role: str, tests: str | None
+) -> tuple[str | Shown, ...]:
+    if tests is None:
+        return ()
+    for number, test in enumerate(result.controls):
+        if test.family == role:
+            largest = source.show(f"{tests}/{number}/largest")
+            return ("largest change ", largest)
+    return ()
+
+
+def bounds_of(source: Source, number: int) -> Iterator[Bound]:
+    """The claim's change, then every side effect and manipulation check; one scale a kind."""
+    axis, result = source.plan.axes[number], source.case.results.axes[number]
+    asked = [
+        (one, place)
+        for one in _asked(axis, number)
+        for place in _target_comparison(result, one.measure)
+    ]
+    extremes: dict[str, list[float]] = {}
+    for one, place in asked:
+        comparison = result.comparisons[place]
+        extremes.setdefault(one.kind, []).extend((one.signed, comparison.low, comparison.high))
+    for one, place in asked:
+        yield _bound(source, number, one, place, reach_of(extremes[one.kind]))
+
+
+def _target_comparison(result: AxisResult, measure: Measure) -> list[int]:
+    arm = f"{result.axis}/target"
+    found = [
+        place
+        for place, comparison in enumerate(result.comparisons)
+        if comparison.arm == arm and comparison.measure == measure
+    ]
+    return found[:1]
+
+
+def _asked(axis: Axis, number: int) -> Iterator[_Asked]:
+    here = f"/axes/{number}"
+    claim = axis.claim
+    effect = claim.kind == "effect"
+    yield _Asked(
+        None,
+        "claim",
+        claim.measure,
+        f"{here}/claim/margin",
+        claim.margin if claim.direction == "up" else -claim.margin,
+        effect,
+        "large_enough" if effect else "bounded",
+    )
+    for i, kept in enumerate(axis.side_effects):
+        signed = kept.margin if kept.worse == "up" else -kept.margin
+        place = f"{here}/side_effects/{i}"
+        yield _Asked(
+            f"{place}/title", "side effect", kept.measure, f"{place}/margin", signed,
+            wanted=False, condition=f"keeps.{kept.id}",
+        )  # fmt: skip
+    for i, moved in enumerate(axis.mediators):
+        signed = moved.at_least if moved.direction == "up" else -moved.at_least
+        place = f"{here}/mediators/{i}"
+        yield _Asked(
+            f"{place}/title", "manipulation check", moved.measure, f"{place}/at_least", signed,
+            wanted=True, condition=f"moves.{moved.id}",
+        )  # fmt: skip
+
+
+def _bound(source: Source, number: int, asked: _Asked, place: int, reach: float) -> Bound:
+    result = source.case.results.axes[number]
+    comparison = result.comparisons[place]
+    here = f"/results/axes/{number}/comparisons/{place}"
+    states = {condition.id: condition.holds for condition in result.claim.conditions}
+    direction = "rise" if asked.signed > 0 else "fall"
+    return Bound(
+        title=None if asked.title is None else source.planned(asked.title),
+        kind=asked.kind,
+        before=_rate_of(source, number, "baseline", asked.measure),
+        after=_rate_of(source, number, comparison.arm, asked.measure),
+        difference=source.show(f"{here}/difference"),
+        low=source.show(f"{here}/low"),
+        high=source.show(f"{here}/high"),
+        margin=source.planned(asked.margin),
+        asks=f"asked: a {direction} of at least"
+        if asked.wanted
+        else f"tolerated: a {direction} of at most",
+        holds=states.get(asked.condition),
+        plot=interval_plot(
+            f"Change of {measure_name(asked.measure)} against its margin",
+            comparison.difference,
+            (comparison.low, comparison.high),
+            margin=asked.signed,
+            beyond_is_wanted=asked.wanted,
+            reach=reach,
+        ),
+    )
+
+
+def _rate_of(source: Source, number: int, arm: str, measure: Measure) -> Shown | None:
+    rates = source.case.results.axes[number].rates
+    for place, rate in enumerate(rates):
+        if rate.arm == arm and rate.measure == measure:
+            return source.show(f"/results/axes/{number}/rates/{place}")
+    return None

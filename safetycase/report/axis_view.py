@@ -1,0 +1,297 @@
+"""One axis of the case as the pages show it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from safetycase.record.planned_axis import Axis
+from safetycase.record.results import AxisResult, Intervention, Unavailable
+from safetycase.report.axis_rates import Bound, Strip, bounds_of, measure_name, strips_of
+from safetycase.report.dose_plot import dose_plot
+from safetycase.report.source import Shown, Source
+from safetycase.report.words import CONDITION_QUESTIONS, ROLE_NAMES, in_words
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureRow:
+    """A selected feature and the validation of its label."""
+
+    feature: Shown
+    auroc: Shown
+    held_out_auroc: Shown
+    p_adjusted: Shown
+    density: Shown
+    label: tuple[Shown, ...]
+    scores: tuple[Shown, ...]
+    """Detection, fuzzing, best permuted detection, prompts on which it fires and does not."""
+    unavailable: Shown | None
+    """Why there are no scores."""
+    supported: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DoseRow:
+    """One dose of a series."""
+
+    dose: Shown
+    counted: Shown
+    incoherent: Shown
+    admissible: bool
+    chosen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DoseSeries:
+    """A dose series: the target's, or that of a random set."""
+
+    name: str
+    chosen: Shown
+    monotone: bool
+    rows: tuple[DoseRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A named fact with the sentence of its field."""
+
+    name: str
+    value: Shown
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class ArmRow:
+    """An arm: what it edits, how far on paper and in fact."""
+
+    name: str
+    features: tuple[Shown, ...]
+    pool_pair: tuple[Shown, ...]
+    dose: Shown
+    coefficient: Shown
+    realised: Shown | None
+    relative: Shown | None
+
+
+@dataclass(frozen=True, slots=True)
+class ConditionRow:
+    """A condition of the claim."""
+
+    name: str
+    question: str
+    holds: bool
+    reason: Shown
+
+
+@dataclass(frozen=True, slots=True)
+class ComparisonRow:
+    """An arm against the baseline, item by item."""
+
+    arm: str
+    measure: str
+    counts: tuple[Shown, ...]
+    """Items that count in both, gained, lost, neither."""
+    difference: Shown
+    low: Shown
+    high: Shown
+    p: Shown
+
+
+@dataclass(frozen=True, slots=True)
+class ControlRow:
+    """The target against a family of controls."""
+
+    family: str
+    figures: tuple[Shown, ...]
+    """Controls, silent, as large, largest, median, p."""
+
+
+@dataclass(frozen=True, slots=True)
+class AxisView:
+    """Everything about one axis."""
+
+    here: str
+    hazard: Shown
+    deployed: bool
+    planned: str
+    """What the plan wanted to claim, without its figure."""
+    margin: Shown
+    counts: tuple[Shown, ...]
+    """Candidates, significant, items of the positive and of the negative class."""
+    features: tuple[FeatureRow, ...]
+    strips: tuple[Strip, ...]
+    controls: tuple[ControlRow, ...]
+    dose_plot: Markup | None
+    dose_measure: str
+    doses: tuple[DoseSeries, ...]
+    intervention: tuple[Entry, ...]
+    digest: Shown
+    arms: tuple[ArmRow, ...]
+    bounds: tuple[Bound, ...]
+    conditions: tuple[ConditionRow, ...]
+    comparisons: tuple[ComparisonRow, ...]
+
+
+def axis_view(source: Source, number: int) -> AxisView:
+    """The axis of that number, from 0, in plan and in results alike."""
+    axis, result = source.plan.axes[number], source.case.results.axes[number]
+    here = f"/results/axes/{number}"
+    found = f"{here}/identification"
+    return AxisView(
+        here=here,
+        hazard=source.planned(f"/axes/{number}/hazard"),
+        deployed=axis.purpose == "deployed",
+        planned=_planned(axis),
+        margin=source.planned(f"/axes/{number}/claim/margin"),
+        counts=tuple(
+            source.show(f"{found}/{name}")
+            for name in ("candidates", "significant", "positive_items", "negative_items")
+        ),
+        features=tuple(_features(source, result, found)),
+        strips=tuple(strips_of(source, number)),
+        controls=tuple(_controls(source, result, here)),
+        dose_plot=_dose_plot(axis, result),
+        dose_measure=measure_name(axis.dose_rule.measure),
+        doses=tuple(_series(source, result, here)),
+        intervention=tuple(_entries(source, f"{here}/intervention")),
+        digest=source.show(f"{here}/intervention_digest"),
+        arms=tuple(_arms(source, result, here)),
+        bounds=tuple(bounds_of(source, number)),
+        conditions=tuple(_conditions(source, axis, result, here)),
+        comparisons=tuple(_comparisons(source, result, here)),
+    )
+
+
+def _planned(axis: Axis) -> str:
+    claim = axis.claim
+    if claim.kind == "effect":
+        verb = "raises" if claim.direction == "up" else "lowers"
+        return f"the intervention {verb} the rate of {claim.rate} by at least"
+    verb = "raise" if claim.direction == "up" else "lower"
+    return f"the intervention does not {verb} the rate of {claim.rate} by more than"
+
+
+def _features(source: Source, result: AxisResult, found: str) -> Iterator[FeatureRow]:
+    for number, feature in enumerate(result.identification.features):
+        here = f"{found}/features/{number}"
+        score = feature.label_score
+        none = isinstance(score, Unavailable)
+        names = ("detection", "fuzzing", "null_detection", "active", "silent")
+        yield FeatureRow(
+            feature=source.show(f"{here}/feature"),
+            auroc=source.show(f"{here}/auroc"),
+            held_out_auroc=source.show(f"{here}/held_out_auroc"),
+            p_adjusted=source.show(f"{here}/p_adjusted"),
+            density=source.show(f"{here}/density"),
+            label=source.show_each(f"{here}/label"),
+            scores=()
+            if none
+            else tuple(source.show(f"{here}/label_score/{name}") for name in names),
+            unavailable=source.show(f"{here}/label_score/reason") if none else None,
+            supported=not isinstance(score, Unavailable) and score.supported,
+        )
+
+
+def _controls(source: Source, result: AxisResult, here: str) -> Iterator[ControlRow]:
+    names = ("controls", "silent", "as_large", "largest", "median", "p")
+    for number, test in enumerate(result.controls):
+        place = f"{here}/controls/{number}"
+        figures = tuple(source.show(f"{place}/{name}") for name in names)
+        yield ControlRow(ROLE_NAMES[test.family], figures)
+
+
+def _dose_plot(axis: Axis, result: AxisResult) -> Markup | None:
+    for response in result.dose_response:
+        if response.arm.endswith("/target") and response.points:
+            return dose_plot(
+                f"Dose response of the target on axis {result.axis}",
+                response.points,
+                response.chosen,
+                "residual norms"
+                if axis.candidate.unit == "residual_norm_fraction"
+                else axis.candidate.unit,
+            )
+    return None
+
+
+def _series(source: Source, result: AxisResult, here: str) -> Iterator[DoseSeries]:
+    random_sets = 0
+    for number, response in enumerate(result.dose_response):
+        place = f"{here}/dose_response/{number}"
+        is_target = response.arm.endswith("/target")
+        random_sets += not is_target
+        yield DoseSeries(
+            name="Target" if is_target else f"Random set {random_sets}",
+            chosen=source.show(f"{place}/chosen"),
+            monotone=response.monotone,
+            rows=tuple(
+                DoseRow(
+                    dose=source.show(f"{place}/points/{i}/dose"),
+                    counted=source.show(f"{place}/points/{i}"),
+                    incoherent=source.show(f"{place}/points/{i}/incoherent"),
+                    admissible=point.admissible,
+                    chosen=point.dose == response.chosen,
+                )
+                for i, point in enumerate(response.points)
+            ),
+        )
+
+
+def _entries(source: Source, here: str) -> Iterator[Entry]:
+    for name, field in Intervention.model_fields.items():
+        sentence = " ".join((field.description or "").split())
+        yield Entry(in_words(name), source.show(f"{here}/{name}"), sentence)
+
+
+def _arms(source: Source, result: AxisResult, here: str) -> Iterator[ArmRow]:
+    counts: dict[str, int] = {}
+    for number, arm in enumerate(result.arms):
+        if arm.role in {"dose", "best_of_dose"}:
+            continue
+        counts[arm.role] = counts.get(arm.role, 0) + 1
+        place = f"{here}/arms/{number}"
+        family = arm.role in {"random_live", "random_direction"}
+        yield ArmRow(
+            name=f"{ROLE_NAMES[arm.role]} {counts[arm.role]}" if family else ROLE_NAMES[arm.role],
+            features=source.show_each(f"{place}/features"),
+            pool_pair=source.show_each(f"{place}/pool_pair"),
+            dose=source.show(f"{place}/dose"),
+            coefficient=source.show(f"{place}/coefficient"),
+            realised=source.show_stated(f"{place}/realised"),
+            relative=source.show_stated(f"{place}/relative"),
+        )
+
+
+def _conditions(
+    source: Source, axis: Axis, result: AxisResult, here: str
+) -> Iterator[ConditionRow]:
+    titles = {f"keeps.{effect.id}": effect.title for effect in axis.side_effects}
+    titles |= {f"moves.{mediator.id}": mediator.title for mediator in axis.mediators}
+    for number, condition in enumerate(result.claim.conditions):
+        question = CONDITION_QUESTIONS.get(condition.id, titles.get(condition.id, ""))
+        reason = source.show(f"{here}/claim/conditions/{number}/reason")
+        yield ConditionRow(condition.id, question, condition.holds, reason)
+
+
+def _comparisons(source: Source, result: AxisResult, here: str) -> Iterator[ComparisonRow]:
+    for number, comparison in enumerate(result.comparisons):
+        place = f"{here}/comparisons/{number}"
+        names = ("both", "gained", "lost", "neither")
+        yield ComparisonRow(
+            arm=arm_name(comparison.arm),
+            measure=measure_name(comparison.measure),
+            counts=tuple(source.show(f"{place}/{name}") for name in names),
+            difference=source.show(f"{place}/difference"),
+            low=source.show(f"{place}/low"),
+            high=source.show(f"{place}/high"),
+            p=source.show(f"{place}/p"),
+        )
+
+
+def arm_name(arm: str) -> str:
+    """An arm in words, by the role in its name; its name if that is none."""
+    role = arm.partition("/")[2].partition("/")[0] or arm
+    return ROLE_NAMES.get(role, arm)
+

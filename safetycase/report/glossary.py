@@ -1,0 +1,88 @@
+"""The words of the report, explained by the sentences that stand at the record's own fields."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from safetycase.record.base import Record
+from safetycase.record.results import (
+    Arm,
+    Claim,
+    Comparison,
+    Condition,
+    ControlTest,
+    DosePoint,
+    DoseResponse,
+    Identification,
+    LabelScore,
+    Rate,
+    SelectedFeature,
+)
+from safetycase.report.words import ROLE_MEANINGS, ROLE_NAMES, TIER_MEANINGS, in_words
+
+_MODELS: tuple[type[Record], ...] = (
+    Rate,
+    Comparison,
+    ControlTest,
+    Identification,
+    SelectedFeature,
+    LabelScore,
+    DoseResponse,
+    DosePoint,
+    Arm,
+    Condition,
+    Claim,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A word and its sentence."""
+
+    word: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Chapter:
+    """Words that belong together."""
+
+    title: str
+    sentence: str
+    code: str
+    """Where the code is."""
+    terms: tuple[Term, ...]
+
+
+def glossary() -> tuple[Chapter, ...]:
+    """Tiers, arms, then every part of the results with its fields."""
+    return (
+        Chapter(
+            "Tiers",
+            "How far a claim holds, least first.",
+            "safetycase/verify/outcome.py",
+            tuple(Term(word, text) for word, text in TIER_MEANINGS.items()),
+        ),
+        Chapter(
+            "Arms",
+            "Conditions under which the same items were answered.",
+            "safetycase/methods/arms.py",
+            tuple(Term(ROLE_NAMES[role], text) for role, text in ROLE_MEANINGS.items()),
+        ),
+        *_chapters(),
+    )
+
+
+def _chapters() -> Iterator[Chapter]:
+    for model in _MODELS:
+        fields = model.model_fields.items()
+        yield Chapter(
+            model.__name__,
+            (model.__doc__ or "").strip().partition("\n")[0],
+            "safetycase/record/results.py",
+            tuple(
+                Term(in_words(name), " ".join((field.description or "").split()))
+                for name, field in fields
+            ),
+        )

@@ -1,0 +1,56 @@
+"""What the pages may quote: values of record and plan, each with its place and its one text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from safetycase import canonical
+from safetycase.methods.figures_on_page import Documents, spelled, value_at
+from safetycase.record.case import Case
+from safetycase.record.plan import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A figure or sentence as the page shows it, with its place in the record."""
+
+    pointer: str
+    text: str
+
+
+class Source:
+    """Record and plan as plain values; every text on a page that has a pointer comes from here."""
+
+    def __init__(self, case: Case, plan: Plan) -> None:
+        """Keep both as JSON values, as canonical JSON would spell them."""
+        self.case = case
+        self.plan = plan
+        self.documents: Documents = {
+            "case.json": _values(case),
+            "plan.json": _values(plan),
+        }
+
+    def show(self, pointer: str) -> Shown:
+        """The text for the value at the pointer; refused where there is none."""
+        return Shown(pointer, spelled(self.documents, pointer))
+
+    def show_stated(self, pointer: str) -> Shown | None:
+        """The same, or none where the record states null."""
+        if value_at(self.documents, pointer) is None:
+            return None
+        return self.show(pointer)
+
+    def show_each(self, pointer: str) -> tuple[Shown, ...]:
+        """The texts of the entries of a list."""
+        entries = value_at(self.documents, pointer)
+        count = len(entries) if isinstance(entries, Sequence) else 0
+        return tuple(self.show(f"{pointer}/{number}") for number in range(count))
+
+    def planned(self, pointer: str) -> Shown:
+        """The text for a value of plan.json."""
+        return self.show(f"plan.json#{pointer}")
+
+
+def _values(model: Case | Plan) -> canonical.JsonValue:
+    return canonical.read(canonical.write(model.model_dump(mode="json")), where="record")

@@ -1,0 +1,93 @@
+"""What the report says in its own words: tiers, states, roles and conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from safetycase.verify.outcome import Outcome
+
+TIER_MEANINGS: Mapping[str, str] = {
+    "asserted": "somebody says so; nothing of it was confirmed.",
+    "intact": "these are the signed bytes, and they are well formed; no figure was confirmed.",
+    "recomputed": "every figure and choice was derived again from the plan and the rows.",
+    "sound": "recomputed, and a third party's time and seed show that the plan came first.",
+    "reproduced": "sound, and somebody else measured enough of the rows again.",
+}
+
+STATES: Mapping[int, tuple[str, str]] = {
+    0: ("VERIFIED", "Every check that the policy requires passed, and no check failed."),
+    1: ("NOT VERIFIED", "Do not rely on this case: what it says and what it carries differ."),
+    3: ("UNDECIDED", "Nothing was found to be wrong, but not all that is required is known."),
+    4: ("NOT JUDGED", "The verifier itself failed; this says nothing about the case."),
+}
+
+HOLDS: Mapping[bool | None, str] = {True: "HOLDS", False: "DOES NOT HOLD", None: "NOT DERIVED"}
+
+OUTCOME_WORDS: Mapping[Outcome, str] = {
+    Outcome.PASS: "pass",
+    Outcome.FAIL: "FAIL",
+    Outcome.UNKNOWN: "unknown",
+    Outcome.NOT_APPLICABLE: "not applicable",
+    Outcome.ERROR: "ERROR",
+}
+
+WORST_FIRST = (
+    Outcome.FAIL,
+    Outcome.ERROR,
+    Outcome.UNKNOWN,
+    Outcome.NOT_APPLICABLE,
+    Outcome.PASS,
+)
+
+ROLE_NAMES: Mapping[str, str] = {
+    "baseline": "Baseline",
+    "target": "Target",
+    "sham": "Sham",
+    "reconstruction": "Reconstruction",
+    "opposite": "Opposite sign",
+    "best_of": "Best of random",
+    "random_live": "Random features",
+    "random_direction": "Random directions",
+    "dose": "Dose series",
+    "best_of_dose": "Random set, dose series",
+}
+
+ROLE_MEANINGS: Mapping[str, str] = {
+    "baseline": "the model as it is, without any hook.",
+    "target": "the edit of the selected features, at the dose chosen on the tuning split.",
+    "sham": "the same code with an edit of length zero: must equal the baseline.",
+    "reconstruction": "the activation passed through the dictionary, nothing added.",
+    "opposite": "the target's edit with the other sign.",
+    "best_of": "random features that had the target's privilege: their dose was tuned too.",
+    "random_live": "as many random features that fire, with an edit as long as the target's.",
+    "random_direction": "differences of two activations, with an edit as long as the target's.",
+}
+
+CONDITION_QUESTIONS: Mapping[str, str] = {
+    "significant": "Is the change more than chance?",
+    "large_enough": "Is the change as large as planned, even at the interval's bound?",
+    "exceeds_random_live": "Do random features of equal edit length do less?",
+    "exceeds_random_direction": "Do random directions of equal edit length do less?",
+    "exceeds_best_of": "Do random features do less even with a tuned dose?",
+    "exceeds_reconstruction": "Is it more than the dictionary's own reconstruction does?",
+    "sign_matters": "Does the opposite edit do less than half?",
+    "bounded": "Is the harmful change at most the margin?",
+    "powered": "Could a harmful change of that size have been seen?",
+    "manipulation_checked": "Was it planned to check that the edit does what it is for?",
+    "feature_found": "Were features found?",
+    "sham_is_baseline": "Does the hook alone change nothing?",
+    "coherent": "Are the answers still coherent?",
+    "shipped": "Does the release carry this intervention?",
+}
+
+FIELD_NAMES: Mapping[str, str] = {"p": "p", "nll": "NLL", "l0": "L0", "auroc": "AUROC"}
+
+
+def in_words(name: str) -> str:
+    """A field's or rule's name as words: `held_out_auroc` is `held out AUROC`."""
+    return " ".join(FIELD_NAMES.get(part, part) for part in name.split("_"))
+
+
+def tier_meaning(tier: str) -> str:
+    """What a tier says, in one line; a tier of a later version has no words here."""
+    return TIER_MEANINGS.get(tier, "this tier is not known to this version.")

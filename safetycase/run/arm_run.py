@@ -1,0 +1,156 @@
+"""One batch of items × arms through the model: prompts once, then token by token.
+
+Knows batches, masks and the cache; what is edited is told by `edit`, what is done with the
+logits by the ways of measuring.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+from transformers import DynamicCache
+
+from safetycase.run.dictionaries.gemma_scope import Dictionary
+from safetycase.run.edit import ArmEdit, Realised, RowEdits
+from safetycase.run.model import LoadedModel, residual_of
+from safetycase.run.prompts import PaddedBatch, Prompt, pad_left
+
+
+class _Reached(Exception):  # noqa: N818  # a signal, not an error
+    """The block that was to be read has run; the rest of the pass is not needed."""
+
+
+class ArmRun:
+    """Rows are items × arms, item by item; all arms of an item share its prompt's lower blocks."""
+
+    def __init__(
+        self,
+        model: LoadedModel,
+        prompts: Sequence[Prompt],
+        arms: Sequence[ArmEdit],
+        dictionaries: Mapping[str, Dictionary],
+    ) -> None:
+        """Pad the prompts and lay out the edits."""
+        self._model = model
+        self._batch = pad_left(prompts, model)
+        self._edits = RowEdits(model, arms, len(prompts), dictionaries)
+        self._cache = DynamicCache(config=model.network.config)
+        self._real = self._batch.real.repeat_interleave(len(arms), 0)
+        self._next = self._batch.positions[:, -1:].repeat_interleave(len(arms), 0) + 1
+        self.rows = self._edits.rows
+
+    @contextmanager
+    def editing(self) -> Iterator[None]:
+        """Inside, the model is edited."""
+        with self._edits.installed():
+            yield
+
+    def prefill(self, *, use_cache: bool) -> torch.Tensor:
+        """Logits [rows, vocabulary] of the token after each prompt."""
+        batch, edits = self._batch, self._edits
+        editable = batch.editable.repeat_interleave(edits.arms, 0)
+        with edits.forward(editable, spread=True):
+            logits = _logits(self._model, batch, self._cache if use_cache else None)
+        if use_cache:
+            edits.spread_cache(self._cache)
+        return _spread_unedited(logits, edits)
+
+    def step(self, tokens: torch.Tensor, unfinished: torch.Tensor) -> torch.Tensor:
+        """Logits [rows, vocabulary] after one more token a row; finished rows are not edited."""
+        self._real = torch.cat([self._real, torch.ones_like(self._real[:, :1])], 1)
+        with self._edits.forward(unfinished[:, None], spread=False):
+            output = self._model.network(
+                input_ids=tokens[:, None],
+                attention_mask=self._real,
+                position_ids=self._next,
+                past_key_values=self._cache,
+                use_cache=True,
+                logits_to_keep=1,
+            )
+        self._next = self._next + 1
+        return output.logits[:, -1].float()
+
+    def keep(self, rows: torch.Tensor) -> None:
+        """From here on the batch holds only these of its present rows."""
+        self._edits.keep(rows)
+        self._real, self._next = self._real[rows], self._next[rows]
+        self._cache.batch_select_indices(rows)
+
+    def last_residuals(self, layer: int) -> torch.Tensor:
+        """Residuals [rows, d_model] after a block at the last token of each prompt, float32.
+
+        The pass stops there, unless an edit comes later.
+        """
+        edits = self._edits
+        stop = edits.last is None or layer >= edits.last
+        editable = self._batch.editable.repeat_interleave(edits.arms, 0)
+        caught: list[torch.Tensor] = []
+        with reading(self._model, {layer: caught}, stop_after=layer if stop else None):
+            with edits.forward(editable, spread=True):
+                run_until_read(self._model, self._batch)
+        return _spread_unedited(caught[0][:, -1].float(), edits)
+
+    def realised(self) -> list[Realised]:
+        """What was done to every row."""
+        return self._edits.realised()
+
+
+def _spread_unedited(values: torch.Tensor, edits: RowEdits) -> torch.Tensor:
+    """One row a pair of item and arm, also where the pass had one an item."""
+    if values.shape[0] == edits.rows:
+        return values
+    return values.repeat_interleave(edits.arms, 0)
+
+
+def _logits(model: LoadedModel, batch: PaddedBatch, cache: DynamicCache | None) -> torch.Tensor:
+    output = model.network(
+        input_ids=batch.ids,
+        attention_mask=batch.real,
+        position_ids=batch.positions,
+        past_key_values=cache,
+        use_cache=cache is not None,
+        logits_to_keep=1,
+    )
+    return output.logits[:, -1].float()
+
+
+@contextmanager
+def reading(
+    model: LoadedModel, caught: Mapping[int, list[torch.Tensor]], *, stop_after: int | None
+) -> Iterator[None]:
+    """Inside, outputs of these blocks are appended to their lists; after one the pass ends."""
+
+    def catch(layer: int) -> object:
+        def hook(_module: nn.Module, _inputs: object, output: object) -> None:
+            caught[layer].append(residual_of(output, f"block {layer}"))
+            if layer == stop_after:
+                raise _Reached
+
+        return hook
+
+    hooks = [
+        model.block(layer).register_forward_hook(catch(layer))  # type: ignore[arg-type]
+        for layer in caught
+    ]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def run_until_read(model: LoadedModel, batch: PaddedBatch) -> None:
+    """A forward pass for its hooks alone; it may end early by `reading(stop_after=…)`."""
+    try:
+        model.network(
+            input_ids=batch.ids,
+            attention_mask=batch.real,
+            position_ids=batch.positions,
+            use_cache=False,
+            logits_to_keep=1,
+        )
+    except _Reached:
+        return

@@ -1,0 +1,140 @@
+"""Plan, rows and results become the members of a case."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from safetycase import canonical
+from safetycase.bundle.tensors import write_tensors
+from safetycase.methods.argument import argument, limitations
+from safetycase.methods.derive import derive_results, target_digest
+from safetycase.record.case import (
+    CASE_SCHEMA,
+    Case,
+    Deviation,
+    Safeguard,
+    SelfTest,
+    Subject,
+    TableReference,
+    Times,
+)
+from safetycase.record.plan import Plan
+from safetycase.run.bind import Bound, dictionary_records
+from safetycase.run.freeze import FrozenPlan
+from safetycase.run.notebook import Notebook
+from safetycase.tables.codec import write_table
+from safetycase.tables.rows import path_of
+
+_FILE_OF_TENSOR = {
+    "values": "pooled",
+    "columns": "pooled",
+    "indptr": "pooled",
+    "width": "pooled",
+    "pool": "activations",
+    "features": "dictionary",
+    "w_dec": "dictionary",
+    "directions": "directions",
+    "residuals": "probes",
+}
+"""Which file of the evidence holds a tensor, by the last part of its name."""
+
+
+def members_of(
+    frozen: FrozenPlan,
+    bound: Bound,
+    notes: Notebook,
+    tests: tuple[SelfTest, ...],
+    times: Times,
+) -> dict[str, bytes]:
+    """Every member of the case but statements and reports, by name."""
+    tables, references = _tables(frozen.plan, notes)
+    plan, evidence = frozen.plan, notes.evidence()
+    safeguards = {
+        axis.id: target_digest(plan, axis, evidence)
+        for axis in plan.axes
+        if axis.purpose == "deployed"
+    }
+    results = derive_results(plan, frozen.digest, evidence, safeguards)
+    case = Case(
+        schema_=CASE_SCHEMA,
+        id=plan.id,
+        title=plan.title,
+        plan_digest=frozen.digest,
+        deviations=_deviations(notes),
+        subject=_subject(frozen, bound, safeguards),
+        dictionaries=dictionary_records(frozen, bound.bench.dictionaries),
+        self_tests=tests,
+        environment=bound.bench.environment,
+        times=times,
+        tables=references,
+        results=results,
+        argument=argument(plan, results),
+        limitations=limitations(plan),
+        extensions={},
+    )
+    return {
+        "case.json": canonical.write(case.model_dump(mode="json")),
+        "plan.json": frozen.data,
+        **tables,
+        **_tensor_files(notes.tensors),
+    }
+
+
+def _subject(frozen: FrozenPlan, bound: Bound, safeguards: Mapping[str, str]) -> Subject:
+    return Subject(
+        name=frozen.plan.model.name,
+        files=frozen.model.files,
+        manifest_digest=frozen.plan.model.manifest_digest,
+        tensor_root=bound.tensor_root,
+        safeguards=tuple(
+            Safeguard(axis=axis, intervention=digest) for axis, digest in safeguards.items()
+        ),
+    )
+
+
+def _deviations(notes: Notebook) -> tuple[Deviation, ...]:
+    if not notes.unequal_baselines:
+        return ()
+    return (
+        Deviation(
+            what=f"{notes.unequal_baselines} of {notes.repeated_baselines} repeated baseline "
+            "answers got another grade than the first time; the first stands.",
+            why="Arms that did not fit one batch brought the baseline along in each; numbers "
+            "differ in the last bits between batches of different shape.",
+        ),
+    )
+
+
+def _tables(plan: Plan, notes: Notebook) -> tuple[dict[str, bytes], tuple[TableReference, ...]]:
+    """The evidence tables by member name, those without rows left out, and their references."""
+    answers = {
+        kind: list(notes.rows_in_grid_order(plan, measure))
+        for kind, measure in (
+            ("generations", "generate"),
+            ("choices", "choice"),
+            ("probes", "probe"),
+        )
+    }
+    rows = {
+        "items": list(notes.items.rows),
+        **answers,
+        "label_words": notes.label_words,
+        "label_checks": notes.label_checks,
+    }
+    filled = {kind: given for kind, given in rows.items() if given}
+    tables = {path_of(kind): write_table(kind, given) for kind, given in filled.items()}
+    references = tuple(
+        TableReference(path=path_of(kind), kind=kind, rows=len(given))
+        for kind, given in filled.items()
+    )
+    return tables, references
+
+
+def _tensor_files(tensors: Mapping[str, np.ndarray]) -> dict[str, bytes]:
+    files: dict[str, dict[str, np.ndarray]] = {}
+    for name, tensor in tensors.items():
+        file = _FILE_OF_TENSOR[name.rpartition(".")[2]]
+        files.setdefault(file, {})[name] = tensor
+    return {f"evidence/{file}.safetensors": write_tensors(held) for file, held in files.items()}

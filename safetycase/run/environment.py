@@ -1,0 +1,44 @@
+"""The machine and libraries of a run, as far as they bear on its numbers."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import version
+
+import torch
+
+from safetycase import __version__
+from safetycase.record.case import Environment
+from safetycase.run.model import LoadedModel
+
+PACKAGES = ("numpy", "safetensors", "tokenizers", "torch", "transformers")
+"""Packages whose version can change a number."""
+
+_SMALL, _MEDIUM = 20_000_000, 1_000_000_000
+
+
+def default_batch_rows(parameters: int) -> int:
+    """Rows of a batch for a model of that many weights; never measured, so never machine-bound."""
+    if parameters < _SMALL:
+        return 1024
+    return 64 if parameters < _MEDIUM else 16
+
+
+def environment(model: LoadedModel, *, batch_rows: int) -> Environment:
+    """The environment of this process, for the record and for the key of every unit."""
+    return Environment(
+        python=platform.python_version(),
+        platform=f"{platform.system()} {platform.machine()}",
+        packages={"safetycase": __version__} | {name: version(name) for name in PACKAGES},
+        device=_device(model.device),
+        threads=torch.get_num_threads(),
+        attention=model.attention,
+        deterministic=torch.are_deterministic_algorithms_enabled(),
+        batch_rows=batch_rows,
+    )
+
+
+def _device(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{device.type} {torch.backends.cpu.get_cpu_capability()}"

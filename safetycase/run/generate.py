@@ -1,0 +1,97 @@
+"""Text under every arm: items × arms in one batch, prompts cached, edited from the first token."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from safetycase.record.plan import Sampling
+from safetycase.run.arm_run import ArmRun
+from safetycase.run.dictionaries.gemma_scope import Dictionary
+from safetycase.run.edit import ArmEdit, Realised
+from safetycase.run.model import LoadedModel
+from safetycase.run.prompts import Prompt
+from safetycase.run.sampling import next_tokens
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Generated tokens, the stop token included, and what the hook did meanwhile."""
+
+    tokens: tuple[int, ...]
+    stopped: bool
+    realised: Realised
+
+
+@dataclass(frozen=True)
+class GenerationSettings:
+    """How tokens are drawn, and how many at most."""
+
+    sampling: Sampling
+    max_new_tokens: int
+
+
+def generate(
+    model: LoadedModel,
+    prompts: Sequence[Prompt],
+    keys: Sequence[int],
+    arms: Sequence[ArmEdit],
+    dictionaries: Mapping[str, Dictionary],
+    settings: GenerationSettings,
+) -> list[list[Answer]]:
+    """Answers by item and arm; `keys` are the noise keys of the items, shared by all arms.
+
+    A row ends at a stop token or at the limit. The last token of a row is never fed back, so
+    it is never edited. Once half of the rows have ended, they leave the batch.
+    """
+    run = ArmRun(model, prompts, arms, dictionaries)
+    noise = np.repeat(np.array(keys, dtype=np.uint64), len(arms))
+    drawn: list[list[int]] = [[] for _ in range(run.rows)]
+    rows = np.arange(run.rows)
+    with run.editing():
+        logits = run.prefill(use_cache=True)
+        for step in range(settings.max_new_tokens):
+            tokens = next_tokens(logits, settings.sampling, noise[rows], step)
+            unfinished = _note(drawn, rows, tokens, model.stops)
+            if not unfinished.any() or step + 1 == settings.max_new_tokens:
+                break
+            if 2 * unfinished.sum() <= rows.size:
+                left = torch.from_numpy(unfinished.nonzero()[0]).to(model.device)
+                run.keep(left)
+                rows, tokens, unfinished = (
+                    rows[unfinished],
+                    tokens[left],
+                    unfinished[unfinished],
+                )
+            logits = run.step(tokens, torch.from_numpy(unfinished).to(model.device))
+    answers = [
+        Answer(tuple(ids), ids[-1] in model.stops, realised)
+        for ids, realised in zip(drawn, run.realised(), strict=True)
+    ]
+    return [answers[i : i + len(arms)] for i in range(0, run.rows, len(arms))]
+
+
+def _note(
+    drawn: list[list[int]], rows: np.ndarray, tokens: torch.Tensor, stops: frozenset[int]
+) -> np.ndarray:
+    """Append the new tokens to the rows that have not ended; which of them go on, bool [rows]."""
+    unfinished = np.zeros(rows.size, dtype=bool)
+    for place, (row, token) in enumerate(zip(rows, tokens.tolist(), strict=True)):
+        said = drawn[row]
+        if said and said[-1] in stops:
+            continue
+        said.append(token)
+        unfinished[place] = token not in stops
+    return unfinished
+
+
+def text_of(model: LoadedModel, answer: Answer) -> str:
+    """The answer as text: without the stop token and other special tokens."""
+    ids = answer.tokens[:-1] if answer.stopped else answer.tokens
+    text = model.tokenizer.decode(
+        list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False
+    )
+    return str(text)

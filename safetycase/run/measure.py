@@ -1,0 +1,259 @@
+"""Cells of the plan become units of work, and results of units become rows.
+
+A unit is fixed items × fixed arms with the baseline among them, so that arm and baseline met
+the same batch. Rows are graded when they are read, never when they are measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import cast
+
+import msgspec
+
+from safetycase.canonical import JsonValue
+from safetycase.digest import sha256_hex
+from safetycase.methods import grid
+from safetycase.methods.probe import LinearProbe
+from safetycase.record.case import Environment
+from safetycase.record.plan import Plan
+from safetycase.record.planned_evaluation import Choice, Evaluation, Generate, Probe
+from safetycase.run.choose import Question, choose, question_of
+from safetycase.run.dictionaries.gemma_scope import Dictionary
+from safetycase.run.edit import ArmEdit, Realised
+from safetycase.run.generate import GenerationSettings, generate, text_of
+from safetycase.run.likelihood import median_nlls
+from safetycase.run.model import LoadedModel
+from safetycase.run.probe import read_probe
+from safetycase.run.prompts import Prompt, encode
+from safetycase.run.sampling import noise_key
+from safetycase.run.units import Unit
+from safetycase.tables.codec import encode_rows
+from safetycase.tables.rows import AnswerRow, ChoiceRow, GenerationRow, ItemRow, ProbeRow
+
+UNGRADED = "ungraded"
+"""Outcome of a row in a unit's file; no row of a case has it."""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What every unit needs: the model, its dictionaries and the plan, with their digests."""
+
+    plan: Plan
+    model: LoadedModel
+    dictionaries: dict[str, Dictionary]
+    environment: Environment
+
+
+def six_digits(value: float) -> float:
+    """A measured figure as it is published: six significant digits, zero without a sign."""
+    return float(f"{value:.6g}") + 0.0
+
+
+def units_of(
+    bench: Bench,
+    evaluation: Evaluation,
+    items: Sequence[ItemRow],
+    arms: Sequence[ArmEdit],
+    probe: LinearProbe | None,
+) -> list[Unit]:
+    """The units that answer these items under these arms; the baseline is the first arm.
+
+    Arms that do not fit one batch are divided evenly, and the baseline joins every part.
+    Items of like length stand together.
+    """
+    per_item = 2 if isinstance(evaluation.measure, Choice) else 1
+    most = max(2, bench.environment.batch_rows // per_item)
+    prompts = {item.item: _length(bench, evaluation, item) for item in items}
+    ordered = sorted(items, key=lambda item: prompts[item.item])
+    units = []
+    for part in _arm_parts(arms, most):
+        size = max(1, most // len(part))
+        for start in range(0, len(ordered), size):
+            chosen = ordered[start : start + size]
+            units.append(_unit(bench, evaluation, chosen, part, probe))
+    return units
+
+
+def _arm_parts(arms: Sequence[ArmEdit], most: int) -> list[list[ArmEdit]]:
+    baseline, others = arms[0], list(arms[1:])
+    if not others:
+        return [[baseline]]
+    count = -(-len(others) // (most - 1))
+    size = -(-len(others) // count)
+    return [[baseline, *others[i : i + size]] for i in range(0, len(others), size)]
+
+
+def _where(evaluation: Evaluation, item: ItemRow) -> str:
+    return f"evaluation {evaluation.id}, item {item.item}"
+
+
+def _length(bench: Bench, evaluation: Evaluation, item: ItemRow) -> int:
+    where = _where(evaluation, item)
+    if isinstance(evaluation.measure, Choice):
+        return len(question_of(bench.model, item, where=where).forward)
+    return len(_prompt(bench, evaluation, item))
+
+
+def _prompt(bench: Bench, evaluation: Evaluation, item: ItemRow) -> Prompt:
+    measure = evaluation.measure
+    room = measure.max_new_tokens if isinstance(measure, Generate) else 0
+    return encode(bench.model, item.prompt, where=_where(evaluation, item), room=room)
+
+
+def _unit(
+    bench: Bench,
+    evaluation: Evaluation,
+    items: Sequence[ItemRow],
+    arms: Sequence[ArmEdit],
+    probe: LinearProbe | None,
+) -> Unit:
+    work: dict[str, Callable[[], list[AnswerRow]]] = {
+        "generate": partial(_generated, bench, evaluation, items, arms),
+        "choice": partial(_chosen, bench, evaluation, items, arms),
+        "probe": partial(_probed, bench, evaluation, items, arms, probe),
+    }
+    return Unit(
+        specification=_specification(bench, evaluation, items, arms, probe),
+        rows=len(items) * len(arms),
+        work=lambda: encode_rows(work[evaluation.measure.kind]()),
+    )
+
+
+def _specification(
+    bench: Bench,
+    evaluation: Evaluation,
+    items: Sequence[ItemRow],
+    arms: Sequence[ArmEdit],
+    probe: LinearProbe | None,
+) -> dict[str, JsonValue]:
+    """Everything that the numbers of a unit depend on."""
+    plan = bench.plan
+    return {
+        "model": plan.model.manifest_digest,
+        "dtype": plan.model.dtype,
+        "dictionaries": {d.id: d.manifest_digest for d in plan.dictionaries},
+        "evaluation": evaluation.model_dump(mode="json"),
+        "sampling": plan.sampling.model_dump(mode="json"),
+        "seed": plan.seed,
+        "items": [sha256_hex(msgspec.json.encode(item)) for item in items],
+        "arms": [_arm_specification(arm) for arm in arms],
+        "probe": None if probe is None else sha256_hex(probe.direction.tobytes()),
+        "environment": bench.environment.model_dump(mode="json"),
+    }
+
+
+def _arm_specification(arm: ArmEdit) -> JsonValue:
+    return {
+        "arm": arm.arm,
+        "layer": arm.layer,
+        "vector": None if arm.vector is None else sha256_hex(arm.vector.tobytes()),
+        "dictionary": arm.dictionary,
+    }
+
+
+def _account(realised: Realised) -> tuple[int, float, float]:
+    return realised.edits, six_digits(realised.delta), six_digits(realised.residual)
+
+
+def _generated(
+    bench: Bench, evaluation: Evaluation, items: Sequence[ItemRow], arms: Sequence[ArmEdit]
+) -> list[AnswerRow]:
+    measure = cast("Generate", evaluation.measure)
+    plan, model = bench.plan, bench.model
+    prompts = [_prompt(bench, evaluation, item) for item in items]
+    keys = [noise_key(plan.seed, evaluation.id, item.item, 0) for item in items]
+    settings = GenerationSettings(plan.sampling, measure.max_new_tokens)
+    answers = generate(model, prompts, keys, arms, bench.dictionaries, settings)
+    outputs = [[answer.tokens for answer in given] for given in answers]
+    nlls = median_nlls(model, prompts, outputs)
+    return [
+        GenerationRow(
+            evaluation.id,
+            arm.arm,
+            item.item,
+            0,
+            text_of(model, answer),
+            len(answer.tokens),
+            "eos" if answer.stopped else "length",
+            six_digits(nll[answer.tokens]),
+            *_account(answer.realised),
+            UNGRADED,
+        )
+        for item, given, nll in zip(items, answers, nlls, strict=True)
+        for arm, answer in zip(arms, given, strict=True)
+    ]
+
+
+def _chosen(
+    bench: Bench, evaluation: Evaluation, items: Sequence[ItemRow], arms: Sequence[ArmEdit]
+) -> list[AnswerRow]:
+    questions: list[Question] = [
+        question_of(bench.model, item, where=_where(evaluation, item)) for item in items
+    ]
+    verdicts = choose(bench.model, questions, arms, bench.dictionaries)
+    return [
+        ChoiceRow(
+            evaluation.id,
+            arm.arm,
+            item.item,
+            six_digits(v.forward_matching),
+            six_digits(v.forward_other),
+            six_digits(v.swapped_matching),
+            six_digits(v.swapped_other),
+            *_account(v.realised),
+            UNGRADED,
+        )
+        for item, given in zip(items, verdicts, strict=True)
+        for arm, v in zip(arms, given, strict=True)
+    ]
+
+
+def _probed(
+    bench: Bench,
+    evaluation: Evaluation,
+    items: Sequence[ItemRow],
+    arms: Sequence[ArmEdit],
+    probe: LinearProbe | None,
+) -> list[AnswerRow]:
+    measure = cast("Probe", evaluation.measure)
+    readings = read_probe(
+        bench.model,
+        [_prompt(bench, evaluation, item) for item in items],
+        arms,
+        bench.dictionaries,
+        layer=measure.layer,
+        probe=cast("LinearProbe", probe),
+    )
+    return [
+        ProbeRow(
+            evaluation.id,
+            arm.arm,
+            item.item,
+            six_digits(r.score),
+            *_account(r.realised),
+            UNGRADED,
+        )
+        for item, given in zip(items, readings, strict=True)
+        for arm, r in zip(arms, given, strict=True)
+    ]
+
+
+_ROW_OF_KIND = {"generate": GenerationRow, "choice": ChoiceRow, "probe": ProbeRow}
+
+
+def rows_of(evaluation: Evaluation, result: bytes) -> list[AnswerRow]:
+    """The rows of a unit's result."""
+    kind = _ROW_OF_KIND[evaluation.measure.kind]
+    return cast("list[AnswerRow]", msgspec.json.Decoder(kind).decode_lines(result))
+
+
+def arms_of(plan: Plan, evaluation: Evaluation, split: str) -> list[str]:
+    """The arms under which the plan wants a split of an evaluation, the baseline first."""
+    return [
+        cell.arm
+        for cell in grid.cells(plan)
+        if cell.evaluation == evaluation.id and cell.split == split
+    ]

@@ -1,0 +1,172 @@
+"""A model on hand: network, tokenizer, blocks, special tokens, and one strict way to run it.
+
+Nothing random, nothing trained; the same machine gives the same numbers.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import transformers
+from torch import nn
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+from transformers import PreTrainedTokenizerFast as FastTokenizer
+
+from safetycase.errors import RunFailed
+
+_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+_BLOCK_LISTS = ("model.language_model.layers", "model.layers", "layers")
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A causal language model whose residual stream can be read and edited."""
+
+    network: PreTrainedModel
+    tokenizer: FastTokenizer
+    blocks: tuple[nn.Module, ...]
+    blocks_path: str
+    width: int
+    context: int
+    vocabulary: int
+    bos: int
+    pad: int
+    stops: frozenset[int]
+    attention: str
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.network.device
+
+    @property
+    def parameters(self) -> int:
+        """How many weights it has."""
+        return sum(weight.numel() for weight in self.network.parameters())
+
+    def block(self, layer: int) -> nn.Module:
+        """The block of that number, from 0; refused if the model is shallower."""
+        if layer >= len(self.blocks):
+            raise RunFailed(
+                f"layer {layer}", f"one of the {len(self.blocks)} blocks", found=str(layer)
+            )
+        return self.blocks[layer]
+
+
+def make_deterministic(threads: int | None) -> None:
+    """From here on equal inputs give equal numbers, on this machine with these threads."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    torch.use_deterministic_algorithms(True)
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.set_grad_enabled(False)
+    if threads is not None:
+        torch.set_num_threads(threads)
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+
+
+def load_model(
+    folder: Path, *, dtype: str, attention: str = "sdpa", device: str = "cpu"
+) -> LoadedModel:
+    """The model of a folder of safetensors, in evaluation mode; nothing is downloaded."""
+    where = folder.name
+    try:
+        network = AutoModelForCausalLM.from_pretrained(
+            folder,
+            dtype=_DTYPES[dtype],
+            attn_implementation=attention,
+            local_files_only=True,
+            trust_remote_code=False,
+            use_safetensors=True,
+        )
+        tokenizer = AutoTokenizer.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False
+        )
+    except (OSError, ValueError) as error:
+        raise RunFailed(where, "a model that transformers can load", found=str(error)) from None
+    if not isinstance(tokenizer, FastTokenizer) or not tokenizer.is_fast:
+        raise RunFailed(where, "a fast tokenizer, which tells offsets of tokens")
+    return wrap(network.to(device), tokenizer)
+
+
+def wrap(network: PreTrainedModel, tokenizer: FastTokenizer) -> LoadedModel:
+    """A network and its tokenizer as the runner uses them."""
+    network.eval()
+    blocks_path, blocks = _find_blocks(network)
+    config = network.config.get_text_config()
+    return LoadedModel(
+        network=network,
+        tokenizer=tokenizer,
+        blocks=blocks,
+        blocks_path=blocks_path,
+        width=int(config.hidden_size),
+        context=int(config.max_position_embeddings),
+        vocabulary=int(config.vocab_size),
+        bos=_token("bos", tokenizer.bos_token_id),
+        pad=_token("pad", _first(tokenizer.pad_token_id, tokenizer.eos_token_id)),
+        stops=_stops(network, tokenizer),
+        attention=str(network.config._attn_implementation),  # noqa: SLF001  # its only name
+    )
+
+
+def _first(*values: int | None) -> int | None:
+    return next((value for value in values if value is not None), None)
+
+
+def _token(name: str, value: int | None) -> int:
+    if value is None:
+        raise RunFailed("tokenizer", f"a {name} token", found="none")
+    return int(value)
+
+
+def _stops(network: PreTrainedModel, tokenizer: FastTokenizer) -> frozenset[int]:
+    """Every token that ends a text, by the generation configuration and the tokenizer."""
+    generation = getattr(network, "generation_config", None)
+    named = getattr(generation, "eos_token_id", None)
+    stops = set(named if isinstance(named, list) else [named]) | {tokenizer.eos_token_id}
+    known = frozenset(int(stop) for stop in stops if stop is not None)
+    if not known:
+        raise RunFailed("tokenizer", "a token that ends a text", found="none")
+    return known
+
+
+def _find_blocks(network: PreTrainedModel) -> tuple[str, tuple[nn.Module, ...]]:
+    """The decoder's list of blocks, by the end of its path, whatever wraps it."""
+    count = int(network.config.get_text_config().num_hidden_layers)
+    lists = {
+        name: module
+        for name, module in network.named_modules()
+        if isinstance(module, nn.ModuleList) and len(module) == count
+    }
+    for suffix in _BLOCK_LISTS:
+        for name, module in lists.items():
+            if name == suffix or name.endswith(f".{suffix}"):
+                return name, tuple(module)
+    raise RunFailed(
+        "model",
+        f"a list of {count} blocks at {' or '.join(_BLOCK_LISTS)}",
+        found=", ".join(lists) or "none",
+    )
+
+
+def residual_of(output: object, where: str) -> torch.Tensor:
+    """The residual stream [rows, positions, width] in a block's output, whichever form it has.
+
+    Newer transformers give the tensor itself, older ones a tuple that begins with it; taking
+    `output[0]` of a tensor would drop a row in silence.
+    """
+    if isinstance(output, torch.Tensor):
+        return output
+    if isinstance(output, tuple) and output and isinstance(output[0], torch.Tensor):
+        return output[0]
+    raise RunFailed(where, "a tensor, or a tuple that begins with one", found=str(type(output)))
+
+
+def with_residual(output: object, residual: torch.Tensor) -> object:
+    """The same output with another residual stream."""
+    return (residual, *output[1:]) if isinstance(output, tuple) else residual

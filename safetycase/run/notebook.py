@@ -1,0 +1,44 @@
+"""What has been measured so far, as the methods read it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from safetycase.methods import grid
+from safetycase.record.plan import Plan
+from safetycase.tables.evidence import Evidence, Items
+from safetycase.tables.rows import AnswerRow, LabelCheckRow, LabelWordRow
+
+
+@dataclass
+class Notebook:
+    """Tables and tensors of a run in progress."""
+
+    items: Items
+    answers: dict[tuple[str, str], list[AnswerRow]] = field(default_factory=dict)
+    label_words: list[LabelWordRow] = field(default_factory=list)
+    label_checks: list[LabelCheckRow] = field(default_factory=list)
+    tensors: dict[str, np.ndarray] = field(default_factory=dict)
+    unequal_baselines: int = 0
+    repeated_baselines: int = 0
+
+    def evidence(self) -> Evidence:
+        """The evidence so far."""
+        return Evidence(
+            items=self.items,
+            answers=self.answers,
+            label_words=self.label_words,
+            label_checks=self.label_checks,
+            tensors=self.tensors,
+        )
+
+    def rows_in_grid_order(self, plan: Plan, kind: str) -> Iterable[AnswerRow]:
+        """All answers to evaluations of a kind, cell by cell, items in table order."""
+        kinds = {evaluation.id: evaluation.measure.kind for evaluation in plan.evaluations}
+        evidence = self.evidence()
+        for cell in grid.cells(plan):
+            if kinds[cell.evaluation] == kind and self.items.of(cell.dataset, cell.split):
+                yield from evidence.cell(cell.evaluation, cell.dataset, cell.arm, cell.split)

@@ -1,0 +1,127 @@
+"""What the dictionary sees in unedited prompts: pooled over prompts, at drawn positions, by word.
+
+BOS and padding are never read: dictionaries are not trained on them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from safetycase.methods.label import words
+from safetycase.methods.stream import Stream
+from safetycase.run.arm_run import reading, run_until_read
+from safetycase.run.dictionaries.gemma_scope import Dictionary
+from safetycase.run.model import LoadedModel
+from safetycase.run.prompts import Prompt, pad_left
+
+ENCODED_AT_ONCE = 2**26
+"""Feature activations held in memory at once, in numbers."""
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """Largest activation of each feature over each prompt, sparse rows (CSR)."""
+
+    values: np.ndarray
+    columns: np.ndarray
+    bounds: np.ndarray
+    width: int
+
+
+def residuals(
+    model: LoadedModel, prompts: Sequence[Prompt], layer: int, *, batch_rows: int
+) -> Iterator[tuple[int, torch.Tensor]]:
+    """Each prompt's number and its residuals [tokens without BOS, d_model] after a block.
+
+    Prompts of like length run together; the order is theirs, not that given.
+    """
+    order = sorted(range(len(prompts)), key=lambda i: (len(prompts[i]), i))
+    for start in range(0, len(order), batch_rows):
+        part = order[start : start + batch_rows]
+        batch = pad_left([prompts[i] for i in part], model)
+        caught: list[torch.Tensor] = []
+        with reading(model, {layer: caught}, stop_after=layer):
+            run_until_read(model, batch)
+        for number, rows, keep in zip(part, caught[0], batch.editable, strict=True):
+            yield number, rows[keep].float()
+
+
+def pooled_activations(
+    model: LoadedModel,
+    dictionary: Dictionary,
+    prompts: Sequence[Prompt],
+    *,
+    batch_rows: int,
+) -> Pooled:
+    """Largest activation of every feature over each prompt, rows in the order given."""
+    rows: list[np.ndarray] = [np.empty(0)] * len(prompts)
+    layer = dictionary.config.layer
+    for number, residual in residuals(model, prompts, layer, batch_rows=batch_rows):
+        size = max(1, ENCODED_AT_ONCE // dictionary.config.width)
+        parts = [dictionary.encode(part).amax(0) for part in residual.split(size)]
+        rows[number] = torch.stack(parts).amax(0).cpu().numpy()
+    columns = [np.flatnonzero(row).astype(np.int32) for row in rows]
+    bounds = np.concatenate([[0], np.cumsum([c.size for c in columns])]).astype(np.int64)
+    values = [row[c].astype(np.float32) for row, c in zip(rows, columns, strict=True)]
+    return Pooled(
+        np.concatenate(values), np.concatenate(columns), bounds, dictionary.config.width
+    )
+
+
+def activation_pool(
+    model: LoadedModel,
+    layer: int,
+    prompts: Sequence[Prompt],
+    *,
+    size: int,
+    stream: Stream,
+    batch_rows: int,
+) -> np.ndarray:
+    """Residuals float32 [size, d_model] at drawn (prompt, position ≥ 1), in the order drawn.
+
+    Each draw takes `below(prompts)`, then `1 + below(tokens - 1)`; it may repeat.
+    """
+    drawn = []
+    for _ in range(size):
+        number = stream.below(len(prompts))
+        drawn.append((number, stream.below(len(prompts[number]) - 1)))
+    wanted: dict[int, list[int]] = {}
+    for place, (number, _) in enumerate(drawn):
+        wanted.setdefault(number, []).append(place)
+    pool = np.zeros((size, model.width), dtype=np.float32)
+    for number, residual in residuals(model, prompts, layer, batch_rows=batch_rows):
+        for place in wanted.get(number, []):
+            pool[place] = residual[drawn[place][1]].cpu().numpy()
+    return pool
+
+
+def word_activations(
+    model: LoadedModel,
+    dictionary: Dictionary,
+    features: list[int],
+    prompts: Sequence[Prompt],
+    texts: Sequence[str],
+    *,
+    batch_rows: int,
+    spell: Callable[[float], float],
+) -> list[np.ndarray]:
+    """For each prompt, activations float64 [1 + words, features]: the whole prompt, each word.
+
+    A word's activation is the largest on a token that shares a character with it; 0 on a word
+    that no token covers. `spell` rounds what is published.
+    """
+    results: list[np.ndarray] = [np.empty(0)] * len(prompts)
+    layer = dictionary.config.layer
+    for number, residual in residuals(model, prompts, layer, batch_rows=batch_rows):
+        f = dictionary.encode_chosen(residual, features).cpu().numpy().astype(np.float64)
+        spans = prompts[number].offsets[1:]
+        rows = [f.max(axis=0)]
+        for word in words(texts[number]):
+            inside = [i for i, (a, b) in enumerate(spans) if a < word.end and b > word.start]
+            rows.append(f[inside].max(axis=0) if inside else np.zeros(len(features)))
+        results[number] = np.vectorize(spell, otypes=[np.float64])(np.stack(rows))
+    return results

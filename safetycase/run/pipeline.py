@@ -1,0 +1,96 @@
+"""The whole run, in the order of the method: from a plan to a case that verifies.
+
+Killed at any moment, a run goes on where it was; what it writes in the end depends on the plan
+and the machine alone, but for the times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from safetycase import canonical
+from safetycase.bundle.writer import write_case
+from safetycase.record.case import Times
+from safetycase.run import stages
+from safetycase.run.assemble import members_of
+from safetycase.run.bind import RunOptions, bind
+from safetycase.run.freeze import FrozenPlan, freeze
+from safetycase.run.items import read_items
+from safetycase.run.notebook import Notebook
+from safetycase.run.progress import Progress
+from safetycase.run.units import Store
+
+Clock = Callable[[], datetime]
+Verify = Callable[[Path], None]
+
+
+def run(
+    plan_path: Path,
+    out_dir: Path,
+    *,
+    clock: Clock,
+    progress: Progress,
+    verify: Verify,
+    options: RunOptions | None = None,
+) -> Path:
+    """The path of the case that the plan leads to; nothing is there unless it verified.
+
+    Finished work is kept in `out_dir/work`. `verify` is called with the case as written and
+    raises if it does not verify. Refuses as `freeze` does, and with RunFailed or MethodRefused
+    where the experiment cannot be done as planned. Signing is another command.
+    """
+    frozen = freeze(plan_path)
+    work = out_dir / "work"
+    started = _started(work, frozen, clock)
+
+    progress.begin("binding model and dictionaries", 0)
+    bound = bind(frozen, work / "cache", options or RunOptions())
+    lab = stages.Lab(
+        bench=bound.bench,
+        plan_digest=frozen.digest,
+        notes=Notebook(read_items(frozen.plan, frozen.digest, frozen.datasets)),
+        store=Store(work / "units"),
+        progress=progress,
+    )
+    tests = stages.test_instruments(lab)
+    stages.train_probes(lab)
+    stages.measure_baseline(lab)
+    stages.observe(lab)
+    kept = stages.identify(lab)
+    stages.validate_labels(lab, kept)
+    stages.design(lab)
+    stages.remeasure(lab)
+
+    progress.begin("assembling and verifying", 0)
+    times = Times(started=started, finished=_utc(clock()))
+    members = members_of(frozen, bound, lab.notes, tests, times)
+    draft = work / f"{frozen.plan.id}.safetycase"
+    write_case(draft, members)
+    verify(draft)
+    case = out_dir / draft.name
+    draft.replace(case)
+    return case
+
+
+def _utc(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _started(work: Path, frozen: FrozenPlan, clock: Clock) -> str:
+    """When this plan was first started here; a run that goes on keeps its beginning."""
+    work.mkdir(parents=True, exist_ok=True)
+    file = work / f"run-{frozen.digest[:16]}.json"
+    if file.is_file():
+        value = canonical.as_object(
+            canonical.read(file.read_bytes(), where=file.name),
+            where=file.name,
+            required=("plan", "started"),
+        )
+        return canonical.as_text(value["started"], where=file.name)
+    started = _utc(clock())
+    draft = file.with_suffix(".draft")
+    draft.write_bytes(canonical.write({"plan": frozen.digest, "started": started}))
+    draft.replace(file)
+    return started

@@ -1,0 +1,72 @@
+"""Prompts as token ids behind one BOS, and batches of them padded on the left.
+
+Padding is never read or edited: positions are counted from the BOS, masks say what is real.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from safetycase.errors import RunFailed
+from safetycase.run.model import LoadedModel
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A prompt's tokens, BOS first, and the characters each token covers (BOS: none)."""
+
+    ids: tuple[int, ...]
+    offsets: tuple[tuple[int, int], ...]
+
+    def __len__(self) -> int:
+        """Number of tokens, BOS included."""
+        return len(self.ids)
+
+
+@dataclass(frozen=True)
+class PaddedBatch:
+    """Prompts of several lengths as one rectangle, padded on the left; all [rows, positions].
+
+    `real` is false on padding, `editable` on padding and BOS; `positions` counts from the BOS.
+    """
+
+    ids: torch.Tensor
+    real: torch.Tensor
+    editable: torch.Tensor
+    positions: torch.Tensor
+
+
+def encode(model: LoadedModel, text: str, *, where: str, room: int = 0) -> Prompt:
+    """The tokens of a prompt, with BOS in front once and no end token behind.
+
+    Refused if the prompt spells a BOS itself, is empty, or leaves less than `room` positions
+    of the model's context.
+    """
+    coded = model.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+    ids: list[int] = list(coded["input_ids"])
+    offsets = [(int(start), int(end)) for start, end in coded["offset_mapping"]]
+    if model.bos in ids:
+        raise RunFailed(where, "a prompt without BOS, which the runner adds", found="one")
+    if not ids:
+        raise RunFailed(where, "a prompt of at least one token", found=repr(text))
+    if len(ids) + 1 + room > model.context:
+        expected = f"at most {model.context} tokens with {room} more to come"
+        raise RunFailed(where, expected, found=str(len(ids) + 1))
+    return Prompt((model.bos, *ids), ((0, 0), *offsets))
+
+
+def pad_left(prompts: Sequence[Prompt], model: LoadedModel) -> PaddedBatch:
+    """The prompts as one batch; row i is prompt i."""
+    longest = max(len(prompt) for prompt in prompts)
+    ids = torch.full((len(prompts), longest), model.pad)
+    real = torch.zeros((len(prompts), longest), dtype=torch.bool)
+    for row, prompt in enumerate(prompts):
+        ids[row, longest - len(prompt) :] = torch.tensor(prompt.ids)
+        real[row, longest - len(prompt) :] = True
+    positions = (real.cumsum(1) - 1).clamp(min=0)
+    editable = real & (positions > 0)
+    parts = (part.to(model.device) for part in (ids, real, editable, positions))
+    return PaddedBatch(*parts)

@@ -1,0 +1,310 @@
+"""The steps of a run between loading and assembling, in the order in which they happen.
+
+Every figure on which a step depends is computed by `methods`; here things are measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+
+from safetycase.errors import RunFailed
+from safetycase.methods import arms as planned
+from safetycase.methods.derive import arm_specs
+from safetycase.methods.dose import choose, dose_responses
+from safetycase.methods.grade import grader_of
+from safetycase.methods.identify import select_features
+from safetycase.methods.label import label_check_rows, label_of, label_word_rows
+from safetycase.methods.probe import LinearProbe, probe_of, tensor_name
+from safetycase.methods.stream import Stream
+from safetycase.record.case import SelfTest
+from safetycase.record.planned_axis import Axis
+from safetycase.record.planned_evaluation import Evaluation, Probe
+from safetycase.run.edit import BASELINE_EDIT, ArmEdit
+from safetycase.run.engines.local import run_units
+from safetycase.run.measure import Bench, arms_of, rows_of, six_digits, units_of
+from safetycase.run.notebook import Notebook
+from safetycase.run.observe import (
+    Pooled,
+    activation_pool,
+    pooled_activations,
+    word_activations,
+)
+from safetycase.run.probe import last_residuals
+from safetycase.run.progress import Progress
+from safetycase.run.prompts import Prompt, encode
+from safetycase.run.selftest import self_tests
+from safetycase.run.units import Store, Unit
+from safetycase.tables.rows import AnswerRow, ItemRow
+
+UNTOUCHED = "discovery"
+"""The split on which no arm but the baseline is ever measured."""
+
+
+@dataclass(frozen=True)
+class Lab:
+    """Everything a step needs: instruments, notes, finished work, a listener."""
+
+    bench: Bench
+    plan_digest: str
+    notes: Notebook
+    store: Store
+    progress: Progress
+
+    def prompts(self, items: Iterable[ItemRow]) -> list[Prompt]:
+        """The tokens of some items' prompts."""
+        return [
+            encode(self.bench.model, item.prompt, where=f"{item.dataset}, item {item.item}")
+            for item in items
+        ]
+
+    def contrast(self, axis: Axis, split: str) -> Sequence[ItemRow]:
+        """The items of an axis's contrast in a split; refused if there are none."""
+        dataset = axis.selection.contrast.dataset
+        items = self.notes.items.of(dataset, split)
+        if not items:
+            raise RunFailed(f"axis {axis.id}", f"items of {dataset} in {split}", found="none")
+        return items
+
+    @property
+    def batch_rows(self) -> int:
+        """Rows of a batch that only reads."""
+        return min(self.bench.environment.batch_rows, 128)
+
+
+def test_instruments(lab: Lab) -> tuple[SelfTest, ...]:
+    """The instruments pass their tests on discovery prompts of the axes that use them."""
+    tested = {}
+    for axis in lab.bench.plan.axes:
+        dictionary = lab.bench.dictionaries[axis.dictionary]
+        prompts = lab.prompts(lab.contrast(axis, "discovery"))
+        tested.setdefault(axis.dictionary, (dictionary, prompts))
+    lab.progress.begin("testing the instruments", 0)
+    return self_tests(lab.bench.model, tested, batch_rows=lab.batch_rows)
+
+
+def train_probes(lab: Lab) -> None:
+    """The residuals that linear probes are made of stand in the notes."""
+    for evaluation in lab.bench.plan.evaluations:
+        measure = evaluation.measure
+        if isinstance(measure, Probe):
+            items = lab.notes.items.of(measure.contrast, "discovery")
+            read = last_residuals(lab.bench.model, lab.prompts(items), measure.layer)
+            lab.notes.tensors[tensor_name(evaluation.id)] = read
+
+
+def measure_baseline(lab: Lab) -> None:
+    """Every answer of the unedited model is there that no arm will be compared with.
+
+    Where arms are measured later, the baseline is measured in the same batches as they are.
+    """
+    _measure_all(lab, "measuring the baseline", {}, only_baseline=True)
+
+
+def observe(lab: Lab) -> None:
+    """Pooled activations and the activation pool of every axis stand in the notes."""
+    plan, model = lab.bench.plan, lab.bench.model
+    lab.progress.begin("observing features", len(plan.axes))
+    seen: dict[tuple[str, str], Pooled] = {}
+    for axis in plan.axes:
+        dictionary = lab.bench.dictionaries[axis.dictionary]
+        prompts = lab.prompts(lab.contrast(axis, "discovery"))
+        place = (axis.dictionary, axis.selection.contrast.dataset)
+        if place not in seen:
+            seen[place] = pooled_activations(
+                model, dictionary, prompts, batch_rows=lab.batch_rows
+            )
+        pooled = seen[place]
+        lab.notes.tensors |= {
+            f"{axis.id}.values": pooled.values,
+            f"{axis.id}.columns": pooled.columns,
+            f"{axis.id}.indptr": pooled.bounds,
+            f"{axis.id}.width": np.array([pooled.width], dtype=np.int64),
+            f"{axis.id}.pool": activation_pool(
+                model,
+                dictionary.config.layer,
+                prompts,
+                size=plan.controls.activation_pool,
+                stream=Stream(lab.plan_digest, f"{axis.id}/pool"),
+                batch_rows=lab.batch_rows,
+            ),
+        }
+        lab.progress.advance(1)
+
+
+def identify(lab: Lab) -> dict[str, list[int]]:
+    """The features that the selection rule keeps, by axis, best first; none is refused."""
+    kept = {}
+    for axis in lab.bench.plan.axes:
+        selection = select_features(axis, lab.notes.evidence())
+        kept[axis.id] = [statistic.feature for statistic in selection.features]
+        found = ", ".join(map(str, kept[axis.id])) or "none"
+        lab.progress.note(
+            f"{axis.id}: {selection.significant} of {selection.candidates} features "
+            f"separate the contrast; kept {found}"
+        )
+        if not kept[axis.id]:
+            raise RunFailed(
+                f"axis {axis.id}",
+                "a feature that passes the selection rule",
+                found=f"none of {selection.candidates} candidates",
+                remedy="No claim can be made on this axis with this dictionary and contrast.",
+            )
+    return kept
+
+
+def validate_labels(lab: Lab, kept: Mapping[str, list[int]]) -> None:
+    """Words, predictions and activations of every kept feature stand in the notes."""
+    for axis in lab.bench.plan.axes:
+        known = list(lab.contrast(axis, "discovery"))
+        fresh = list(lab.contrast(axis, "held_out"))
+        on_known = _on_words(lab, axis, kept[axis.id], known)
+        on_fresh = _on_words(lab, axis, kept[axis.id], fresh)
+        for column, feature in enumerate(kept[axis.id]):
+            rows = label_word_rows(
+                axis.id,
+                feature,
+                [item.prompt for item in known],
+                [values[1:, column].tolist() for values in on_known],
+            )
+            lab.notes.label_words += rows
+            lab.notes.label_checks += label_check_rows(
+                axis.id,
+                feature,
+                label_of(rows, axis.labels.words),
+                fresh,
+                [values[:, column].tolist() for values in on_fresh],
+                axis.labels.examples,
+            )
+
+
+def _on_words(
+    lab: Lab, axis: Axis, features: list[int], items: Sequence[ItemRow]
+) -> list[np.ndarray]:
+    return word_activations(
+        lab.bench.model,
+        lab.bench.dictionaries[axis.dictionary],
+        features,
+        lab.prompts(items),
+        [item.prompt for item in items],
+        batch_rows=lab.batch_rows,
+        spell=six_digits,
+    )
+
+
+def design(lab: Lab) -> None:
+    """The dose series of targets and best-of sets are measured on the tuning split."""
+    edits: dict[str, ArmEdit] = {}
+    for axis in lab.bench.plan.axes:
+        evidence = lab.notes.evidence()
+        specs = planned.tuning_arms(lab.bench.plan, axis, lab.plan_digest, evidence)
+        edits |= _edits(lab, axis, specs)
+    _measure_all(lab, "trying doses", edits)
+
+
+def remeasure(lab: Lab) -> None:
+    """Targets and controls are measured on held-out items, beside the baseline."""
+    plan = lab.bench.plan
+    edits: dict[str, ArmEdit] = {}
+    for axis in plan.axes:
+        evidence = lab.notes.evidence()
+        chosen = choose(axis, dose_responses(plan, axis, evidence))
+        lab.progress.note(f"{axis.id}: dose {chosen.dose:g}")
+        every = arm_specs(plan, axis, lab.plan_digest, evidence)
+        _note_decoder_rows(lab, axis, every)
+        directions = planned.directions(axis, every, lab.notes.evidence())
+        lab.notes.tensors[f"{axis.id}.directions"] = directions
+        held_out = [s for s in every if s.role not in {"dose", "best_of_dose"}]
+        edits |= _edits(lab, axis, held_out, every)
+    _measure_all(lab, "measuring held-out items", edits)
+
+
+def _note_decoder_rows(lab: Lab, axis: Axis, specs: Sequence[planned.ArmSpec]) -> None:
+    features = planned.needed_features(specs)
+    rows = lab.bench.dictionaries[axis.dictionary].decoder_rows(features)
+    lab.notes.tensors[f"{axis.id}.features"] = np.array(features, dtype=np.int64)
+    lab.notes.tensors[f"{axis.id}.w_dec"] = rows
+
+
+def _edits(
+    lab: Lab,
+    axis: Axis,
+    specs: Sequence[planned.ArmSpec],
+    every: Sequence[planned.ArmSpec] | None = None,
+) -> dict[str, ArmEdit]:
+    """What arms do to the residual stream, by name; `every` arm has its decoder rows noted."""
+    _note_decoder_rows(lab, axis, every or specs)
+    directions = planned.directions(axis, specs, lab.notes.evidence())
+    layer = lab.bench.dictionaries[axis.dictionary].config.layer
+    return {
+        spec.id: ArmEdit(
+            spec.id,
+            layer,
+            None
+            if spec.role == "reconstruction"
+            else (np.float32(spec.coefficient) * direction).astype(np.float32),
+            axis.dictionary,
+        )
+        for spec, direction in zip(specs, directions, strict=True)
+    }
+
+
+def _measure_all(
+    lab: Lab, step: str, edits: Mapping[str, ArmEdit], *, only_baseline: bool = False
+) -> None:
+    """Measure every cell whose arms are at hand and which is not in the notes yet."""
+    plan, notes = lab.bench.plan, lab.notes
+    jobs: list[tuple[Evaluation, Sequence[ItemRow], list[str], list[Unit]]] = []
+    for evaluation in plan.evaluations:
+        for split in ("discovery", "tuning", "held_out"):
+            arms = arms_of(plan, evaluation, split)
+            items = notes.items.of(evaluation.dataset, split)
+            wanted = len(arms) == 1 if only_baseline else len(arms) > 1
+            if not wanted or not items or any(arm not in edits for arm in arms[1:]):
+                continue
+            chosen = [BASELINE_EDIT, *(edits[arm] for arm in arms[1:])]
+            units = units_of(lab.bench, evaluation, items, chosen, _probe(lab, evaluation))
+            jobs.append((evaluation, items, arms, units))
+    lab.progress.begin(step, sum(unit.rows for *_, units in jobs for unit in units))
+    for evaluation, items, arms, units in jobs:
+        results = run_units(units, lab.store, lab.progress)
+        rows = [row for result in results for row in rows_of(evaluation, result)]
+        _note_answers(lab, evaluation, items, arms, rows)
+
+
+def _probe(lab: Lab, evaluation: Evaluation) -> LinearProbe | None:
+    if not isinstance(evaluation.measure, Probe):
+        return None
+    return probe_of(evaluation.id, evaluation.measure, lab.notes.evidence())
+
+
+def _note_answers(
+    lab: Lab,
+    evaluation: Evaluation,
+    items: Sequence[ItemRow],
+    arms: Sequence[str],
+    rows: Sequence[AnswerRow],
+) -> None:
+    """Grade rows and note them in item order; a baseline that was repeated is compared."""
+    notes = lab.notes
+    grade = grader_of(lab.bench.plan, evaluation, notes.evidence())
+    known: dict[tuple[str, str], AnswerRow] = {}
+    for row in rows:
+        first = known.setdefault((row.arm, row.item), row)
+        if first is not row:
+            notes.repeated_baselines += 1
+            notes.unequal_baselines += grade(first, _item(lab, evaluation, row)) != grade(
+                row, _item(lab, evaluation, row)
+            )
+    for arm in arms:
+        answers = notes.answers.setdefault((evaluation.id, arm), [])
+        for item in items:
+            row = known[(arm, item.item)]
+            answers.append(msgspec.structs.replace(row, outcome=grade(row, item)))
+
+
+def _item(lab: Lab, evaluation: Evaluation, row: AnswerRow) -> ItemRow:
+    return lab.notes.items.named(evaluation.dataset, row.item)

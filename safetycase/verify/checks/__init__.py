@@ -1,0 +1,47 @@
+"""All checks, one file a family; ids are never reused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from safetycase.verify.check import Check, Family
+from safetycase.verify.checks import (
+    claims,
+    container,
+    design,
+    encoding,
+    evidence,
+    features,
+    forensics,
+    integrity,
+    intervention,
+    ordering,
+    provenance,
+    rendering,
+    schema,
+    signature,
+    statistics,
+)
+
+FAMILIES: tuple[Family, ...] = (
+    container.FAMILY,
+    encoding.FAMILY,
+    integrity.FAMILY,
+    signature.FAMILY,
+    schema.FAMILY,
+    provenance.FAMILY,
+    ordering.FAMILY,
+    design.FAMILY,
+    evidence.FAMILY,
+    statistics.FAMILY,
+    forensics.FAMILY,
+    features.FAMILY,
+    intervention.FAMILY,
+    claims.FAMILY,
+    rendering.FAMILY,
+)
+
+
+def all_checks() -> Mapping[str, Check]:
+    """Every check by its id, family by family."""
+    return {name: check for family in FAMILIES for name, check in family.checks.items()}

@@ -1,0 +1,168 @@
+"""Stage 9: claims, decision and argument say what the figures allow, and no more."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel
+
+from safetycase.methods.argument import limitations
+from safetycase.record.planned_axis import Axis
+from safetycase.verify.case import OpenedCase
+from safetycase.verify.check import Family, Fault, NotApplicable, Run, each_axis
+from safetycase.verify.compare import differences
+
+FAMILY = Family("CLM", "Claims", "Words may say no more than the figures allow.")
+
+_CANNOT = "That the rows behind the figures are the model's."
+
+
+def _compare(case: OpenedCase, pointer: str, derived: object, sentence: str = "") -> Run:
+    for difference in differences(f"case.json#{pointer}", case.stated(pointer), derived):
+        yield Fault.of(difference, sentence)
+    return 1
+
+
+def _dump(model: BaseModel) -> dict[str, object]:
+    return model.model_dump(mode="json", by_alias=True)
+
+
+@FAMILY.check(
+    1,
+    stage=9,
+    tier="recomputed",
+    needs=("record", "plan", "rows", "tensors"),
+    proves="Every condition of every claim is there, in its fixed order, and holds or fails as "
+    "the recomputed figures say.",
+    cannot_prove=_CANNOT,
+    references=("design 6", "question 6 (exceeds controls)", "question 9 (coherence)",
+                "question 10 (capability)", "question 11 (off-target)"),
+    owns=("case.json#/results/axes/*/claim/conditions",),
+)  # fmt: skip
+@each_axis
+def conditions_are_judged_again(case: OpenedCase, number: int, axis: Axis) -> Run:
+    """Every condition of a claim holds or fails as the figures say."""
+    derived = [_dump(condition) for condition in case.derived.claims[axis.id].conditions]
+    pointer = f"/results/axes/{number}/claim/conditions"
+    return (yield from _compare(case, pointer, derived))
+
+
+@FAMILY.check(
+    2,
+    stage=9,
+    tier="recomputed",
+    needs=("record", "plan", "rows", "tensors"),
+    proves="The p of every claim is the largest of the tests it must pass, and its adjusted p "
+    "is Holm's over all effect claims of the plan.",
+    cannot_prove="That no other claims were tried and left out.",
+    references=("https://www.jstor.org/stable/4615733", "question 4 (multiplicity)"),
+    owns=("case.json#/results/axes/*/claim/p", "case.json#/results/axes/*/claim/p_adjusted"),
+)
+@each_axis
+def claim_p_is_corrected(case: OpenedCase, number: int, axis: Axis) -> Run:
+    """Every claim's p is corrected over all claims of the plan."""
+    claim = case.derived.claims[axis.id]
+    pointer = f"/results/axes/{number}/claim"
+    yield from _compare(case, f"{pointer}/p", claim.p)
+    yield from _compare(case, f"{pointer}/p_adjusted", claim.p_adjusted)
+    return 2
+
+
+@FAMILY.check(
+    3,
+    stage=9,
+    tier="recomputed",
+    needs=("record", "plan", "rows", "tensors"),
+    proves="Every claim's sentence is the strongest that its conditions allow, and it is said "
+    "to hold only if every condition does.",
+    cannot_prove=_CANNOT,
+    references=("design 6", "question 35 (mechanism claims)"),
+    owns=("case.json#/results/axes/*/claim/wording", "case.json#/results/axes/*/claim/holds"),
+)
+@each_axis
+def wording_is_computed(case: OpenedCase, number: int, axis: Axis) -> Run:
+    """Every claim is worded as its conditions allow."""
+    claim = case.derived.claims[axis.id]
+    pointer = f"/results/axes/{number}/claim"
+    yield from _compare(case, f"{pointer}/holds", claim.holds)
+    yield from _compare(case, f"{pointer}/wording", claim.wording)
+    return 2
+
+
+@FAMILY.check(
+    4,
+    stage=9,
+    tier="recomputed",
+    needs=("record", "plan", "rows", "tensors"),
+    proves="The release tier is the one that the plan's first applicable rule gives, with rates "
+    "taken at their upper bounds.",
+    cannot_prove="That the rules are wise.",
+    references=("design 4", "question 28 (threshold before results)"),
+    owns=("case.json#/results/decision",),
+)
+def decision_follows_from_claims(case: OpenedCase) -> Run:
+    """The release tier follows from claims and rates by the plan's rules."""
+    return (yield from _compare(case, "/results/decision", _dump(case.derived.decision)))
+
+
+@FAMILY.check(
+    5,
+    stage=9,
+    tier="recomputed",
+    needs=("record", "plan", "rows", "tensors"),
+    proves="The argument is the computed one: every claim with its evidence, and every reason "
+    "to doubt it as open, mitigated or residual.",
+    cannot_prove="That there are no other reasons to doubt.",
+    references=("https://scsc.uk/gsn", "question 31 (defeaters)"),
+    owns=("case.json#/argument",),
+)
+def argument_is_computed(case: OpenedCase) -> Run:
+    """The argument is the one that follows from plan and results."""
+    derived = [_dump(node) for node in case.derived.argument]
+    yield from _compare(case, "/argument", derived)
+    return len(derived)
+
+
+@FAMILY.check(
+    6,
+    stage=9,
+    tier="recomputed",
+    needs=("record", "plan"),
+    proves="The case says of itself what no case of this kind, and none of this plan, can show.",
+    cannot_prove="That it says everything that it does not show.",
+    references=("design 6", "question 31 (negative results)"),
+    owns=("case.json#/limitations",),
+)
+def limitations_are_stated(case: OpenedCase) -> Run:
+    """The fixed limitations are stated."""
+    wanted = limitations(case.plan)
+    for text in wanted:
+        if text not in case.record.limitations:
+            yield Fault("case.json#/limitations", text, "not stated")
+    return len(wanted)
+
+
+@FAMILY.check(
+    7,
+    stage=9,
+    tier="asserted",
+    needs=("plan", "rows", "tensors"),
+    proves="The claims that the policy asks for hold, by recomputation.",
+    cannot_prove=_CANNOT,
+    references=("design 2", "question 28 (decision)"),
+    absence_is_harmless=True,
+    asks_policy=True,
+)
+def required_claims_hold(case: OpenedCase) -> Run:
+    """The claims that the policy asks for hold."""
+    wanted = case.policy.must_hold
+    names = [axis.id for axis in case.plan.axes] if wanted == "all" else wanted
+    if wanted == "none" or not names:
+        return NotApplicable("the policy asks for no claim to hold")
+    for name in names:
+        claim = case.derived.claims.get(name)
+        if claim is None:
+            yield Fault("plan.json#/axes", f"an axis {name}", "none")
+        elif not claim.holds:
+            failed = ", ".join(c.id for c in claim.conditions if not c.holds)
+            where = f"claim of {name}"
+            yield Fault(where, "a claim that holds", f"failed: {failed}", claim.wording, axis=name)
+    return len(names)

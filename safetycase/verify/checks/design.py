@@ -1,0 +1,207 @@
+"""Stage 6: the design can show what it claims, and was carried out cell by cell."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from safetycase.methods.design import design_figures
+from safetycase.methods.grid import cells
+from safetycase.methods.lint import lint
+from safetycase.methods.measure import TABLE_OF_KIND
+from safetycase.methods.text_grade import fold
+from safetycase.tables.rows import path_of
+from safetycase.verify.case import OpenedCase
+from safetycase.verify.check import Family, Fault, Run
+from safetycase.verify.compare import differences
+
+FAMILY = Family("DES", "Design", "The plan must be able to show its claims, and be carried out.")
+
+_Key = tuple[str, str, str, int]
+
+
+@FAMILY.check(
+    1,
+    stage=6,
+    tier="recomputed",
+    needs=("plan",),
+    proves="The plan has no fault that lint refuses: names resolve, the controls are enough "
+    "for alpha over the family of claims, doses have zero and both signs, claims of no change "
+    "have a manipulation check.",
+    cannot_prove="That items are good, margins sensible, or that the plan came first.",
+    references=("design 4", "question 5 (attainable p)", "question 8 (dose-response)"),
+    owns=("plan.json",),
+)
+def plan_can_reach_its_claims(case: OpenedCase) -> Run:
+    """The plan has no fault that refuses it."""
+    for fault in lint(case.plan):
+        where, _, rest = fault.partition(": ")
+        yield Fault(f"plan.json#{where}", "a plan without this fault", rest, fault)
+    return len(case.plan.axes)
+
+
+@FAMILY.check(
+    2,
+    stage=6,
+    tier="recomputed",
+    needs=("plan", "rows"),
+    proves="Every item stands in the split that the plan's digest and shares give its cluster, "
+    "so that clusters are whole and nobody chose what is held out.",
+    cannot_prove="That clusters hold everything alike; that is the author's sorting.",
+    references=("design 4", "question 2 (disjoint splits)"),
+    owns=("evidence/items.jsonl: split",),
+)
+def splits_follow_from_the_plan(case: OpenedCase) -> Run:
+    """Every item is in the split that the plan's seed gives its cluster."""
+    stated = case.rows("items")
+    for number, (row, placed) in enumerate(
+        zip(stated, case.derived.items.rows, strict=True), start=2
+    ):
+        if row.split != placed.split:
+            where = f"evidence/items.jsonl line {number}"
+            yield Fault(where, f"{row.cluster} in {placed.split}", row.split)
+    return len(stated)
+
+
+@FAMILY.check(
+    3,
+    stage=6,
+    tier="recomputed",
+    needs=("record", "plan", "rows"),
+    proves="The stated sizes of the splits are those of the items.",
+    cannot_prove="That the items are all there were.",
+    references=("design 4",),
+    owns=("case.json#/results/splits",),
+)
+def split_sizes_are_stated(case: OpenedCase) -> Run:
+    """The stated split sizes are those of the items."""
+    derived = [count.model_dump(mode="json") for count in case.derived.splits]
+    for difference in differences(
+        "case.json#/results/splits", case.stated("/results/splits"), derived
+    ):
+        yield Fault.of(difference)
+    return len(derived)
+
+
+@FAMILY.check(
+    4,
+    stage=6,
+    tier="recomputed",
+    needs=("plan", "rows"),
+    proves="No prompt of one split occurs, letter case and spacing aside, in another: nothing "
+    "is tested on what it was found on.",
+    cannot_prove="That no paraphrase crosses over; clusters are the author's.",
+    references=("question 2 (near-duplicates)", "https://arxiv.org/abs/2501.16496"),
+    owns=("evidence/items.jsonl: cluster, prompt",),
+)
+def no_prompt_crosses_splits(case: OpenedCase) -> Run:
+    """No prompt stands in two splits."""
+    first: dict[str, tuple[int, str]] = {}
+    rows = case.derived.items.rows
+    for number, row in enumerate(rows, start=2):
+        text = " ".join(fold(row.prompt).split())
+        line, split = first.setdefault(text, (number, row.split))
+        if split != row.split:
+            yield Fault(
+                f"evidence/items.jsonl line {number}",
+                "a prompt of one split only",
+                f"that of line {line}, which is in {split}; this is in {row.split}",
+            )
+    return len(rows)
+
+
+@FAMILY.check(
+    5,
+    stage=6,
+    tier="recomputed",
+    needs=("plan", "rows"),
+    proves="The answers are exactly those of the plan's grid: every arm on every item of its "
+    "split, once, in order; nothing is dropped, repeated or added.",
+    cannot_prove="That an answer was not asked for again until it pleased.",
+    references=("design 4", "question 3 (complete reporting)"),
+    owns=("evidence/generations.jsonl: evaluation, arm, item, sample",
+          "evidence/choices.jsonl: evaluation, arm, item",
+          "evidence/probes.jsonl: evaluation, arm, item"),
+)  # fmt: skip
+def grid_is_complete(case: OpenedCase) -> Run:
+    """Every planned cell is answered, in order, and nothing else is."""
+    kinds = {evaluation.id: evaluation.measure.kind for evaluation in case.plan.evaluations}
+    planned: dict[str, list[_Key]] = {table: [] for table in TABLE_OF_KIND.values()}
+    items = case.derived.items
+    for cell in cells(case.plan):
+        keys = planned[TABLE_OF_KIND[kinds[cell.evaluation]]]
+        keys += [
+            (cell.evaluation, cell.arm, item.item, 0)
+            for item in items.of(cell.dataset, cell.split)
+        ]
+    for table, keys in planned.items():
+        rows = case.rows(table)
+        found = [(row.evaluation, row.arm, row.item, getattr(row, "sample", 0)) for row in rows]
+        yield from _grid_faults(path_of(table), keys, found)
+    return sum(map(len, planned.values()))
+
+
+def _grid_faults(path: str, planned: Sequence[_Key], found: Sequence[_Key]) -> Iterator[Fault]:
+    if found == planned:
+        return
+    missing = Counter(planned) - Counter(found)
+    extra = Counter(found) - Counter(planned)
+    for key in missing:
+        yield Fault(path, f"a row {_spelled(key)}", "none")
+    for key in extra:
+        yield Fault(path, "rows of the plan, once each", f"a row {_spelled(key)}")
+    if not missing and not extra:
+        line = next(n for n, (a, b) in enumerate(zip(planned, found, strict=True), 2) if a != b)
+        yield Fault(f"{path} line {line}", _spelled(planned[line - 2]), _spelled(found[line - 2]))
+
+
+def _spelled(key: _Key) -> str:
+    return f"{key[0]} / {key[1]} / {key[2]} / sample {key[3]}"
+
+
+@FAMILY.check(
+    6,
+    stage=6,
+    tier="recomputed",
+    needs=("plan", "rows"),
+    proves="The held-out sample is large enough for what the plan asks: margins could be kept "
+    "by a model that does not change, and the controls can reach alpha.",
+    cannot_prove="That the sample is a fair one.",
+    references=("question 16 (power)", "https://arxiv.org/abs/2411.00640"),
+    owns=("the size of the held-out split",),
+)
+def sample_is_large_enough(case: OpenedCase) -> Run:
+    """The held-out sample can show what the plan asks for."""
+    held_out = {
+        dataset.id: len(case.derived.items.of(dataset.id, "held_out"))
+        for dataset in case.plan.datasets
+    }
+    figures = design_figures(case.plan, held_out)
+    for figure in figures:
+        if not figure.attainable:
+            where = f"plan.json#/axes {figure.axis}"
+            yield Fault(where, f"an attainable {figure.what}", figure.says, axis=figure.axis)
+    return len(figures)
+
+
+@FAMILY.check(
+    7,
+    stage=6,
+    tier="recomputed",
+    needs=("plan", "rows"),
+    proves="No question of a dataset is counted twice in one split.",
+    cannot_prove="That the questions are independent of each other.",
+    references=("question 14 (units of analysis)",),
+    owns=("evidence/items.jsonl: prompt, target, other",),
+)
+def no_question_counts_twice(case: OpenedCase) -> Run:
+    """No question stands twice in a split of its dataset."""
+    rows = case.derived.items.rows
+    first: dict[tuple[str, str, str, str | None, str | None], int] = {}
+    for number, row in enumerate(rows, start=2):
+        key = (row.dataset, row.split, row.prompt, row.target, row.other)
+        line = first.setdefault(key, number)
+        if line != number:
+            where = f"evidence/items.jsonl line {number}"
+            yield Fault(where, "a question of its own", f"that of line {line}")
+    return len(rows)

@@ -1,0 +1,250 @@
+"""Stage 8: the features are those that the rule finds, and their labels predict them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+import numpy as np
+from pydantic import BaseModel
+
+from safetycase.errors import MethodRefused
+from safetycase.methods.identify import pooled
+from safetycase.methods.label import words
+from safetycase.record.planned_axis import Axis
+from safetycase.tables.rows import LabelCheckRow
+from safetycase.verify.case import OpenedCase
+from safetycase.verify.check import Family, Fault, Run, each_axis
+from safetycase.verify.compare import differences
+
+FAMILY = Family("FEA", "Features", "Features must be those that the rule finds, and be labelled.")
+
+_REAL = "That the published activations are the model's own; that needs the weights."
+_VALIDATION = frozenset({"held_out_auroc", "label", "label_score"})
+_TABLES = ("evidence/label_words.jsonl", "evidence/label_checks.jsonl")
+
+
+def _dump(model: BaseModel) -> dict[str, object]:
+    return model.model_dump(mode="json", by_alias=True)
+
+
+@FAMILY.check(
+    1,
+    stage=8,
+    tier="recomputed",
+    needs=("record", "plan", "rows", "tensors"),
+    proves="The stated features are those that the plan's rule keeps, from all features of the "
+    "dictionary on the discovery split: AUROC, rank p, Holm over all candidates, density.",
+    cannot_prove=_REAL,
+    references=("design 5 step 5", "question 4 (multiplicity)",
+                "https://doi.org/10.1214/aoms/1177730491"),
+    owns=("case.json#/results/axes/*/identification: all but labels and held-out AUROC",),
+)  # fmt: skip
+@each_axis
+def selection_is_made_again(case: OpenedCase, number: int, axis: Axis) -> Run:
+    """The features are those that the plan's rule keeps."""
+    pointer = f"/results/axes/{number}/identification"
+    found = case.axis(axis.id).selection
+    derived = {
+        "candidates": found.candidates,
+        "significant": found.significant,
+        "positive_items": found.positive_items,
+        "negative_items": found.negative_items,
+        "features": [
+            {name: getattr(kept, name) for name in kept.__dataclass_fields__}
+            for kept in found.features
+        ],
+    }
+    stated = case.stated(pointer)
+    for difference in differences(f"case.json#{pointer}", stated, derived, skip=_VALIDATION):
+        yield Fault.of(difference, "The selection rule gives another answer on these rows.")
+    return found.candidates
+
+
+def _feature_field(case: OpenedCase, number: int, axis: Axis, name: str) -> Run:
+    """Compare one field of every kept feature; features are matched by their index."""
+    pointer = f"/results/axes/{number}/identification/features"
+    derived = {
+        feature.feature: _dump(feature)[name]
+        for feature in case.axis(axis.id).identification.features
+    }
+    stated = case.stated_axis(number).identification.features
+    examined = 0
+    for place, feature in enumerate(stated):
+        if feature.feature in derived:
+            examined += 1
+            where = f"case.json#{pointer}/{place}/{name}"
+            value = _dump(feature)[name]
+            for difference in differences(where, value, derived[feature.feature]):
+                yield Fault.of(difference)
+    return examined
+
+
+@FAMILY.check(
+    2,
+    stage=8,
+    tier="recomputed",
+    needs=("record", "plan", "rows", "tensors"),
+    proves="The AUROC of every kept feature on held-out prompts is the one that the published "
+    "activations give: how much of the discovery AUROC was luck.",
+    cannot_prove=_REAL,
+    references=("question 34 (selection-effect shrinkage)", "design 5 step 6"),
+    owns=("case.json#/results/axes/*/identification/features/*/held_out_auroc",),
+)
+@each_axis
+def held_out_auroc_is_made_again(case: OpenedCase, number: int, axis: Axis) -> Run:
+    """Every held-out AUROC follows from the published activations."""
+    return (yield from _feature_field(case, number, axis, "held_out_auroc"))
+
+
+@FAMILY.check(
+    3,
+    stage=8,
+    tier="recomputed",
+    needs=("record", "plan", "rows", "tensors"),
+    proves="The label of every kept feature is the list of words on which it fires most, cut "
+    "where the plan says; nobody wrote it.",
+    cannot_prove="That the words name what the feature stands for.",
+    references=("https://arxiv.org/abs/2410.13928", "question 19 (label validity)"),
+    owns=("case.json#/results/axes/*/identification/features/*/label",),
+)
+@each_axis
+def labels_are_made_again(case: OpenedCase, number: int, axis: Axis) -> Run:
+    """Every label is the list of words on which its feature fires most."""
+    return (yield from _feature_field(case, number, axis, "label"))
+
+
+@FAMILY.check(
+    4,
+    stage=8,
+    tier="recomputed",
+    needs=("plan", "rows"),
+    proves="Every prediction of a label is the one that its words make on the published prompt.",
+    cannot_prove=_REAL,
+    references=("https://arxiv.org/abs/2410.13928", "question 19 (label validity)"),
+    owns=("evidence/label_checks.jsonl: predicted",),
+)
+def label_predictions_are_made_again(case: OpenedCase) -> Run:
+    """Every prediction of a label follows from its words and the prompt."""
+    stated = case.evidence.label_checks
+    for number, (row, again) in enumerate(
+        zip(stated, case.derived.label_checks, strict=True), start=2
+    ):
+        if row.predicted != again.predicted:
+            where = f"{_TABLES[1]} line {number}"
+            yield Fault(where, str(again.predicted), str(row.predicted), axis=row.axis)
+    return len(stated)
+
+
+@FAMILY.check(
+    5,
+    stage=8,
+    tier="recomputed",
+    needs=("record", "plan", "rows", "tensors"),
+    proves="The detection and fuzzing scores of every label, and the null of permuted "
+    "predictions, follow from the published predictions and activations.",
+    cannot_prove="That a supported label is the whole meaning of its feature.",
+    references=("https://arxiv.org/abs/2410.13928", "question 19 (label validity)"),
+    owns=("case.json#/results/axes/*/identification/features/*/label_score",),
+)
+@each_axis
+def label_scores_are_made_again(case: OpenedCase, number: int, axis: Axis) -> Run:
+    """Every label score follows from its predictions."""
+    return (yield from _feature_field(case, number, axis, "label_score"))
+
+
+@FAMILY.check(
+    6,
+    stage=8,
+    tier="recomputed",
+    needs=("plan", "rows", "tensors"),
+    proves="The label tables hold the kept features and no others; every word is counted as it "
+    "occurs in the discovery prompts; every held-out prompt of the contrast is checked, the "
+    "first ones word by word.",
+    cannot_prove=_REAL,
+    references=("design 5 step 6", "question 19 (hard negatives)"),
+    owns=("evidence/label_words.jsonl: axis, feature, word, count, order",
+          "evidence/label_checks.jsonl: axis, feature, item, position"),
+)  # fmt: skip
+@each_axis
+def label_tables_are_complete(case: OpenedCase, _number: int, axis: Axis) -> Run:
+    """The label tables hold every planned row of the kept features, and no other."""
+    kept = [feature.feature for feature in case.axis(axis.id).selection.features]
+    examined = 0
+    yield from _word_faults(case, axis, kept)
+    for feature in kept:
+        wanted = list(_planned_checks(case, axis))
+        rows = [
+            row
+            for row in case.evidence.label_checks
+            if row.axis == axis.id and row.feature == feature
+        ]
+        found = [(row.item, row.position) for row in rows]
+        examined += len(found)
+        if found != wanted:
+            yield Fault(
+                f"{_TABLES[1]} {axis.id} feature {feature}",
+                f"{len(wanted)} rows: all held-out prompts, then the words of the first ones",
+                f"{len(found)} rows, or another order",
+            )
+        yield from _word_above_prompt(feature, rows)
+    return examined
+
+
+def _word_faults(case: OpenedCase, axis: Axis, kept: list[int]) -> Iterator[Fault]:
+    items = case.derived.items.of(axis.selection.contrast.dataset, "discovery")
+    counts = Counter(word.text for item in items for word in words(item.prompt))
+    rows = [row for row in case.evidence.label_words if row.axis == axis.id]
+    for row in rows:
+        if row.feature not in kept:
+            yield Fault(_TABLES[0], "words of kept features", f"feature {row.feature}")
+        elif row.count != counts[row.word]:
+            where = f"{_TABLES[0]} feature {row.feature} word {row.word}"
+            yield Fault(where, f"{counts[row.word]} occurrences", str(row.count))
+    order = sorted(rows, key=lambda r: (kept.index(r.feature), -r.activation, r.word)) if all(
+        row.feature in kept for row in rows
+    ) else rows  # fmt: skip
+    if order != rows or len({(row.feature, row.word) for row in rows}) != len(rows):
+        yield Fault(_TABLES[0], "words by feature, most active first, once each", "others")
+
+
+def _planned_checks(case: OpenedCase, axis: Axis) -> Iterator[tuple[str, int]]:
+    items = case.derived.items.of(axis.selection.contrast.dataset, "held_out")
+    for item in items:
+        yield item.item, -1
+    for item in items[: axis.labels.examples]:
+        for position in range(len(words(item.prompt))):
+            yield item.item, position
+
+
+def _word_above_prompt(feature: int, rows: list[LabelCheckRow]) -> Iterator[Fault]:
+    whole = {row.item: row.activation for row in rows if row.position == -1}
+    for row in rows:
+        if row.activation > whole.get(row.item, row.activation):
+            where = f"{_TABLES[1]} feature {feature} item {row.item} position {row.position}"
+            yield Fault(where, f"at most {whole[row.item]}, the prompt's", repr(row.activation))
+
+
+@FAMILY.check(
+    7,
+    stage=8,
+    tier="recomputed",
+    needs=("plan", "rows", "tensors"),
+    proves="The pooled activations are well formed: one sparse row for each discovery prompt, "
+    "indices ascending and inside the dictionary, values finite and above zero.",
+    cannot_prove=_REAL,
+    references=("design 5 step 4", "https://arxiv.org/abs/2408.05147"),
+    owns=("evidence/pooled.safetensors",),
+)
+@each_axis
+def pooled_activations_are_well_formed(case: OpenedCase, _number: int, axis: Axis) -> Run:
+    """The pooled activations are well formed."""
+    try:
+        activations = pooled(axis, case.derived.evidence)
+    except MethodRefused as refusal:
+        found = refusal.found or "none"
+        yield Fault(refusal.where, refusal.expected, found, str(refusal))
+        return 1
+    if not np.isfinite(activations).all():
+        yield Fault(f"evidence/pooled.safetensors {axis.id}", "finite values", "others")
+    return activations.shape[0]

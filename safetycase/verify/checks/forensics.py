@@ -1,0 +1,132 @@
+"""Stage 7: traces that made-up or copied rows leave, and honest rows do not."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Sequence
+
+from safetycase.methods.arms import ArmSpec
+from safetycase.methods.grid import BASELINE
+from safetycase.record.planned_axis import Axis
+from safetycase.tables.rows import AnswerRow, ChoiceRow, GenerationRow, ProbeRow
+from safetycase.verify.case import OpenedCase
+from safetycase.verify.check import Family, Fault, NotApplicable, Run, each_axis
+
+FAMILY = Family("FOR", "Forensics", "Rows must not bear the traces of copying.")
+
+_TELLING_ROWS = 3
+"""Rows that differ from the baseline before equal answers of two arms are a trace."""
+_NOISE = 1e-3
+
+
+@FAMILY.check(
+    1,
+    stage=7,
+    tier="recomputed",
+    needs=("plan", "rows", "tensors"),
+    proves="No two arms that add different directions have the same answers row for row, to the "
+    "last digit, where those answers differ from the baseline's on three items or more.",
+    cannot_prove="That rows were not made up with care, or copied where an edit changes nothing.",
+    references=("question 32 (forensics)", "design 10"),
+    owns=("evidence/{generations,choices,probes}.jsonl: copied arms",),
+)
+@each_axis
+def no_arm_copies_another(case: OpenedCase, _number: int, axis: Axis) -> Run:
+    """No two different arms have the same answers."""
+    edits = {spec.id: _edit(spec) for spec in case.axis(axis.id).arm_specs}
+    seen: dict[Hashable, str] = {}
+    examined = 0
+    for (evaluation, arm), rows in case.evidence.answers.items():
+        if arm not in edits or edits[arm] is None:
+            continue
+        examined += 1
+        first = seen.setdefault((evaluation, *map(_answer, rows)), arm)
+        if edits[first] != edits[arm] and _tells(case, evaluation, rows):
+            yield Fault(f"{evaluation} / {arm}", "answers of its own", f"those of {first}")
+    return examined
+
+
+def _edit(spec: ArmSpec) -> Hashable:
+    return (spec.features, spec.pool_pair, spec.coefficient) if spec.coefficient else None
+
+
+def _answer(row: AnswerRow) -> Hashable:
+    if isinstance(row, GenerationRow):
+        return (row.item, row.output, row.tokens, row.nll)
+    if isinstance(row, ChoiceRow):
+        return (row.item, row.forward_matching, row.forward_other, row.swapped_matching)
+    return (row.item, row.score)
+
+
+def _tells(case: OpenedCase, evaluation: str, rows: Sequence[AnswerRow]) -> bool:
+    """Whether enough answers differ from the baseline's for equality to mean anything."""
+    before = {
+        row.item: _answer(row) for row in case.evidence.answers.get((evaluation, BASELINE), ())
+    }
+    changed = sum(_answer(row) != before.get(row.item) for row in rows)
+    return changed >= _TELLING_ROWS
+
+
+@FAMILY.check(
+    2,
+    stage=7,
+    tier="recomputed",
+    needs=("plan", "rows"),
+    proves="Equal answers to one item have one negative log-likelihood in all arms, since it is "
+    "taken under the unsteered model.",
+    cannot_prove="That the likelihood is the model's.",
+    references=("design 5 step 8", "question 9 (coherence)"),
+    owns=("evidence/generations.jsonl: nll",),
+    absence_is_harmless=True,
+)
+def equal_texts_are_equally_likely(case: OpenedCase) -> Run:
+    """Equal answers to an item have one likelihood under the unsteered model."""
+    rows = case.rows("generations")
+    if not rows:
+        return NotApplicable("nothing is generated")
+    first: dict[Hashable, GenerationRow] = {}
+    for row in rows:
+        key = (row.evaluation, row.item, row.output, row.tokens, row.stop)
+        before = first.setdefault(key, row)
+        if not math.isclose(row.nll, before.nll, rel_tol=_NOISE, abs_tol=_NOISE):
+            where = f"evidence/generations.jsonl: {row.evaluation} / {row.arm} / {row.item}"
+            yield Fault(where, f"{before.nll}, as under {before.arm}", repr(row.nll))
+    return len(rows)
+
+
+@FAMILY.check(
+    3,
+    stage=7,
+    tier="recomputed",
+    needs=("plan", "rows"),
+    proves="For one item and one text, every arm of an axis saw as many positions and the same "
+    "activation norm before the edit: the edit changes nothing upstream of itself.",
+    cannot_prove="That the norms are the model's.",
+    references=("design 5 step 8", "question 24 (positions)"),
+    owns=("evidence/{generations,choices,probes}.jsonl: residual",),
+)
+@each_axis
+def edits_change_nothing_upstream(case: OpenedCase, _number: int, axis: Axis) -> Run:
+    """Every arm saw the same positions and activations of an item before its edit."""
+    first: dict[Hashable, AnswerRow] = {}
+    examined = 0
+    prefix = f"{axis.id}/"
+    for (evaluation, arm), rows in case.evidence.answers.items():
+        if not arm.startswith(prefix):
+            continue
+        for row in rows:
+            examined += 1
+            before = first.setdefault((evaluation, row.item, _text(row)), row)
+            if row.edits != before.edits or not math.isclose(
+                row.residual, before.residual, rel_tol=_NOISE, abs_tol=_NOISE
+            ):
+                yield Fault(
+                    f"{evaluation} / {arm} / {row.item}",
+                    f"{before.edits} positions of norm {before.residual}, as under {before.arm}",
+                    f"{row.edits} positions of norm {row.residual}",
+                )
+    return examined
+
+
+def _text(row: AnswerRow) -> Hashable:
+    return None if isinstance(row, (ChoiceRow, ProbeRow)) else (row.output, row.tokens)

@@ -1,0 +1,240 @@
+"""Stage 8: what was added to the activations is what the plan, its seed and its pool give."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+
+import numpy as np
+
+from safetycase.methods.arms import ArmSpec, needed_features
+from safetycase.record.planned_axis import Axis
+from safetycase.verify.case import OpenedCase
+from safetycase.verify.check import Family, Fault, NotApplicable, Run, each_axis
+from safetycase.verify.compare import differences
+
+FAMILY = Family("IVN", "Interventions", "What was added must be what plan, seed and pool give.")
+
+_DONE = "That the model was edited so; only a re-run with the weights could show that."
+_REALISED = frozenset({"realised", "relative"})
+_DIRECTION_TOLERANCE = 1e-5
+_SIZE_TOLERANCE = 1e-3
+"""How far a row's edit norm may lie from the coefficient: float32 and six digits."""
+
+_ADDING_ROLES = frozenset(
+    {"target", "opposite", "random_live", "random_direction", "best_of", "dose", "best_of_dose"}
+)
+
+
+@FAMILY.check(
+    1,
+    stage=8,
+    tier="recomputed",
+    needs=("record", "plan", "rows", "tensors"),
+    proves="Every arm has the features, the pair of activations, the dose and the coefficient "
+    "that follow from the selection, the plan's digest and the chosen dose: no control was "
+    "drawn again.",
+    cannot_prove="That the plan was not chosen for its draws; that needs a later seed.",
+    references=("design 5 step 8", "question 5 (random features)"),
+    owns=("case.json#/results/axes/*/arms: all but realised norms",),
+)
+@each_axis
+def arms_are_drawn_again(case: OpenedCase, number: int, axis: Axis) -> Run:
+    """Every arm is the one that the plan's seed draws."""
+    pointer = f"/results/axes/{number}/arms"
+    derived = [_spec_json(spec) for spec in case.axis(axis.id).arm_specs]
+    stated = case.stated(pointer)
+    for difference in differences(f"case.json#{pointer}", stated, derived, skip=_REALISED):
+        yield Fault.of(difference, "Plan, seed and pool give another arm.")
+    return len(derived)
+
+
+def _spec_json(spec: ArmSpec) -> dict[str, object]:
+    return {name: getattr(spec, name) for name in spec.__dataclass_fields__}
+
+
+@FAMILY.check(
+    2,
+    stage=8,
+    tier="recomputed",
+    needs=("record", "plan", "rows", "tensors"),
+    proves="The intervention is specified in full (dictionary, hook, layer, operation, unit, "
+    "positions, condition, error policy, number format), as planned, and its unit is the mean "
+    "norm of the published activations.",
+    cannot_prove=_DONE,
+    references=("design 5", "question 24 (identity binding)"),
+    owns=("case.json#/results/axes/*/intervention", "evidence/activations.safetensors"),
+)
+@each_axis
+def intervention_is_specified(case: OpenedCase, number: int, axis: Axis) -> Run:
+    """The intervention is specified in full and as planned."""
+    pointer = f"/results/axes/{number}/intervention"
+    derived = case.axis(axis.id).intervention.model_dump(mode="json")
+    for difference in differences(f"case.json#{pointer}", case.stated(pointer), derived):
+        yield Fault.of(difference)
+    return len(derived)
+
+
+@FAMILY.check(
+    3,
+    stage=8,
+    tier="recomputed",
+    needs=("record", "plan", "rows", "tensors"),
+    proves="The intervention's digest is that of its complete specification: what a release "
+    "configuration must name to ship it.",
+    cannot_prove="That a release ships it.",
+    references=("design 5", "question 24 (identity binding)"),
+    owns=("case.json#/results/axes/*/intervention_digest",),
+)
+@each_axis
+def intervention_digest_follows(case: OpenedCase, number: int, axis: Axis) -> Run:
+    """The intervention's digest follows from its specification."""
+    pointer = f"/results/axes/{number}/intervention_digest"
+    derived = case.axis(axis.id).intervention_digest
+    for difference in differences(f"case.json#{pointer}", case.stated(pointer), derived):
+        yield Fault.of(difference)
+    return 1
+
+
+@FAMILY.check(
+    4,
+    stage=8,
+    tier="recomputed",
+    needs=("plan", "rows", "tensors"),
+    proves="Every direction that was added is the unit sum of its features' decoder rows, or "
+    "the unit difference of its two activations, to 1e-5.",
+    cannot_prove="That the decoder rows are the dictionary's: its file is not in the case.",
+    references=("design 5 step 8", "question 6 (direction recipes)"),
+    owns=("evidence/directions.safetensors", "evidence/dictionary.safetensors: w_dec"),
+)
+@each_axis
+def directions_are_made_again(case: OpenedCase, _number: int, axis: Axis) -> Run:
+    """Every direction follows from decoder rows or activations."""
+    derived = case.axis(axis.id)
+    where = f"evidence/directions.safetensors:{axis.id}.directions"
+    stated = case.evidence.tensor(f"{axis.id}.directions")
+    wanted = derived.directions
+    if stated.shape != wanted.shape:
+        yield Fault(where, f"shape {wanted.shape}", f"shape {stated.shape}")
+        return len(wanted)
+    gaps = np.abs(stated.astype(np.float64) - wanted).max(axis=1)
+    for row in np.flatnonzero(~(gaps <= _DIRECTION_TOLERANCE)):
+        arm = derived.arm_specs[row].id
+        yield Fault(f"{where} {arm}", "the direction that follows", f"a gap of {gaps[row]:.3g}")
+    return len(wanted)
+
+
+@FAMILY.check(
+    5,
+    stage=8,
+    tier="recomputed",
+    needs=("record", "plan", "rows", "tensors"),
+    proves="The realised edit norms of every arm, absolute and relative, are the means of its "
+    "rows.",
+    cannot_prove=_DONE,
+    references=("design 5 step 8", "question 6 (matched norm)"),
+    owns=("case.json#/results/axes/*/arms/*/realised",
+          "case.json#/results/axes/*/arms/*/relative"),
+)  # fmt: skip
+@each_axis
+def realised_norms_follow_from_rows(case: OpenedCase, number: int, axis: Axis) -> Run:
+    """Every realised norm follows from the rows."""
+    pointer = f"/results/axes/{number}/arms"
+    derived = {arm.id: arm for arm in case.axis(axis.id).arms}
+    examined = 0
+    for place, arm in enumerate(case.stated_axis(number).arms):
+        again = derived.get(arm.id)
+        if again is None:
+            continue
+        examined += 1
+        for name in sorted(_REALISED):
+            where = f"case.json#{pointer}/{place}/{name}"
+            stated, wanted = getattr(arm, name), getattr(again, name)
+            for difference in differences(where, stated, wanted):
+                yield Fault.of(difference)
+    return examined
+
+
+@FAMILY.check(
+    6,
+    stage=8,
+    tier="recomputed",
+    needs=("plan", "rows", "tensors"),
+    proves="On every row of every arm that adds a direction, the edit has the size of the arm's "
+    "coefficient: the dose was given as stated, and controls are no weaker than the target.",
+    cannot_prove=_DONE,
+    references=("design 5 step 8", "question 6 (matched norm)"),
+    owns=("evidence/{generations,choices,probes}.jsonl: delta",),
+)
+@each_axis
+def doses_are_given_as_stated(case: OpenedCase, _number: int, axis: Axis) -> Run:
+    """Every row's edit has the size of its arm's coefficient."""
+    sizes = {
+        spec.id: abs(spec.coefficient)
+        for spec in case.axis(axis.id).arm_specs
+        if spec.role in _ADDING_ROLES
+    }
+    examined = 0
+    for (evaluation, arm), rows in case.evidence.answers.items():
+        if arm not in sizes:
+            continue
+        size = sizes[arm]
+        for row in rows:
+            examined += 1
+            if not math.isclose(row.delta, size, rel_tol=_SIZE_TOLERANCE, abs_tol=1e-9):
+                where = f"{evaluation} / {arm} / {row.item}"
+                yield Fault(where, f"an edit of size {size:.6g}", f"{row.delta}")
+    return examined
+
+
+@FAMILY.check(
+    7,
+    stage=8,
+    tier="recomputed",
+    needs=("record", "plan", "rows", "tensors"),
+    proves="Every safeguard of the release configuration names an axis of the plan that is "
+    "meant to be deployed, once, and the digest of exactly the intervention that was measured.",
+    cannot_prove="That the product carries the safeguard.",
+    references=("design 5", "question 24 (evaluated = released)"),
+    owns=("case.json#/subject/safeguards",),
+    absence_is_harmless=True,
+)
+def safeguards_are_those_measured(case: OpenedCase) -> Run:
+    """Every safeguard is an intervention that was measured."""
+    safeguards = case.record.subject.safeguards
+    if not safeguards:
+        return NotApplicable("the release configuration names no intervention")
+    purposes = {axis.id: axis.purpose for axis in case.plan.axes}
+    counts = Counter(safeguard.axis for safeguard in safeguards)
+    for number, safeguard in enumerate(safeguards):
+        where = f"case.json#/subject/safeguards/{number}"
+        if purposes.get(safeguard.axis) != "deployed" or counts[safeguard.axis] > 1:
+            yield Fault(f"{where}/axis", "an axis meant to be deployed, once", safeguard.axis)
+            continue
+        derived = case.axis(safeguard.axis).intervention_digest
+        if safeguard.intervention != derived:
+            found = safeguard.intervention
+            yield Fault(f"{where}/intervention", derived, found, axis=safeguard.axis)
+    return len(safeguards)
+
+
+@FAMILY.check(
+    8,
+    stage=8,
+    tier="recomputed",
+    needs=("plan", "rows", "tensors"),
+    proves="The dictionary slices are those of exactly the features that some arm edits, in "
+    "order.",
+    cannot_prove="That they are the dictionary's rows: its file is not in the case.",
+    references=("design 3", "question 24 (index convention)"),
+    owns=("evidence/dictionary.safetensors: features",),
+)
+@each_axis
+def slices_are_of_the_edited_features(case: OpenedCase, _number: int, axis: Axis) -> Run:
+    """The dictionary slices are those of the edited features."""
+    wanted = needed_features(case.axis(axis.id).arm_specs)
+    found = [int(feature) for feature in case.evidence.tensor(f"{axis.id}.features")]
+    if found != wanted:
+        where = f"evidence/dictionary.safetensors:{axis.id}.features"
+        yield Fault(where, f"features {wanted}", f"features {found}")
+    return len(wanted)

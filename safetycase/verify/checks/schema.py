@@ -1,0 +1,230 @@
+"""Stage 4: versions are known, fields are those of the schema, references resolve."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+import numpy as np
+
+from safetycase.methods.grid import evaluation_named
+from safetycase.methods.lint import measures_of
+from safetycase.record.planned_evaluation import INCOHERENT, Choice, Evaluation, Generate
+from safetycase.verify.case import OpenedCase, tensor_path
+from safetycase.verify.check import Family, Fault, Run
+from safetycase.verify.compare import differences
+
+FAMILY = Family("SCH", "Schema", "Fields are those of the schema, and references resolve.")
+
+_SPEC = "schemas/v1"
+
+
+@FAMILY.check(
+    1,
+    stage=4,
+    tier="intact",
+    needs=("container",),
+    proves="case.json is of a version that this verifier knows; every field is there, has its "
+    "type and range, and none is unknown.",
+    cannot_prove="That any value is true.",
+    references=(_SPEC, "https://json-schema.org/draft/2020-12"),
+    owns=("the fields of case.json",),
+)
+def record_follows_its_schema(case: OpenedCase) -> Run:
+    """case.json follows the record's schema."""
+    yield from ()
+    return len(case.record.model_fields_set)
+
+
+@FAMILY.check(
+    2,
+    stage=4,
+    tier="intact",
+    needs=("container",),
+    proves="plan.json is of a version that this verifier knows; every field is there, has its "
+    "type and range, and none is unknown.",
+    cannot_prove="That the plan is a good one, or older than the measurements.",
+    references=(_SPEC, "https://json-schema.org/draft/2020-12"),
+    owns=("the fields of plan.json",),
+)
+def plan_follows_its_schema(case: OpenedCase) -> Run:
+    """plan.json follows the plan's schema."""
+    yield from ()
+    return len(case.plan.model_fields_set)
+
+
+@FAMILY.check(
+    3,
+    stage=4,
+    tier="intact",
+    needs=("container",),
+    proves="Every table has the columns of its kind, and every row their types and ranges.",
+    cannot_prove="That any value is true.",
+    references=(_SPEC, "design 3"),
+    owns=("the columns of evidence/*.jsonl",),
+)
+def tables_follow_their_schemas(case: OpenedCase) -> Run:
+    """Every row of every table follows its schema."""
+    if not case.table_kinds:
+        yield Fault.unknown("evidence/", "evidence tables", "none", "The case has no rows.")
+    return sum(len(rows) for rows in case.tables.values())
+
+
+@FAMILY.check(
+    4,
+    stage=4,
+    tier="intact",
+    needs=("record", "plan", "tensors"),
+    proves="The tensors are exactly those that the plan asks for, each in its file, with its "
+    "type, its dimensions and finite values; widths are those that the record states.",
+    cannot_prove="That they are the model's own activations.",
+    references=(_SPEC, "design 3"),
+    owns=("the names, types and shapes of tensors", "case.json#/dictionaries/*/width",
+          "case.json#/dictionaries/*/model_width"),
+)  # fmt: skip
+def tensors_are_those_planned(case: OpenedCase) -> Run:
+    """Every planned tensor is there, well formed, and no other."""
+    planned = dict(_planned_tensors(case))
+    for path, arrays in case.tensor_files.items():
+        for name, array in arrays.items():
+            if (path, name) not in planned:
+                yield Fault(f"{path}:{name}", "a tensor that the plan asks for", "another")
+                continue
+            dtype, shape = planned.pop((path, name))
+            fits = len(shape) == array.ndim and all(
+                want in {None, have} for want, have in zip(shape, array.shape, strict=True)
+            )
+            if array.dtype != dtype or not fits:
+                found = f"{array.dtype} {array.shape}"
+                yield Fault(f"{path}:{name}", f"{np.dtype(dtype)} {shape}", found)
+            elif array.dtype.kind == "f" and not np.isfinite(array).all():
+                yield Fault(f"{path}:{name}", "finite values", "NaN or infinity")
+    for path, name in planned:
+        yield Fault(f"{path}:{name}", "a tensor that the plan asks for", "none")
+    yield from _width_faults(case)
+    return sum(len(arrays) for arrays in case.tensor_files.values())
+
+
+_Shape = tuple[int | None, ...]
+
+
+def _planned_tensors(
+    case: OpenedCase,
+) -> Iterator[tuple[tuple[str, str], tuple[str, _Shape]]]:
+    widths = {entry.id: entry.model_width for entry in case.record.dictionaries}
+    for axis in case.plan.axes:
+        width = widths.get(axis.dictionary)
+        pool = case.plan.controls.activation_pool
+        yield (tensor_path("pooled"), f"{axis.id}.values"), ("<f4", (None,))
+        yield (tensor_path("pooled"), f"{axis.id}.columns"), ("<i4", (None,))
+        yield (tensor_path("pooled"), f"{axis.id}.indptr"), ("<i8", (None,))
+        yield (tensor_path("pooled"), f"{axis.id}.width"), ("<i8", (1,))
+        yield (tensor_path("activations"), f"{axis.id}.pool"), ("<f4", (pool, width))
+        yield (tensor_path("dictionary"), f"{axis.id}.features"), ("<i8", (None,))
+        yield (tensor_path("dictionary"), f"{axis.id}.w_dec"), ("<f4", (None, width))
+        yield (tensor_path("directions"), f"{axis.id}.directions"), ("<f4", (None, width))
+    for evaluation in case.plan.evaluations:
+        if evaluation.measure.kind == "probe":
+            name = f"{evaluation.id}.residuals"
+            yield (tensor_path("probes"), name), ("<f4", (None, None))
+
+
+def _width_faults(case: OpenedCase) -> Iterator[Fault]:
+    widths = {entry.id: entry.width for entry in case.record.dictionaries}
+    for axis in case.plan.axes:
+        array = case.tensors.get(f"{axis.id}.width")
+        stated = widths.get(axis.dictionary)
+        if array is not None and array.shape == (1,) and stated != int(array[0]):
+            where = f"case.json#/dictionaries {axis.dictionary} /width"
+            yield Fault(where, str(int(array[0])), str(stated), axis=axis.id)
+
+
+@FAMILY.check(
+    5,
+    stage=4,
+    tier="intact",
+    needs=("record", "plan"),
+    proves="The record bears the plan's name and title, and has one result for each axis of "
+    "the plan and one entry for each dictionary, in the plan's order.",
+    cannot_prove="That the plan was fixed before anything was measured.",
+    references=(_SPEC, "design 4"),
+    owns=("case.json#/id", "case.json#/title", "case.json#/results/axes/*/axis",
+          "case.json#/dictionaries/*/id"),
+)  # fmt: skip
+def record_answers_the_plan(case: OpenedCase) -> Run:
+    """The record has the plan's name, axes and dictionaries, in order."""
+    plan, record = case.plan, case.record
+    stated = {
+        "id": record.id,
+        "title": record.title,
+        "axes": [result.axis for result in record.results.axes],
+        "dictionaries": [entry.id for entry in record.dictionaries],
+    }
+    derived = {
+        "id": plan.id,
+        "title": plan.title,
+        "axes": [axis.id for axis in plan.axes],
+        "dictionaries": [entry.id for entry in plan.dictionaries],
+    }
+    for difference in differences("case.json#", stated, derived):
+        yield Fault.of(difference)
+    return len(stated)
+
+
+@FAMILY.check(
+    6,
+    stage=4,
+    tier="recomputed",
+    needs=("plan",),
+    proves="Every outcome that the plan counts is one that its evaluation's grader can give.",
+    cannot_prove="That the outcomes mean what their names say.",
+    references=("design 4", "question 18 (grader controls)"),
+    owns=("plan.json#/axes/*/**/outcomes",),
+)
+def counted_outcomes_can_occur(case: OpenedCase) -> Run:
+    """Every counted outcome can be given by its evaluation's grader."""
+    measures = [(axis, m) for axis in case.plan.axes for m in measures_of(axis)]
+    for axis, measure in measures:
+        known = _outcomes_of(evaluation_named(case.plan, measure.evaluation))
+        for outcome in sorted(set(measure.outcomes) - known):
+            where = f"plan.json#/axes {axis.id} {measure.evaluation}"
+            yield Fault(where, f"one of {', '.join(sorted(known))}", outcome, axis=axis.id)
+    return len(measures)
+
+
+def _outcomes_of(evaluation: Evaluation) -> set[str]:
+    measure = evaluation.measure
+    if isinstance(measure, Generate):
+        grader = measure.grader
+        return {INCOHERENT, grader.otherwise, *(rule.outcome for rule in grader.rules)}
+    if isinstance(measure, Choice):
+        return {"matching", "other", "tie"}
+    return {"above", "below"}
+
+
+@FAMILY.check(
+    7,
+    stage=4,
+    tier="recomputed",
+    needs=("plan", "rows"),
+    proves="Every item belongs to a dataset of the plan, has a name of its own there, and a "
+    "cluster.",
+    cannot_prove="That the items are those of the plan's files: the files are not in the case.",
+    references=("design 4",),
+    owns=("evidence/items.jsonl: dataset, item",),
+)
+def items_have_names_of_their_own(case: OpenedCase) -> Run:
+    """Every item has a known dataset, a name that occurs once there, and a cluster."""
+    rows = case.rows("items")
+    known = {dataset.id for dataset in case.plan.datasets}
+    counts = Counter((row.dataset, row.item) for row in rows)
+    for number, row in enumerate(rows, start=2):
+        where = f"evidence/items.jsonl line {number}"
+        if row.dataset not in known:
+            yield Fault(where, "a dataset of the plan", row.dataset)
+        if counts[row.dataset, row.item] > 1:
+            yield Fault(where, "a name that occurs once", row.item)
+        if not row.cluster:
+            yield Fault(where, "a cluster", "none")
+    return len(rows)
+

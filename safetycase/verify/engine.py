@@ -1,0 +1,176 @@
+"""The verification, in the order in which it is made.
+
+ 0  open within limits                      CON
+ 1  encoding                                ENC
+ 2  integrity                               INT
+ 3  signatures and trust                    SIG
+ 4  schema and references                   SCH, INT, ENC, SIG
+ 5  provenance and ordering                 PRO, ORD
+ 6  design                                  DES
+ 7  evidence and statistics recomputed      EVI, STA, FOR
+ 8  features, labels and interventions      FEA, IVN
+ 9  claims, decision, argument              CLM
+10  renderings                              REN
+
+A failure in stages 0 to 3 stops the rest, whose outcome is then UNKNOWN with the cause.
+Stages 4 to 10 all run, so that one reading shows every fault. A pure function of bytes, policy
+and time: no network, no clock, no state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from itertools import islice
+from pathlib import Path
+
+from safetycase.envelope.trust import read_instant
+from safetycase.errors import NotVerified, SafetyCaseError, UsageError
+from safetycase.verify.case import OpenedCase, lacks
+from safetycase.verify.check import STAGES, Check, Examined, Fault, NotApplicable, guarded
+from safetycase.verify.checks import all_checks
+from safetycase.verify.judgement import judge, required_checks
+from safetycase.verify.outcome import CheckResult, Finding, Outcome, Verdict
+from safetycase.verify.policy import Policy
+
+LAST_STOPPING_STAGE = 3
+FINDINGS_SHOWN = 20
+"""Findings of one check that are kept; the rest are counted."""
+
+def verify(
+    source: Path | bytes, policy: Policy, *, at: str, renderings: bool = True
+) -> Verdict:
+    """What a case is worth under a policy, at a time (`2026-11-22T16:00:00Z`).
+
+    Never raises for a bad case. UsageError: a policy that names unknown checks, a time that is
+    not one. Without `renderings` stage 10 is left out: the verdict that a page may quote.
+    """
+    return judge(*_examined(source, policy, at=at, renderings=renderings))
+
+
+def require(source: Path | bytes, policy: Policy, *, at: str) -> OpenedCase:
+    """The opened case, read from the same bytes that verified; else raises NotVerified."""
+    case, results = _examined(source, policy, at=at, renderings=True)
+    verdict = judge(case, results)
+    if not verdict.verified:
+        raise NotVerified("case", "a case that verifies", found=verdict.reason)
+    return case
+
+
+def _examined(
+    source: Path | bytes, policy: Policy, *, at: str, renderings: bool
+) -> tuple[OpenedCase, tuple[CheckResult, ...]]:
+    try:
+        read_instant(at, where="at")
+    except SafetyCaseError as error:
+        raise UsageError(error.where, error.expected, found=error.found) from None
+    required = required_checks(policy)
+    case = OpenedCase(source, policy, at)
+    results: list[CheckResult] = []
+    stopped_by: str | None = None
+    for stage in range(len(STAGES)):
+        checks = [c for c in all_checks().values() if c.stage == stage]
+        if stage == len(STAGES) - 1 and not renderings:
+            checks = []
+        here = [_result(check, case, check.id in required, stopped_by) for check in checks]
+        results += here
+        if stage <= LAST_STOPPING_STAGE and stopped_by is None:
+            stopped_by = _cause(here, stage)
+    return case, tuple(results)
+
+
+def _cause(results: list[CheckResult], stage: int) -> str | None:
+    bad = [r.check for r in results if r.outcome in {Outcome.FAIL, Outcome.ERROR}]
+    return f"stage {stage} ({STAGES[stage]}): {', '.join(bad)} failed" if bad else None
+
+
+def _result(
+    check: Check, case: OpenedCase, required: bool, stopped_by: str | None  # noqa: FBT001
+) -> CheckResult:
+    outcome, findings = _outcome(check, case, stopped_by)
+    return CheckResult(
+        check=check.id,
+        title=check.title,
+        stage=check.stage,
+        tier=check.tier,
+        outcome=outcome,
+        required=required,
+        findings=findings,
+    )
+
+
+def _outcome(
+    check: Check, case: OpenedCase, stopped_by: str | None
+) -> tuple[Outcome, tuple[Finding, ...]]:
+    if stopped_by is not None:
+        text = f"Not asked: {stopped_by}."
+        return _single(check, Outcome.UNKNOWN, "case", "earlier stages passed", stopped_by, text)
+    refusal = lacks(case, check.needs)
+    if refusal is not None:
+        text = f"The case lacks what this check needs: {refusal}"
+        return _single(
+            check, Outcome.UNKNOWN, refusal.where, refusal.expected, refusal.found or "none", text
+        )
+    try:
+        return _run(check, case)
+    except Exception as error:  # noqa: BLE001 — the one place: a crash of ours is a finding
+        found = f"{type(error).__name__}: {error}"
+        text = f"The verifier failed in {check.id}: {found}"
+        return _single(check, Outcome.ERROR, check.id, "a check that ends", found, text)
+
+
+def _run(check: Check, case: OpenedCase) -> tuple[Outcome, tuple[Finding, ...]]:
+    faults, examined = _drain(guarded(check.run(case)))
+    if faults:
+        return _worst(faults), tuple(_findings(check, faults))
+    if isinstance(examined, NotApplicable):
+        reason = examined.reason
+        text = f"The question does not arise: {reason}."
+        return _single(check, Outcome.NOT_APPLICABLE, "case", "the question", reason, text)
+    if not examined:
+        text = "There was nothing to examine."
+        return _single(check, Outcome.UNKNOWN, "case", "something to examine", "nothing", text)
+    return _single(
+        check, Outcome.PASS, "case", check.title, f"{examined} examined", check.title
+    )
+
+
+def _drain(run: Generator[Fault, None, Examined]) -> tuple[list[Fault], Examined]:
+    faults: list[Fault] = []
+    while True:
+        try:
+            faults.append(next(run))
+        except StopIteration as stop:
+            examined: Examined = stop.value
+            return faults, examined
+
+
+def _worst(faults: list[Fault]) -> Outcome:
+    failed = any(fault.outcome is Outcome.FAIL for fault in faults)
+    return Outcome.FAIL if failed else Outcome.UNKNOWN
+
+
+def _findings(check: Check, faults: list[Fault]) -> Generator[Finding, None, None]:
+    for fault in islice(faults, FINDINGS_SHOWN):
+        plain = f"{fault.where}: expected {fault.expected}, found {fault.found}."
+        yield Finding(
+            check=check.id,
+            outcome=fault.outcome,
+            where=fault.where,
+            expected=fault.expected,
+            found=fault.found,
+            sentence=fault.sentence or plain,
+            axis=fault.axis,
+        )
+    rest = faults[FINDINGS_SHOWN:]
+    for axis in sorted({fault.axis for fault in rest}, key=str):
+        more = [fault for fault in rest if fault.axis == axis]
+        text = f"{len(more)} more findings, the first at {more[0].where}."
+        yield Finding(
+            check.id, _worst(more), more[0].where, more[0].expected, more[0].found, text, axis
+        )
+
+
+def _single(
+    check: Check, outcome: Outcome, where: str, expected: str, found: str, sentence: str
+) -> tuple[Outcome, tuple[Finding, ...]]:
+    return outcome, (Finding(check.id, outcome, where, expected, found, sentence),)

@@ -1,0 +1,190 @@
+"""From the outcomes of checks to tiers, exit code and verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from safetycase.errors import SafetyCaseError, UsageError
+from safetycase.verify.case import OpenedCase
+from safetycase.verify.check import Check
+from safetycase.verify.checks import all_checks
+from safetycase.verify.outcome import (
+    TIERS,
+    WHAT_CANNOT_BE_KNOWN,
+    CheckResult,
+    ClaimVerdict,
+    Outcome,
+    Verdict,
+)
+from safetycase.verify.policy import Policy
+
+VERIFIED, NOT_VERIFIED, USAGE, UNDECIDED, VERIFIER_FAILED = range(5)
+"""Exit codes."""
+
+_BAD = (Outcome.FAIL, Outcome.ERROR)
+
+
+def required_checks(policy: Policy) -> frozenset[str]:
+    """Ids of the checks that the policy requires.
+
+    `all` is every check that a claim of the minimum tier rests on, and those that ask for what
+    the policy names. Refused with UsageError: ids that no check has.
+    """
+    known = all_checks()
+    if policy.required_checks == "all":
+        highest = TIERS.index(policy.minimum_tier)
+        return frozenset(n for n, c in known.items() if TIERS.index(c.tier) <= highest)
+    unknown = sorted(set(policy.required_checks) - set(known))
+    if unknown:
+        raise UsageError(f"policy {policy.name}", "ids of checks", found=", ".join(unknown))
+    return frozenset(policy.required_checks)
+
+
+def supports(check: Check, outcome: Outcome) -> bool:
+    """Whether an outcome lets a claim reach the check's tier."""
+    return outcome is Outcome.PASS or (
+        outcome is Outcome.NOT_APPLICABLE and check.absence_is_harmless
+    )
+
+
+def claim_tier(results: Sequence[CheckResult], axis: str) -> tuple[str, tuple[str, ...]]:
+    """The tier of an axis's claim, and the checks that keep it from the next one.
+
+    The minimum over all checks: a check that does not pass for this axis, or for the case as
+    a whole, keeps the claim below its tier. Questions of the policy lower nothing themselves.
+    """
+    known = all_checks()
+    lowered = {
+        result.check: known[result.check].tier
+        for result in results
+        if not known[result.check].asks_policy and _lowers(known[result.check], result, axis)
+    }
+    reached = TIERS[0]
+    for tier in TIERS[1:]:
+        if tier in lowered.values():
+            return reached, tuple(name for name, t in lowered.items() if t == tier)
+        reached = tier
+    return reached, ()
+
+
+def _lowers(check: Check, result: CheckResult, axis: str) -> bool:
+    if supports(check, result.outcome):
+        return False
+    about = [finding.axis for finding in result.findings]
+    return None in about or axis in about
+
+
+def claim_verdicts(
+    case: OpenedCase, results: Sequence[CheckResult]
+) -> tuple[ClaimVerdict, ...]:
+    """The claims of the plan, as recomputed; none if the plan cannot be read."""
+    try:
+        names = [axis.id for axis in case.plan.axes]
+    except SafetyCaseError:
+        return ()
+    return tuple(_claim_verdict(case, results, name) for name in names)
+
+
+def _claim_verdict(
+    case: OpenedCase, results: Sequence[CheckResult], name: str
+) -> ClaimVerdict:
+    tier, lowered_by = claim_tier(results, name)
+    if TIERS.index(tier) < TIERS.index("intact"):
+        return ClaimVerdict(name, tier, None, "Not derived: the case is not intact.", lowered_by)
+    try:
+        claim = case.derived.claims[name]
+    except SafetyCaseError as refusal:
+        return ClaimVerdict(name, tier, None, f"Not derived: {refusal}", lowered_by)
+    return ClaimVerdict(name, tier, claim.holds, claim.wording, lowered_by)
+
+
+def _decision(case: OpenedCase, claims: Sequence[ClaimVerdict]) -> str | None:
+    if not claims or any(claim.holds is None for claim in claims):
+        return None
+    try:
+        return case.derived.decision.tier
+    except SafetyCaseError:
+        return None
+
+
+def exit_code(
+    policy: Policy, results: Sequence[CheckResult], claims: Sequence[ClaimVerdict]
+) -> tuple[int, str]:
+    """The exit code and its reason: what failed outweighs what broke, then what is unknown."""
+    known = all_checks()
+    counted = [r for r in results if r.required or not known[r.check].asks_policy]
+    failed = [r.check for r in counted if r.outcome is Outcome.FAIL]
+    if failed:
+        return NOT_VERIFIED, f"Not verified: {_listed(failed)} failed."
+    broken = [r.check for r in counted if r.outcome is Outcome.ERROR]
+    if broken:
+        return VERIFIER_FAILED, f"The verifier failed in {_listed(broken)}."
+    return _undecided_or_verified(policy, results, claims)
+
+
+def _undecided_or_verified(
+    policy: Policy, results: Sequence[CheckResult], claims: Sequence[ClaimVerdict]
+) -> tuple[int, str]:
+    known = all_checks()
+    required = [r for r in results if r.required]
+    missing = [r.check for r in required if not supports(known[r.check], r.outcome)]
+    if not policy.signers and _all_intact(claims):
+        return UNDECIDED, "Intact, signer unknown: the policy names no signers."
+    if missing or not required:
+        return UNDECIDED, f"Undecided: {_listed(missing)} could not be answered."
+    lowest = TIERS.index(policy.minimum_tier)
+    low = [claim.axis for claim in claims if TIERS.index(claim.tier) < lowest]
+    if low or not claims:
+        return UNDECIDED, f"Undecided: below the tier {policy.minimum_tier}: {_listed(low)}."
+    return VERIFIED, f"Verified: {len(required)} required checks passed, none failed."
+
+
+def _all_intact(claims: Sequence[ClaimVerdict]) -> bool:
+    return bool(claims) and all(claim.tier != TIERS[0] for claim in claims)
+
+
+def _listed(names: Collection[str]) -> str:
+    return ", ".join(names) or "nothing"
+
+
+def judge(case: OpenedCase, results: tuple[CheckResult, ...]) -> Verdict:
+    """The verdict on a case, from the outcomes of all checks."""
+    claims = claim_verdicts(case, results)
+    code, reason = exit_code(case.policy, results, claims)
+    return Verdict(
+        case_id=_or_none(case, "case_id"),
+        name=_name(case),
+        policy_name=case.policy.name,
+        policy_digest=case.policy.digest(),
+        at=case.at,
+        archive_sha256=_or_none(case, "archive_sha256"),
+        signers=_signers(case),
+        results=results,
+        claims=claims,
+        decision_tier=_decision(case, claims),
+        what_cannot_be_known=WHAT_CANNOT_BE_KNOWN,
+        exit_code=code,
+        reason=reason,
+    )
+
+
+def _or_none(case: OpenedCase, name: str) -> str | None:
+    try:
+        value: str = getattr(case, name)
+    except SafetyCaseError:
+        return None
+    return value
+
+
+def _name(case: OpenedCase) -> str | None:
+    try:
+        return case.plan.id
+    except SafetyCaseError:
+        return None
+
+
+def _signers(case: OpenedCase) -> tuple[str, ...]:
+    try:
+        return case.signatures.verified if case.policy.signers else ()
+    except SafetyCaseError:
+        return ()

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from safetycase import digest
+from safetycase.errors import MalformedInput
+
+leaves = st.lists(st.binary(max_size=4), min_size=1, max_size=40)
+
+
+def head(data: list[bytes]) -> bytes:
+    """RFC 6962 §2.1, as written."""
+    if len(data) == 1:
+        return hashlib.sha256(b"\x00" + data[0]).digest()
+    k = 1
+    while k * 2 < len(data):
+        k *= 2
+    return hashlib.sha256(b"\x01" + head(data[:k]) + head(data[k:])).digest()
+
+
+@given(leaves)
+def test_root_is_the_recursive_definition(data: list[bytes]) -> None:
+    assert digest.root(map(digest.leaf_hash, data)) == head(data)
+
+
+def test_the_empty_tree() -> None:
+    assert digest.root([]) == hashlib.sha256(b"").digest()
+
+
+@given(leaves, st.data())
+def test_proofs_hold_at_their_place_only(data: list[bytes], draw: st.DataObject) -> None:
+    hashes = [digest.leaf_hash(d) for d in data]
+    size, top = len(hashes), digest.root(hashes)
+    index = draw.draw(st.integers(0, size - 1))
+    proof = digest.inclusion_proof(hashes, index)
+    digest.verify_inclusion(hashes[index], index, size, proof, top)
+    other = draw.draw(st.integers(0, size - 1))
+    if hashes[other] != hashes[index]:
+        with pytest.raises(MalformedInput):
+            digest.verify_inclusion(hashes[other], index, size, proof, top)
+    with pytest.raises(MalformedInput):
+        digest.verify_inclusion(hashes[index], index, size, (*proof, top), top)
+    if proof:
+        with pytest.raises(MalformedInput):
+            digest.verify_inclusion(hashes[index], index, size, proof[:-1], top)
+
+
+@pytest.mark.parametrize(("index", "size"), [(0, 0), (1, 1), (-1, 1), (2**63, 2**63)])
+def test_an_index_outside_the_tree_is_refused(index: int, size: int) -> None:
+    leaf = digest.leaf_hash(b"")
+    with pytest.raises(MalformedInput, match="an index inside"):
+        digest.verify_inclusion(leaf, index, size, [], leaf)
+    with pytest.raises(MalformedInput, match="an index inside"):
+        digest.inclusion_proof([leaf] * min(size, 1), index)
+
+
+def test_a_node_does_not_pass_for_a_leaf() -> None:
+    a, b = digest.leaf_hash(b"a"), digest.leaf_hash(b"b")
+    assert digest.root([a, b]) == digest.node_hash(a, b) != digest.leaf_hash(a + b)
+
+
+def test_hashes_of_other_lengths_are_refused() -> None:
+    with pytest.raises(MalformedInput, match="hashes of 32 bytes"):
+        digest.root([b"short"])

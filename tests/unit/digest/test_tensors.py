@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from safetycase import digest
+from safetycase.errors import MalformedInput, SafetyCaseError, TooLarge
+
+A = np.arange(6, dtype=np.float32).reshape(2, 3)
+B = np.array([True, False])
+
+
+def raw(table: object, data: bytes) -> bytes:
+    encoded = table if isinstance(table, bytes) else json.dumps(table).encode()
+    return len(encoded).to_bytes(8, "little") + encoded + data
+
+
+def test_root_is_the_published_formula_and_survives_resharding(tmp_path: Path) -> None:
+    save_file({"b": B, "a": A}, tmp_path / "one", metadata={"format": "pt"})
+    save_file({"a": A}, tmp_path / "a")
+    save_file({"b": B}, tmp_path / "b")
+    leaf_a = hashlib.sha256(b'\x00{"dtype":"F32","name":"a","shape":[2,3]}' + A.tobytes())
+    leaf_b = hashlib.sha256(b'\x00{"dtype":"BOOL","name":"b","shape":[2]}' + B.tobytes())
+    expected = hashlib.sha256(b"\x01" + leaf_a.digest() + leaf_b.digest()).hexdigest()
+    assert digest.tensor_root(tmp_path / "one") == expected
+    assert digest.tensor_root(tmp_path / "b", tmp_path / "a") == expected
+
+
+def test_one_read_gives_the_file_digest_too(tmp_path: Path) -> None:
+    path = tmp_path / "m.safetensors"
+    save_file({"w": np.ones(700_000)}, path)
+    assert digest.hash_tensors(path).file == digest.hash_file(path)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"a": A + 1}, {"c": A}, {"a": A.reshape(3, 2)}, {"a": A.view(np.int32)}, {"a": A[:1]}],
+)
+def test_any_change_of_a_tensor_changes_the_root(
+    tmp_path: Path, changed: dict[str, np.ndarray]
+) -> None:
+    save_file({"a": A}, tmp_path / "old")
+    save_file(changed, tmp_path / "new")
+    assert digest.tensor_root(tmp_path / "old") != digest.tensor_root(tmp_path / "new")
+
+
+def test_a_name_in_two_shards_is_refused(tmp_path: Path) -> None:
+    save_file({"a": A}, tmp_path / "x")
+    save_file({"a": B}, tmp_path / "y")
+    with pytest.raises(MalformedInput, match="a twice"):
+        digest.tensor_root(tmp_path / "x", tmp_path / "y")
+
+
+def entry(begin: int, end: int, **other: object) -> dict[str, object]:
+    return {"dtype": "U8", "shape": [end - begin], "data_offsets": [begin, end], **other}
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (b"", "a safetensors table inside the file"),
+        (b"\x00" * 7, "a safetensors table inside the file"),
+        (b"\xff" * 8 + b"{}", "a safetensors table inside the file"),
+        (raw({}, b""), "at least one tensor"),
+        (raw({}, b"x"), "0 bytes of tensors"),
+        (raw({"a": entry(0, 2)}, b"xxx"), "2 bytes of tensors"),
+        (raw({"a": entry(0, 2)}, b"x"), "2 bytes of tensors"),
+        (raw({"a": entry(0, 2), "b": entry(1, 3)}, b"xxx"), "the next tensor at byte 2"),
+        (raw({"a": entry(0, 1), "b": entry(2, 3)}, b"xxx"), "the next tensor at byte 1"),
+        (raw({"a": entry(1, 3)}, b"xxx"), "the next tensor at byte 0"),
+        (raw({"a": entry(0, 2, shape=[3])}, b"xx"), "offsets as far apart"),
+        (raw({"a": entry(0, 2, data_offsets=[0, 2, 3])}, b"xx"), "at most 2 items"),
+        (raw({"a": entry(0, 2, data_offsets=[2])}, b"xx"), "offsets as far apart"),
+        (raw({"a": entry(0, 2, dtype="F4")}, b"xx"), "a dtype of"),
+        (raw({"a": entry(0, 2, shape=[True, 2])}, b"xx"), "an integer of at least 0"),
+        (raw({"a": entry(0, 2, shape=[-2])}, b"xx"), "an integer of at least 0"),
+        (raw({"a": entry(0, 2, shape=[2.0])}, b"xx"), "an integer of at least 0"),
+        (raw({"a": entry(0, 2, extra=1)}, b"xx"), "only known keys"),
+        (raw({"a": entry(0, 2), "__metadata__": {"k": 1}}, b"xx"), "a string"),
+        (raw(b'{"a":1,"a":2}', b""), "every key once"),
+        (raw(b"[]", b""), "an object"),
+    ],
+)
+def test_a_table_that_lies_is_refused(tmp_path: Path, data: bytes, expected: str) -> None:
+    path = tmp_path / "f"
+    path.write_bytes(data)
+    with pytest.raises(SafetyCaseError, match=expected):
+        digest.tensor_root(path)
+
+
+def test_a_table_of_absurd_length_is_refused_before_it_is_read() -> None:
+    with pytest.raises(TooLarge):
+        digest.tensor_table_bytes((2**40).to_bytes(8, "little"), 2**41, where="x")

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+import pytest
+
+from safetycase.digest import FileDigest
+from safetycase.envelope import statement
+from safetycase.envelope.dsse import STATEMENT_TYPE, Envelope
+from safetycase.errors import MalformedInput, SafetyCaseError
+
+MODEL = "ab" * 32
+FILES = (FileDigest.of("case.json", b"{}"), FileDigest.of("evidence/rows.jsonl", b"[]"))
+
+
+def test_the_statement_is_what_is_published() -> None:
+    payload = statement.write_statement(MODEL, reversed(FILES))
+    assert json.loads(payload) == {
+        "_type": "https://in-toto.io/Statement/v1",
+        "subject": [{"name": "model", "digest": {"sha256": MODEL}}],
+        "predicateType": "https://safetycase.dev/case/v1alpha",
+        "predicate": {
+            "files": [
+                {"path": "case.json", "size": 2, "sha256": hashlib.sha256(b"{}").hexdigest()},
+                {
+                    "path": "evidence/rows.jsonl",
+                    "size": 2,
+                    "sha256": hashlib.sha256(b"[]").hexdigest(),
+                },
+            ]
+        },
+    }
+    assert statement.read_statement(payload, where="x") == statement.CaseStatement(MODEL, FILES)
+    assert statement.case_id(payload) == hashlib.sha256(payload).hexdigest()
+
+
+@pytest.mark.parametrize("digest", ["", "AB" * 32, "sha256:" + "ab" * 32])
+def test_a_model_digest_in_another_spelling_is_not_written(digest: str) -> None:
+    with pytest.raises(MalformedInput):
+        statement.write_statement(digest, FILES)
+
+
+def test_no_files_and_repeated_files_are_not_written() -> None:
+    for files in ((), (FILES[0], FILES[0])):
+        with pytest.raises(MalformedInput):
+            statement.write_statement(MODEL, files)
+
+
+def change(path: str, value: object) -> bytes:
+    """The payload with the value at a path replaced; a new key is added."""
+    fields: Any = json.loads(statement.write_statement(MODEL, FILES))
+    *parents, last = [int(p) if p.isdigit() else p for p in path.split("/")]
+    node = fields
+    for step in parents:
+        node = node[step]
+    node[last] = value
+    return json.dumps(fields).encode()
+
+
+ENTRY = FILES[0].to_json()
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("_type", "https://in-toto.io/Statement/v0.1"),
+        ("_type", "https://in-toto.io/Statement/v1/"),
+        ("predicateType", "https://safetycase.dev/case/v1alpha/"),
+        ("predicateType", "https://safetycase.dev/case/v1"),
+        ("predicateType", None),
+        ("extra", 1),
+        ("subject", []),
+        ("subject", [{"name": "a", "digest": {"sha256": MODEL}}] * 2),
+        ("subject/0/digest", {}),
+        ("subject/0/digest", {"sha1": "00" * 20}),
+        ("subject/0/digest", {"sha256": MODEL, "sha512": "00" * 64}),
+        ("subject/0/digest", {"sha256": MODEL.upper()}),
+        ("subject/0/name", 1),
+        ("subject/0/uri", "x"),
+        ("predicate/extra", 1),
+        ("predicate/files", []),
+        ("predicate/files", [ENTRY, ENTRY]),
+        ("predicate/files", [f.to_json() for f in reversed(FILES)]),
+        ("predicate/files/0/path", "../case.json"),
+        ("predicate/files/0/size", True),
+        ("predicate/files/0/size", "2"),
+        ("predicate/files/0/size", 2.5),
+        ("predicate/files/0/mode", 1),
+        ("predicate/files/0/sha256", "AB" * 32),
+    ],
+)
+def test_any_other_statement_is_refused(path: str, value: object) -> None:
+    with pytest.raises(SafetyCaseError):
+        statement.read_statement(change(path, value), where="x")
+
+
+def test_a_repeated_key_is_refused() -> None:
+    payload = statement.write_statement(MODEL, FILES)
+    twice = payload.replace(b'"predicateType"', b'"predicateType":"x","predicateType"')
+    with pytest.raises(MalformedInput, match="every key once"):
+        statement.read_statement(twice, where="x")
+
+
+@pytest.mark.parametrize("kind", ["application/json", STATEMENT_TYPE.upper(), ""])
+def test_the_payload_type_is_asked_before_the_payload(kind: str) -> None:
+    with pytest.raises(MalformedInput, match="payloadType"):
+        statement.open_statement(Envelope(kind, b"not json", ()), where="x")
+    payload = statement.write_statement(MODEL, FILES)
+    found = statement.open_statement(Envelope(STATEMENT_TYPE, payload, ()), where="x")
+    assert found.files == FILES

@@ -1,0 +1,113 @@
+"""The published schemas: fresh, valid, closed, and true of what the models write."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import msgspec
+import pytest
+
+from safetycase import canonical
+from safetycase.cli.schemas import published
+from safetycase.record.schema import DIALECT, file_name
+from safetycase.tables.rows import TABLES, columns
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+SCHEMAS = REPOSITORY / "schemas" / "v1"
+NAMES = sorted(published())
+
+
+def _loaded(name: str) -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads(published()[name])
+    return loaded
+
+
+def _objects(schema: object) -> Iterator[dict[str, Any]]:
+    if isinstance(schema, dict):
+        if schema.get("type") == "object":
+            yield schema
+        for part in schema.values():
+            yield from _objects(part)
+    elif isinstance(schema, list):
+        for part in schema:
+            yield from _objects(part)
+
+
+def test_the_set_is_every_document_and_every_table() -> None:
+    documents = {"case", "plan", "policy"}
+    assert set(NAMES) == {file_name(stem) for stem in documents | set(TABLES)}
+
+
+def test_the_folder_holds_these_files_and_no_others() -> None:
+    assert sorted(path.name for path in SCHEMAS.iterdir()) == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_checked_in_schema_is_fresh(name: str) -> None:
+    assert (SCHEMAS / name).read_bytes() == published()[name], "run `make docs`"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_schema_is_valid_2020_12_and_says_where_it_lives(name: str) -> None:
+    schema = _loaded(name)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    assert schema["$schema"] == DIALECT
+    assert schema["$id"].endswith(f"/schemas/v1/{name}")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_object_is_closed_or_a_named_map(name: str) -> None:
+    for schema in _objects(_loaded(name)):
+        closed = schema.get("additionalProperties")
+        assert closed is False or ("properties" not in schema and closed is not None)
+
+
+@pytest.mark.parametrize("name", ["case.schema.json", "plan.schema.json", "policy.schema.json"])
+def test_every_field_has_its_sentence(name: str) -> None:
+    for schema in _objects(_loaded(name)):
+        for field, part in schema.get("properties", {}).items():
+            assert part.get("description", "").strip(), field
+
+
+ROWS: dict[str, list[Any]] = {
+    "items": ["d", "i", "c", "k", None, "tuning", None, None, "text"],
+    "generations": ["e", "a", "i", 0, "out", 3, "eos", 0.5, 2, 0.1, 9.5, "unsafe"],
+    "choices": ["e", "a", "i", -1.0, -2.0, -1.5, -0.5, 4, 0.5, 8.0, "matching"],
+    "probes": ["e", "a", "i", -3.25, 0, 0.0, 0.0, "below"],
+    "label_words": ["a", 7, "word", 2, 1.5],
+    "label_checks": ["a", 7, "i", -1, 0.0, False],
+}
+
+
+@pytest.mark.parametrize("kind", sorted(TABLES))
+def test_a_row_that_the_codec_reads_is_valid_and_a_wrong_one_is_not(kind: str) -> None:
+    schema = _loaded(file_name(kind))
+    validator = jsonschema.Draft202012Validator(schema)
+    row = ROWS[kind]
+    assert msgspec.json.decode(msgspec.json.encode(row), type=TABLES[kind])
+    validator.validate(row)
+    assert not validator.is_valid(row[:-1])
+    assert not validator.is_valid([*row, 1])
+    assert not validator.is_valid([1, *row[1:]])
+
+
+@pytest.mark.parametrize("kind", sorted(TABLES))
+def test_the_header_is_described(kind: str) -> None:
+    schema = _loaded(file_name(kind))
+    assert schema["$defs"]["header"]["const"] == list(columns(kind))
+    assert [place["title"] for place in schema["prefixItems"]] == list(columns(kind))
+
+
+def test_the_shipped_policies_are_valid() -> None:
+    from safetycase.verify.policy import load_policy
+
+    validator = jsonschema.Draft202012Validator(_loaded("policy.schema.json"))
+    paths = sorted((REPOSITORY / "policies").glob("*.yaml"))
+    assert paths
+    for path in paths:
+        dumped = load_policy(path).model_dump(mode="json", by_alias=True)
+        validator.validate(canonical.read(canonical.write(dumped), where=path.name))
