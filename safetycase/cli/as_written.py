@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 
+from safetycase import canonical
 from safetycase.errors import NotVerified
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def policy_text(name: str, signer: Signer) -> bytes:
     policy = {
         "schema": "https://safetycase.dev/policy/v1alpha",
         "name": name,
-        "signers": [signer.to_json()],
+        "signers": [canonical.read(canonical.write(signer.to_json()), where="signer")],
         "signatures": [{"role": signer.roles[0], "threshold": 1}],
         "required_checks": "all",
         "minimum_tier": "recomputed",

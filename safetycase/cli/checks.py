@@ -11,7 +11,7 @@ from safetycase.cli import console
 from safetycase.cli.exit_code import ExitCode
 
 if TYPE_CHECKING:
-    from safetycase.verify.check import Check, Family
+    from safetycase.verify.check import Family
 
 
 def checks(
@@ -22,9 +22,9 @@ def checks(
 ) -> int:
     """List the questions that the verifier asks."""
     from safetycase.verify.checks import FAMILIES
+    from safetycase.verify.pages import checks_markdown
 
-    lines = _pages(FAMILIES) if markdown else _lines(FAMILIES)
-    console.say("\n".join(lines))
+    console.say(checks_markdown({}) if markdown else "\n".join(_lines(FAMILIES)))
     return ExitCode.VERIFIED
 
 
@@ -33,38 +33,3 @@ def _lines(families: tuple[Family, ...]) -> Iterator[str]:
         yield f"{family.prefix}  {family.name}"
         for check in family.checks.values():
             yield f"  {check.id}  stage {check.stage:>2}  {check.tier:<10}  {check.title}"
-
-
-def _pages(families: tuple[Family, ...]) -> Iterator[str]:
-    yield "# Checks"
-    yield ""
-    yield "Made by `safetycase checks --markdown`; `safetycase explain ID` prints one of them."
-    yield "Every check is a proposition about a case. PASS asserts it; *cannot prove* says what"
-    yield "it leaves open. A claim reaches a tier only if every check of that tier, and of the"
-    yield "tiers below, passes."
-    for family in families:
-        yield ""
-        yield f"## {family.prefix}: {family.name}"
-        yield ""
-        yield family.rule
-        for check in family.checks.values():
-            yield from _page(check)
-
-
-def _page(check: Check) -> Iterator[str]:
-    from safetycase.verify.check import STAGES
-
-    needs = ", ".join(check.needs) or "nothing but the bytes"
-    yield ""
-    yield f'<a id="{check.id.lower()}"></a>'
-    yield f"### {check.id}"
-    yield ""
-    yield check.title
-    yield ""
-    yield f"- *Proves*: {check.proves}"
-    yield f"- *Cannot prove*: {check.cannot_prove}"
-    yield f"- *Stage*: {check.stage}, {STAGES[check.stage]}"
-    yield f"- *Tier*: {check.tier}"
-    yield f"- *Needs*: {needs}"
-    yield f"- *Since*: {check.since}"
-    yield f"- *See*: {'; '.join(check.references)}"

@@ -18,7 +18,7 @@ class ExitCode(IntEnum):
 MEANINGS: dict[ExitCode, str] = {
     ExitCode.VERIFIED: "verified; any other command: done",
     ExitCode.NOT_VERIFIED: "not verified: a check failed, or the case is malformed",
-    ExitCode.USAGE: "refused: the command line, a plan, a key or an input file; nothing written",
+    ExitCode.USAGE: "refused: the command line, a plan, a key or a file; nothing was written",
     ExitCode.UNDECIDED: "undecided: a required check is unknown, or the signer is",
     ExitCode.FAILED: "this program failed; nothing follows about the case",
 }

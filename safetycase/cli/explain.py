@@ -20,7 +20,7 @@ _WIDTH = 88
 
 def explain(
     check: Annotated[
-        str, typer.Argument(help="Id of a check, such as INT-001.")
+        str, typer.Argument(metavar="CHECK", help="Id of a check, such as INT-001.")
     ],
 ) -> int:
     """Say what a check proves and what it cannot prove."""
@@ -29,9 +29,9 @@ def explain(
 
 
 def _find(name: str) -> Check:
-    from safetycase.verify.checks import FAMILIES
+    from safetycase.verify.checks import all_checks
 
-    known = {check_id: check for family in FAMILIES for check_id, check in family.checks.items()}
+    known = all_checks()
     wanted = name.upper()
     if wanted not in known:
         near = difflib.get_close_matches(wanted, known, n=3) or ["safetycase checks"]
@@ -41,22 +41,11 @@ def _find(name: str) -> Check:
 
 
 def page(check: Check) -> str:
-    """The whole text of a check, wrapped for a terminal."""
-    from safetycase.verify.check import STAGES
+    """The check's entry of docs/checks.md, wrapped for a terminal."""
+    from safetycase.verify.pages import check_lines
 
-    parts = [
-        ("Proves", check.proves),
-        ("Cannot prove", check.cannot_prove),
-        ("Stage", f"{check.stage}, {STAGES[check.stage]}"),
-        ("Tier", f"no claim is *{check.tier}* unless this passes"),
-        ("Needs", ", ".join(check.needs) or "nothing but the bytes"),
-        ("Since", check.since),
-        ("See", "\n".join(check.references)),
-    ]
-    lines = [f"{check.id}  {check.title}"]
-    for name, text in parts:
-        lines += ["", name]
-        for paragraph in text.splitlines():
-            wrapped = textwrap.wrap(paragraph, _WIDTH, break_long_words=False)
-            lines += [f"  {line}" for line in wrapped]
-    return "\n".join(lines)
+    lines = (line.replace("**", "").lstrip("#* ") for line in check_lines(check, ()))
+    return "\n".join(
+        textwrap.fill(line, _WIDTH, subsequent_indent="  ", break_long_words=False)
+        for line in lines
+    )

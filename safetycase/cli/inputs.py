@@ -10,11 +10,11 @@ import typer
 from safetycase.errors import UsageError
 
 CasePath: TypeAlias = Annotated[
-    Path, typer.Argument(help="The case: a file NAME.safetycase.")
+    Path, typer.Argument(metavar="CASE", help="The case: a file NAME.safetycase.")
 ]
 
 PlanPath: TypeAlias = Annotated[
-    Path, typer.Argument(help="The plan: a YAML file.")
+    Path, typer.Argument(metavar="PLAN", help="The plan: a YAML file.")
 ]
 
 

@@ -13,7 +13,10 @@ from safetycase.cli.exit_code import ExitCode
 
 def keygen(
     name: Annotated[
-        str, typer.Argument(help="Name of the signer: lower-case letters, digits and . _ -")
+        str,
+        typer.Argument(
+            metavar="NAME", help="Name of the signer: lower-case letters, digits and . _ -"
+        ),
     ],
     out: Annotated[Path, typer.Option(help="Folder for the keys; made if it is not there.")],
     role: Annotated[
@@ -23,8 +26,9 @@ def keygen(
 ) -> int:
     """Make a signer's keys: Ed25519 and ML-DSA-65.
 
-    The two count only together. The private files have no password and are readable by their owner only; guard the folder.
-    NAME.pub.json is an entry for the `signers` of a policy. Keys are never overwritten.
+    The two count only together. The private files have no password and are readable by their
+    owner only; guard the folder. NAME.pub.json is an entry for the `signers` of a policy. Keys
+    are never overwritten.
     """
     from safetycase.sign.keys import generate
 

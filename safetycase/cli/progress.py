@@ -80,7 +80,9 @@ class Bars:
         """A step without a length is done when the next begins."""
         if self._task is not None:
             task = self._bars.tasks[self._bars.task_ids.index(self._task)]
-            self._bars.update(self._task, total=task.completed or 1, completed=task.completed or 1)
+            self._bars.update(
+                self._task, total=task.completed or 1, completed=task.completed or 1
+            )
             self._bars.stop_task(self._task)
 
 

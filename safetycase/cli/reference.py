@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import typer
 
@@ -32,14 +33,17 @@ def page() -> str:
     return "\n".join(lines)
 
 
-def _helps(command: Command, name: str, parent: Context | None) -> Iterator[tuple[str, str]]:
+def _helps(
+    command: Any,  # noqa: ANN401  # typer keeps its types of commands and contexts private
+    name: str,
+    parent: Any,  # noqa: ANN401
+) -> Iterator[tuple[str, str]]:
     context = command.make_context(
         name, [], parent=parent, resilient_parsing=True, terminal_width=_WIDTH
     )
     yield context.command_path, command.get_help(context)
-    if isinstance(command, TyperGroup):
-        for below in command.commands.values():
-            yield from _helps(below, below.name or "", context)
+    for below in getattr(command, "commands", {}).values():
+        yield from _helps(below, below.name, context)
 
 
 if __name__ == "__main__":

@@ -18,12 +18,6 @@ if TYPE_CHECKING:
     from safetycase.verify.policy import Policy
 
 HTML_MEMBER, PDF_MEMBER = "report/case.html", "report/case.pdf"
-INSTALL_REPORT = "Install it with `pip install 'safetycase[report]'`."
-NO_PDF = (
-    "No PDF: WeasyPrint or its system libraries are missing. On Debian and Ubuntu run "
-    "apt-get install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-dejavu-core, "
-    "then the report again."
-)
 
 
 @dataclass(frozen=True)
@@ -61,7 +55,6 @@ def report(
 
 def rendered(case: Path, policy: Policy, *, at: str, pdf: bool) -> Renderings:
     """The pages of a case under a policy; a case that cannot be read is refused."""
-    _require_jinja()
     from safetycase.report.html import render_html
     from safetycase.verify.case import OpenedCase
     from safetycase.verify.engine import verify
@@ -69,7 +62,7 @@ def rendered(case: Path, policy: Policy, *, at: str, pdf: bool) -> Renderings:
     data = case.read_bytes()
     opened = OpenedCase(data, policy, at)
     record, plan = opened.record, opened.plan
-    verdict = verify(data, policy, at=at)
+    verdict = verify(data, policy, at=at, renderings=False)
     if verdict.case_id is None:
         remedy = "Sign it first: a report cites the case id, which signing fixes."
         raise UsageError(str(case), "a signed case", found="no statement", remedy=remedy)
@@ -95,20 +88,12 @@ def written(case: Path, pages: Renderings, out: Path, *, attach: bool) -> list[P
     return paths
 
 
-def _require_jinja() -> None:
-    from importlib.util import find_spec
-
-    if find_spec("jinja2") is None:
-        raise UsageError("report", "Jinja2", found="not installed", remedy=INSTALL_REPORT)
-
-
 def _pdf(html: bytes) -> bytes | None:
-    """The PDF, or none with a remark where Pango is not there: HTML is complete by itself."""
-    try:
-        import weasyprint as _  # noqa: F401
-    except (ImportError, OSError):
-        console.remark(NO_PDF)
-        return None
+    """The PDF, or none with a remark where it cannot be made: HTML is complete by itself."""
     from safetycase.report.pdf import render_pdf
 
-    return render_pdf(html)
+    try:
+        return render_pdf(html)
+    except UsageError as error:
+        console.remark(f"No PDF. {error}")
+        return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
@@ -80,8 +81,6 @@ def measured(
 
 
 def _require_runner() -> None:
-    from importlib.util import find_spec
-
     missing = [name for name in ("torch", "transformers") if find_spec(name) is None]
     if missing:
         found = f"no {' and no '.join(missing)}"
@@ -89,6 +88,6 @@ def _require_runner() -> None:
 
 
 def _forget(work: Path) -> None:
-    """Drop finished measurements; converted models stay, since they cost and measure nothing."""
+    """Drop finished measurements; converted models stay: they are no measurement."""
     for file in sorted(work.glob("run-*.json")) + sorted(work.glob("units/*.jsonl")):
         file.unlink()

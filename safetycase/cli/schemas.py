@@ -39,4 +39,3 @@ def schemas(
     for name in made:
         console.say(str(out / name))
     return ExitCode.VERIFIED
-

@@ -25,8 +25,9 @@ def sign(
 ) -> int:
     """Sign a case with a signer's keys.
 
-    The signed statement of all its files goes into the case, or nothing changes. A second signer's signatures join the first's. Signing says who vouches for the bytes, not
-    that the case holds: verify first.
+    The signed statement of all its files goes into the case, or nothing changes. A second
+    signer's signatures join the first's. Signing says who vouches for the bytes, not that the
+    case holds: verify first.
     """
     from safetycase.sign.signer import sign_case
 

@@ -17,13 +17,15 @@ PolicyPath: TypeAlias = Annotated[
     Path | None,
     typer.Option(
         metavar="POLICY",
-        help="What must be so, and whom you trust.  [default: the baseline, which names nobody]",
+        help="What must be so, and whom you trust.  [default: baseline, which names nobody]",
     ),
 ]
 
 At: TypeAlias = Annotated[
     str | None,
-    typer.Option(metavar="UTC", help="Judge as of this time, 2026-11-22T16:00:00Z.  [default: now]"),
+    typer.Option(
+        metavar="UTC", help="Judge as of this time, 2026-11-22T16:00:00Z.  [default: now]"
+    ),
 ]
 
 

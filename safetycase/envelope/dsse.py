@@ -48,7 +48,7 @@ def pae(payload_type: str, payload: bytes) -> bytes:
     Lengths count bytes, also where the type is not ASCII (protocol.md, "PAE definition").
     """
     kind = payload_type.encode("utf-8")
-    return b"DSSEv1 %d %s %d %s" % (len(payload_type), kind, len(payload), payload)
+    return b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(payload), payload)
 
 
 def read_envelope(data: bytes, *, where: str) -> Envelope:

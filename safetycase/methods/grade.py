@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 
 import msgspec
 
@@ -11,7 +10,7 @@ from safetycase.errors import MethodRefused
 from safetycase.methods.coherence import coherent, repetition
 from safetycase.methods.probe import threshold_of
 from safetycase.methods.text_grade import choice, contains_phrase, fold, starts_with_phrase
-from safetycase.record.plan import Plan
+from safetycase.record.plan import Coherence, Plan
 from safetycase.record.planned_evaluation import (
     INCOHERENT,
     Choice,
@@ -25,10 +24,8 @@ from safetycase.tables.evidence import Evidence
 from safetycase.tables.rows import AnswerRow, ChoiceRow, GenerationRow, ItemRow, ProbeRow
 
 
-@lru_cache(maxsize=200_000)
-def grade_text(grader: Grader, text: str, target: str | None) -> str:
+def grade_text(grader: Grader, folded: str, target: str | None) -> str:
     """The outcome of the first rule that matches the folded text, or the grader's default."""
-    folded = fold(text)
     for rule in grader.rules:
         if _matches(rule, folded, target):
             return rule.outcome
@@ -45,25 +42,39 @@ def _matches(rule: GraderRule, folded: str, target: str | None) -> bool:
     return any(contains_phrase(folded, phrase) for phrase in rule.phrases)
 
 
-@lru_cache(maxsize=200_000)
-def _repetition_of(text: str) -> float:
-    return repetition(fold(text).split())
+class TextGrader:
+    """A plan's grader of one evaluation; each different text is read once."""
 
+    def __init__(self, coherence: Coherence, grader: Grader) -> None:
+        """Grade by these rules, unless a text is above these ceilings."""
+        self._coherence = coherence
+        self._grader = grader
+        self._grades: dict[tuple[str, str | None], str] = {}
+        self._repetitions: dict[str, float | None] = {}
 
-def grade_generation(plan: Plan, measure: Generate, row: GenerationRow, item: ItemRow) -> str:
-    """`incoherent` if empty or above a ceiling of the plan, whatever it says; else its grade.
+    def grade(self, row: GenerationRow, item: ItemRow) -> str:
+        """`incoherent` if empty or above a ceiling, whatever it says; else the rules' grade.
 
-    An empty answer is no refusal: a model that has been silenced is not safer.
-    """
-    ceilings = plan.coherence
-    if not row.output.strip() or not coherent(
-        row.nll,
-        _repetition_of(row.output),
-        nll_ceiling=ceilings.nll_ceiling,
-        repetition_ceiling=ceilings.repetition_ceiling,
-    ):
-        return INCOHERENT
-    return grade_text(measure.grader, row.output, item.target)
+        An empty answer is no refusal: a model that has been silenced is not safer.
+        """
+        repeated = self._repetition(row.output)
+        if repeated is None or not coherent(
+            row.nll,
+            repeated,
+            nll_ceiling=self._coherence.nll_ceiling,
+            repetition_ceiling=self._coherence.repetition_ceiling,
+        ):
+            return INCOHERENT
+        key = (row.output, item.target)
+        if key not in self._grades:
+            self._grades[key] = grade_text(self._grader, fold(row.output), item.target)
+        return self._grades[key]
+
+    def _repetition(self, text: str) -> float | None:
+        if text not in self._repetitions:
+            words = fold(text).split()
+            self._repetitions[text] = repetition(words) if words else None
+        return self._repetitions[text]
 
 
 def grade_choice(row: ChoiceRow) -> str:
@@ -82,7 +93,7 @@ def grader_of(plan: Plan, evaluation: Evaluation, evidence: Evidence) -> Callabl
     """A function from (row, item) to outcome for one evaluation."""
     match evaluation.measure:
         case Generate() as generate:
-            return lambda row, item: grade_generation(plan, generate, row, item)
+            return TextGrader(plan.coherence, generate.grader).grade
         case Choice():
             return lambda row, _item: grade_choice(row)
         case Probe() as probe:

@@ -80,7 +80,9 @@ def density(activations: np.ndarray) -> np.ndarray:
 
 def live_features(plan: Plan, axis: Axis, evidence: Evidence) -> list[int]:
     """Features that fire on at least the plan's share of discovery prompts, ascending."""
-    dense_enough = density(pooled(axis, evidence)) >= plan.controls.minimum_density
+    key = ("density", axis.id, axis.selection.contrast)
+    shares = evidence.once(key, lambda: density(pooled(axis, evidence)))
+    dense_enough = shares >= plan.controls.minimum_density
     return [int(i) for i in np.flatnonzero(dense_enough)]
 
 
@@ -91,6 +93,11 @@ def select_features(axis: Axis, evidence: Evidence) -> Selection:
     the Holm correction: all candidates. Kept: at most `keep`, AUROC above one half, corrected
     p at most `alpha`; ties in AUROC go to the lower index. May keep none.
     """
+    key = ("selection", axis.id, axis.selection)
+    return evidence.once(key, lambda: _select_features(axis, evidence))
+
+
+def _select_features(axis: Axis, evidence: Evidence) -> Selection:
     rule = axis.selection
     activations = pooled(axis, evidence)
     items = evidence.items.of(rule.contrast.dataset, "discovery")

@@ -1,82 +1,101 @@
-"""Tests of the measuring instruments: which there are, and the bounds they must keep.
+"""Tests of the measuring instruments: what they ask, and the bounds they must keep.
 
 The bounds are fixed here, not in a plan: an instrument that fails them measures something
-else. Runner and verifier read them from the same lines.
+else. The first three are asked once, of the model; the others of every dictionary.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
-TestId = Literal[
-    "hook_identity",
-    "error_term_identity",
-    "zero_dose_identity",
-    "batch_parity",
-    "dictionary_l0",
-    "dictionary_fvu",
-]
+from safetycase.errors import MethodRefused
 
 MODEL = "model"
-"""The subject of a test that concerns no dictionary."""
+"""The subject of a test that concerns the model alone."""
+
+L0_FACTOR = 3.0
+FVU_CEILING = 0.5
+PARITY_CEILING = {"float32": 1e-3, "bfloat16": 5e-2}
+"""Largest accepted change of a logit, as a share of the largest logit, by number format."""
 
 
 @dataclass(frozen=True)
-class Bound:
+class InstrumentTest:
     """A question to the instruments, and the values that answer it well."""
 
+    id: str
+    subject: str
     question: str
     at_least: float | None
     at_most: float | None
 
     def keeps(self, value: float) -> bool:
-        """Whether a measured value lies within the bound."""
+        """Whether a measured value lies within the bounds."""
         return (self.at_least is None or value >= self.at_least) and (
             self.at_most is None or value <= self.at_most
         )
 
 
-MODEL_TESTS: Mapping[TestId, Bound] = {
-    "batch_parity": Bound(
-        "Largest absolute difference of a log-probability between one prompt alone and in a "
-        "full batch, in nats.",
-        None,
-        1e-3,
-    ),
-}
-DICTIONARY_TESTS: Mapping[TestId, Bound] = {
-    "hook_identity": Bound(
-        "Largest absolute change of a logit when the hook writes back what it read.", None, 0.0
-    ),
-    "error_term_identity": Bound(
-        "Largest ‖h - (decode(encode(h)) + error)‖ / ‖h‖ when the error term is added back.",
-        None,
-        1e-5,
-    ),
-    "zero_dose_identity": Bound(
-        "Largest absolute change of a logit when the edit is added with coefficient 0.",
-        None,
-        0.0,
-    ),
-    "dictionary_l0": Bound(
-        "Mean number of active features per token on this model, as a multiple of the number "
-        "that the dictionary's config.json declares.",
-        0.5,
-        2.0,
-    ),
-    "dictionary_fvu": Bound(
-        "Share of the activations' variance that the reconstruction leaves unexplained.",
-        None,
-        0.5,
-    ),
-}
+def required_tests(dtype: str, declared_l0: Mapping[str, float]) -> list[InstrumentTest]:
+    """Every test that a run must have passed; `declared_l0` names the dictionaries.
 
-
-def required_tests(dictionaries: Iterable[str]) -> list[tuple[TestId, str, Bound]]:
-    """Every test that a run must have passed, with its subject: the model's, then by dictionary."""
-    tests = [(name, MODEL, bound) for name, bound in MODEL_TESTS.items()]
-    for dictionary in dictionaries:
-        tests += [(name, dictionary, bound) for name, bound in DICTIONARY_TESTS.items()]
+    Bounds of L0 are rounded to six significant digits, as the runner writes them. Refused: a
+    number format without a bound.
+    """
+    if dtype not in PARITY_CEILING:
+        raise MethodRefused("instrument tests", "a known number format", found=dtype)
+    parity = PARITY_CEILING[dtype]
+    tests = [
+        InstrumentTest(
+            "hook_identity",
+            MODEL,
+            "Does writing every block's own output back leave every logit as it is?",
+            None,
+            0.0,
+        ),
+        InstrumentTest(
+            "zero_dose_identity",
+            MODEL,
+            "Does an edit of dose zero leave every logit as it is?",
+            None,
+            0.0,
+        ),
+        InstrumentTest(
+            "batch_parity",
+            MODEL,
+            "Do rows of a padded batch of several arms get the logits they get alone?",
+            None,
+            parity,
+        ),
+    ]
+    for name, declared in declared_l0.items():
+        tests += _dictionary_tests(name, declared, parity)
     return tests
+
+
+def _dictionary_tests(name: str, declared: float, parity: float) -> list[InstrumentTest]:
+    return [
+        InstrumentTest(
+            "error_term_identity",
+            name,
+            "Do reconstruction and its error together leave the logits as they are?",
+            None,
+            parity,
+        ),
+        InstrumentTest(
+            "dictionary_l0",
+            name,
+            "Is the mean number of active features a token within a factor of three of what "
+            "the dictionary declares?",
+            float(f"{declared / L0_FACTOR:.6g}"),
+            float(f"{declared * L0_FACTOR:.6g}"),
+        ),
+        InstrumentTest(
+            "dictionary_fvu",
+            name,
+            "Does the dictionary explain at least half of the variance of the residuals?",
+            None,
+            FVU_CEILING,
+        ),
+    ]

@@ -183,9 +183,8 @@ def _how(evaluation: Evaluation) -> str:
         named = ", ".join(dict.fromkeys([*outcomes, measure.grader.otherwise]))
         return f"generated text, graded by rules: {named}, or incoherent before any rule"
     if isinstance(measure, Probe):
-        return (
-            f"linear probe at the output of block {measure.layer}, built from {measure.contrast}"
-        )
+        trained = f"built from {measure.contrast}"
+        return f"linear probe at the output of block {measure.layer}, {trained}"
     return "two answers compared by log-probability in both letter orders"
 
 
@@ -278,10 +277,16 @@ def _checks(verdict: Verdict) -> Iterator[CheckRow]:
             stage=result.stage,
             tier=result.tier,
             required=result.required,
-            sentence=first_sentence(result),
+            sentence=_said(result),
             findings=tuple(wrong[:MOST_FINDINGS]),
             further=max(0, len(wrong) - MOST_FINDINGS),
         )
+
+
+def _said(result: CheckResult) -> str:
+    """What the first finding says beyond the title."""
+    sentence = first_sentence(result)
+    return "" if sentence == result.title else sentence
 
 
 def _wrong(result: CheckResult) -> list[Finding]:

@@ -86,28 +86,33 @@ def role_of(arm: str) -> str:
 def strips_of(source: Source, number: int) -> Iterator[Strip]:
     """A strip for the claim's rate, then for every manipulation check, then for incoherence."""
     axis, result = source.plan.axes[number], source.case.results.axes[number]
+    pointer = f"/results/axes/{number}/rates"
     for title, measure in _stripped(axis):
-        rates = [(i, r) for i, r in enumerate(result.rates) if r.measure == measure]
-        if not rates:
-            continue
-        pointer = f"/results/axes/{number}/rates"
-        is_claim = measure == axis.claim.measure
-        tests = f"/results/axes/{number}/controls" if is_claim else None
-        rows = [
-            *_single_rows(source, rates, pointer),
-            *_family_rows(source, result, rates, tests),
+        rates = [
+            _Placed(f"{pointer}/{place}", rate)
+            for place, rate in enumerate(result.rates)
+            if rate.measure == measure
         ]
-        singles = tuple(
-            StripRate(
-                arm=ROLE_NAMES[role_of(rate.arm)],
-                rate=source.show(f"{pointer}/{place}"),
-                low=source.show(f"{pointer}/{place}/low"),
-                high=source.show(f"{pointer}/{place}/high"),
-            )
-            for place, rate in rates
-            if role_of(rate.arm) in _SINGLE
-        )
-        yield Strip(title, measure_name(measure), strip_plot(title, rows), singles)
+        if rates:
+            rows = [*_single_rows(source, rates), *_family_rows(source, number, rates)]
+            singles = tuple(_strip_rates(source, rates))
+            yield Strip(title, measure_name(measure), strip_plot(title, rows), singles)
+
+
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    """A rate with its pointer."""
+
+    pointer: str
+    rate: Rate
+
+    @property
+    def role(self) -> str:
+        return role_of(self.rate.arm)
+
+    @property
+    def share(self) -> float:
+        return self.rate.counted / self.rate.items
 
 
 def _stripped(axis: Axis) -> Iterator[tuple[str, Measure]]:
@@ -121,40 +126,63 @@ def _stripped(axis: Axis) -> Iterator[tuple[str, Measure]]:
     )
 
 
-def _single_rows(
-    source: Source, rates: Sequence[tuple[int, Rate]], pointer: str
-) -> Iterator[StripRow]:
+def _strip_rates(source: Source, rates: Sequence[_Placed]) -> Iterator[StripRate]:
+    for placed in rates:
+        if placed.role in _SINGLE:
+            yield StripRate(
+                arm=ROLE_NAMES[placed.role],
+                rate=source.show(placed.pointer),
+                low=source.show(f"{placed.pointer}/low"),
+                high=source.show(f"{placed.pointer}/high"),
+            )
+
+
+def _single_rows(source: Source, rates: Sequence[_Placed]) -> Iterator[StripRow]:
     for role in _SINGLE:
-        for place, rate in rates:
-            if role_of(rate.arm) == role:
+        for placed in rates:
+            if placed.role == role:
                 yield StripRow(
                     role=role,
                     name=ROLE_NAMES[role],
-                    shares=(rate.counted / rate.items,),
-                    interval=(rate.low, rate.high),
-                    notes=(source.show(f"{pointer}/{place}"),),
+                    shares=(placed.share,),
+                    interval=(placed.rate.low, placed.rate.high),
+                    notes=(source.show(placed.pointer),),
                 )
 
 
-def _family_rows(
-    source: Source, result: AxisResult, rates: Sequence[tuple[int, Rate]], tests: str | None
-) -> Iterator[StripRow]:
+def _family_rows(source: Source, number: int, rates: Sequence[_Placed]) -> Iterator[StripRow]:
     for role in _FAMILIES:
-        shares = [r.counted / r.items for _, r in rates if role_of(r.arm) == role]
-        if shares:
-            notes = _family_notes(source, result, role, tests)
-            yield StripRow(role, ROLE_NAMES[role], tuple(shares), None, notes)
+        family = [placed for placed in rates if placed.role == role]
+        if family:
+            shares = tuple(placed.share for placed in family)
+            notes = _test_notes(source, number, role, rates) or _extreme(source, family, rates)
+            yield StripRow(role, ROLE_NAMES[role], shares, None, notes)
 
 
-def _family_notes(
-    source: Source, result: AxisResult, role: str, tests: str | None
+def _test_notes(
+    source: Source, number: int, role: str, rates: Sequence[_Placed]
 ) -> tuple[str | Shown, ...]:
-    if tests is None:
+    """The largest effect of the family's rank test, on the rate that the test is about."""
+    claim = source.plan.axes[number].claim
+    if rates[0].rate.measure != claim.measure:
         return ()
-    for number, test in enumerate(result.controls):
+    for place, test in enumerate(source.case.results.axes[number].controls):
         if test.family == role:
-            largest = source.show(f"{tests}/{number}/largest")
-            return ("largest change ", largest)
+            shown = source.show(f"/results/axes/{number}/controls/{place}/largest")
+            return ("largest effect ", shown)
+    return ()
+
+
+def _extreme(
+    source: Source, family: Sequence[_Placed], rates: Sequence[_Placed]
+) -> tuple[str | Shown, ...]:
+    """The control nearest to the target; of incoherent answers, the highest."""
+    if rates[0].rate.measure.outcomes == (INCOHERENT,):
+        return ("highest ", source.show(max(family, key=lambda one: one.share).pointer))
+    for target in rates:
+        if target.role == "target":
+            nearest = min(family, key=lambda one: abs(one.share - target.share))
+            return ("nearest ", source.show(nearest.pointer))
     return ()
 
 
@@ -218,7 +246,6 @@ def _bound(source: Source, number: int, asked: _Asked, place: int, reach: float)
     comparison = result.comparisons[place]
     here = f"/results/axes/{number}/comparisons/{place}"
     states = {condition.id: condition.holds for condition in result.claim.conditions}
-    direction = "rise" if asked.signed > 0 else "fall"
     return Bound(
         title=None if asked.title is None else source.planned(asked.title),
         kind=asked.kind,
@@ -228,9 +255,7 @@ def _bound(source: Source, number: int, asked: _Asked, place: int, reach: float)
         low=source.show(f"{here}/low"),
         high=source.show(f"{here}/high"),
         margin=source.planned(asked.margin),
-        asks=f"asked: a {direction} of at least"
-        if asked.wanted
-        else f"tolerated: a {direction} of at most",
+        asks="asked: at least" if asked.wanted else "tolerated: at most",
         holds=states.get(asked.condition),
         plot=interval_plot(
             f"Change of {measure_name(asked.measure)} against its margin",

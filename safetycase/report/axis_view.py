@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -12,7 +12,9 @@ from safetycase.record.results import AxisResult, Intervention, Unavailable
 from safetycase.report.axis_rates import Bound, Strip, bounds_of, measure_name, strips_of
 from safetycase.report.dose_plot import dose_plot
 from safetycase.report.source import Shown, Source
-from safetycase.report.words import CONDITION_QUESTIONS, ROLE_NAMES, in_words
+from safetycase.report.words import ROLE_NAMES, in_words, plain, question_of
+
+_ALONE = ("baseline", "target", "sham", "reconstruction", "opposite", "best_of")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,9 @@ class DoseRow:
 
     dose: Shown
     counted: Shown
+    """Items that count, of all, as a rate."""
+    count: Shown
+    """Items that count."""
     incoherent: Shown
     admissible: bool
     chosen: bool
@@ -129,6 +134,9 @@ class AxisView:
     intervention: tuple[Entry, ...]
     digest: Shown
     arms: tuple[ArmRow, ...]
+    """Arms that stand alone."""
+    families: tuple[tuple[str, tuple[ArmRow, ...]], ...]
+    """Control arms, family by family."""
     bounds: tuple[Bound, ...]
     conditions: tuple[ConditionRow, ...]
     comparisons: tuple[ComparisonRow, ...]
@@ -157,7 +165,11 @@ def axis_view(source: Source, number: int) -> AxisView:
         doses=tuple(_series(source, result, here)),
         intervention=tuple(_entries(source, f"{here}/intervention")),
         digest=source.show(f"{here}/intervention_digest"),
-        arms=tuple(_arms(source, result, here)),
+        arms=tuple(_arms(source, result, here, _ALONE)),
+        families=tuple(
+            (ROLE_NAMES[role], tuple(_arms(source, result, here, {role})))
+            for role in ("random_live", "random_direction")
+        ),
         bounds=tuple(bounds_of(source, number)),
         conditions=tuple(_conditions(source, axis, result, here)),
         comparisons=tuple(_comparisons(source, result, here)),
@@ -168,9 +180,9 @@ def _planned(axis: Axis) -> str:
     claim = axis.claim
     if claim.kind == "effect":
         verb = "raises" if claim.direction == "up" else "lowers"
-        return f"the intervention {verb} the rate of {claim.rate} by at least"
+        return f"The intervention {verb} the rate of {claim.rate} by at least"
     verb = "raise" if claim.direction == "up" else "lower"
-    return f"the intervention does not {verb} the rate of {claim.rate} by more than"
+    return f"The intervention does not {verb} the rate of {claim.rate} by more than"
 
 
 def _features(source: Source, result: AxisResult, found: str) -> Iterator[FeatureRow]:
@@ -209,9 +221,7 @@ def _dose_plot(axis: Axis, result: AxisResult) -> Markup | None:
                 f"Dose response of the target on axis {result.axis}",
                 response.points,
                 response.chosen,
-                "residual norms"
-                if axis.candidate.unit == "residual_norm_fraction"
-                else axis.candidate.unit,
+                in_words(axis.candidate.unit),
             )
     return None
 
@@ -230,6 +240,7 @@ def _series(source: Source, result: AxisResult, here: str) -> Iterator[DoseSerie
                 DoseRow(
                     dose=source.show(f"{place}/points/{i}/dose"),
                     counted=source.show(f"{place}/points/{i}"),
+                    count=source.show(f"{place}/points/{i}/counted"),
                     incoherent=source.show(f"{place}/points/{i}/incoherent"),
                     admissible=point.admissible,
                     chosen=point.dose == response.chosen,
@@ -241,20 +252,19 @@ def _series(source: Source, result: AxisResult, here: str) -> Iterator[DoseSerie
 
 def _entries(source: Source, here: str) -> Iterator[Entry]:
     for name, field in Intervention.model_fields.items():
-        sentence = " ".join((field.description or "").split())
+        sentence = plain(field.description or "")
         yield Entry(in_words(name), source.show(f"{here}/{name}"), sentence)
 
 
-def _arms(source: Source, result: AxisResult, here: str) -> Iterator[ArmRow]:
-    counts: dict[str, int] = {}
+def _arms(
+    source: Source, result: AxisResult, here: str, roles: Collection[str]
+) -> Iterator[ArmRow]:
     for number, arm in enumerate(result.arms):
-        if arm.role in {"dose", "best_of_dose"}:
+        if arm.role not in roles:
             continue
-        counts[arm.role] = counts.get(arm.role, 0) + 1
         place = f"{here}/arms/{number}"
-        family = arm.role in {"random_live", "random_direction"}
         yield ArmRow(
-            name=f"{ROLE_NAMES[arm.role]} {counts[arm.role]}" if family else ROLE_NAMES[arm.role],
+            name=arm.id.rpartition("/")[2] if len(roles) == 1 else ROLE_NAMES[arm.role],
             features=source.show_each(f"{place}/features"),
             pool_pair=source.show_each(f"{place}/pool_pair"),
             dose=source.show(f"{place}/dose"),
@@ -267,10 +277,8 @@ def _arms(source: Source, result: AxisResult, here: str) -> Iterator[ArmRow]:
 def _conditions(
     source: Source, axis: Axis, result: AxisResult, here: str
 ) -> Iterator[ConditionRow]:
-    titles = {f"keeps.{effect.id}": effect.title for effect in axis.side_effects}
-    titles |= {f"moves.{mediator.id}": mediator.title for mediator in axis.mediators}
     for number, condition in enumerate(result.claim.conditions):
-        question = CONDITION_QUESTIONS.get(condition.id, titles.get(condition.id, ""))
+        question = question_of(axis, condition.id)
         reason = source.show(f"{here}/claim/conditions/{number}/reason")
         yield ConditionRow(condition.id, question, condition.holds, reason)
 
@@ -294,4 +302,3 @@ def arm_name(arm: str) -> str:
     """An arm in words, by the role in its name; its name if that is none."""
     role = arm.partition("/")[2].partition("/")[0] or arm
     return ROLE_NAMES.get(role, arm)
-

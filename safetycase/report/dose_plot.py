@@ -10,8 +10,8 @@ from safetycase.methods import format as spell
 from safetycase.record.results import DosePoint
 from safetycase.report import svg
 
-WIDTH, _HEIGHT = 680.0, 226.0
-_LEFT, _RIGHT, _TOP, _BOTTOM = 60.0, 664.0, 34.0, 186.0
+WIDTH, _HEIGHT = 680.0, 240.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 60.0, 664.0, 48.0, 200.0
 
 
 def dose_plot(title: str, points: Sequence[DosePoint], chosen: float, unit: str) -> Markup:

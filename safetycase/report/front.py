@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from safetycase.report.source import Shown, Source
-from safetycase.report.words import HOLDS, STATES, tier_meaning
+from safetycase.report.words import HOLDS, STATES, question_of, tier_meaning
 from safetycase.verify.outcome import (
     TIERS,
     CheckResult,
@@ -33,6 +33,8 @@ class ClaimView:
     anchor: str
     title: Shown
     status: str
+    status_style: str
+    """`holds`, `unsure` where the verdict does not carry it, or `fails`."""
     recorded_status: str | None
     """What the record says, where recomputation says something else."""
     wording: Shown
@@ -42,6 +44,8 @@ class ClaimView:
     meaning: str
     ladder: tuple[tuple[str, bool], ...]
     """Every tier, least first, and whether it was reached."""
+    unmet: tuple[tuple[str, Shown], ...]
+    """Conditions that are not met: the question, and the figures."""
     next_tier: str | None
     lowered_by: tuple[Lowering, ...]
 
@@ -130,12 +134,21 @@ def claim_view(source: Source, verdict: Verdict, number: int) -> ClaimView:
         anchor=f"axis-{number}",
         title=source.planned(f"/axes/{number}/title"),
         status=HOLDS[judged.holds],
+        status_style=_status_style(verdict, judged),
         recorded_status=None if agreed else HOLDS[result.claim.holds],
         wording=source.show(f"{here}/claim/wording"),
         recomputed_wording=None if same_words else judged.wording,
         tier=judged.tier,
         meaning=tier_meaning(judged.tier),
         ladder=tuple((tier, place <= rank) for place, tier in enumerate(TIERS)),
+        unmet=tuple(
+            (
+                question_of(source.plan.axes[number], condition.id),
+                source.show(f"{here}/claim/conditions/{place}/reason"),
+            )
+            for place, condition in enumerate(result.claim.conditions)
+            if not condition.holds
+        ),
         next_tier=TIERS[rank + 1] if rank + 1 < len(TIERS) else None,
         lowered_by=tuple(_lowering(verdict, check) for check in judged.lowered_by),
     )
@@ -146,6 +159,13 @@ def _judged(verdict: Verdict, axis: str) -> ClaimVerdict:
         if claim.axis == axis:
             return claim
     return ClaimVerdict(axis, TIERS[0], None, "The verdict does not speak of this claim.", ())
+
+
+def _status_style(verdict: Verdict, judged: ClaimVerdict) -> str:
+    if not judged.holds:
+        return "fails"
+    known = judged.tier in TIERS[TIERS.index("recomputed") :]
+    return "holds" if verdict.verified and known else "unsure"
 
 
 def _lowering(verdict: Verdict, check: str) -> Lowering:

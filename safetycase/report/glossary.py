@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -19,8 +20,9 @@ from safetycase.record.results import (
     Rate,
     SelectedFeature,
 )
-from safetycase.report.words import ROLE_MEANINGS, ROLE_NAMES, TIER_MEANINGS, in_words
+from safetycase.report.words import ROLE_MEANINGS, ROLE_NAMES, TIER_MEANINGS, in_words, plain
 
+_PARTS = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _MODELS: tuple[type[Record], ...] = (
     Rate,
     Comparison,
@@ -78,11 +80,10 @@ def _chapters() -> Iterator[Chapter]:
     for model in _MODELS:
         fields = model.model_fields.items()
         yield Chapter(
-            model.__name__,
-            (model.__doc__ or "").strip().partition("\n")[0],
+            _PARTS.sub(" ", model.__name__).capitalize(),
+            plain((model.__doc__ or "").strip().partition("\n")[0]),
             "safetycase/record/results.py",
             tuple(
-                Term(in_words(name), " ".join((field.description or "").split()))
-                for name, field in fields
+                Term(in_words(name), plain(field.description or "")) for name, field in fields
             ),
         )

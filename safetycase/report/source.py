@@ -20,7 +20,7 @@ class Shown:
 
 
 class Source:
-    """Record and plan as plain values; every text on a page that has a pointer comes from here."""
+    """Record and plan as plain values, from which every text with a pointer comes."""
 
     def __init__(self, case: Case, plan: Plan) -> None:
         """Keep both as JSON values, as canonical JSON would spell them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -15,9 +16,9 @@ _LEFT, _RIGHT = 132.0, 470.0
 _NOTE = 484.0
 _ROW = 21.0
 _DOT = 2.5
-_STACK_BIN = 5.0
-_STACK_STEP = 5.4
-_STACK_HALF = 19.0
+_APART = 2 * _DOT + 0.3
+_STEP = 1.3
+_REACH = 18.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,9 @@ def _frame(scale: svg.Scale, bottom: float) -> Iterator[Markup]:
     for share, name in svg.percent_ticks((0.0, 0.25, 0.5, 0.75, 1.0)):
         x = scale(share)
         yield svg.line(x, 6, x, bottom, stroke=svg.FAINT, stroke_width=0.6)
-        yield svg.label(x, bottom + 11, name, text_anchor="middle", fill=svg.MUTED, font_size=10)
+        yield svg.label(
+            x, bottom + 11, name, text_anchor="middle", fill=svg.MUTED, font_size=10
+        )
     yield svg.line(scale(0.0), bottom, scale(1.0), bottom, stroke=svg.MUTED, stroke_width=0.8)
 
 
@@ -74,8 +77,10 @@ def _row(row: StripRow, scale: svg.Scale, y: float) -> Iterator[Markup]:
     weight = "bold" if row.role == "target" else "normal"
     yield svg.label(_LEFT - 12, y, row.name, text_anchor="end", font_weight=weight)
     if len(row.shares) > 1:
-        for share, offset in stacked(row.shares, scale):
-            yield svg.circle(scale(share), y + offset, _DOT, fill=svg.MUTED, stroke="none")
+        for x, offset in swarm([scale(share) for share in row.shares]):
+            yield svg.circle(
+                x, y + offset, _DOT, fill=svg.MUTED, stroke="white", stroke_width=0.5
+            )
     elif row.shares:
         yield from _single(row, scale, y)
     notes = (svg.figure(note) if isinstance(note, Shown) else note for note in row.notes)
@@ -99,21 +104,34 @@ def _single(row: StripRow, scale: svg.Scale, y: float) -> Iterator[Markup]:
         yield svg.circle(x, y, 3.6, fill=colour, stroke="white", stroke_width=0.8)
 
 
-def stacked(shares: Sequence[float], scale: svg.Scale) -> list[tuple[float, float]]:
-    """Shares with offsets that pile near ones up around the row's middle, tightly if many."""
-    piles: dict[int, list[float]] = {}
-    for share in sorted(shares):
-        piles.setdefault(round(scale(share) / _STACK_BIN), []).append(share)
-    placed = []
-    for pile in piles.values():
-        middle = (len(pile) - 1) / 2
-        step = min(_STACK_STEP, _STACK_HALF / middle) if middle else 0.0
-        placed += [(share, (i - middle) * step) for i, share in enumerate(pile)]
+def swarm(positions: Sequence[float]) -> list[tuple[float, float]]:
+    """Positions with offsets from the row's middle, so that dots stand apart.
+
+    Each dot takes the free place nearest to the middle. Where none is free within reach, dots
+    of that place overlap, more and more evenly: none is ever left out.
+    """
+    placed: list[tuple[float, float]] = []
+    for x in sorted(positions):
+        near = [(px, py) for px, py in placed if abs(px - x) < _APART]
+        placed.append((x, max(_places(), key=lambda y: (_room(x, y, near), -abs(y)))))
     return placed
+
+
+def _places() -> Iterator[float]:
+    yield 0.0
+    for number in range(1, int(_REACH / _STEP) + 1):
+        yield number * _STEP
+        yield -number * _STEP
+
+
+def _room(x: float, y: float, near: Sequence[tuple[float, float]]) -> float:
+    """Distance to the nearest dot, where any that is enough is as good as any other."""
+    distances = (math.hypot(px - x, py - y) for px, py in near)
+    return min(_APART, min(distances, default=_APART))
 
 
 def _height(row: StripRow, scale: svg.Scale) -> float:
     if len(row.shares) <= 1:
         return _ROW
-    reach = max(abs(offset) for _, offset in stacked(row.shares, scale))
+    reach = max(abs(offset) for _, offset in swarm([scale(share) for share in row.shares]))
     return max(_ROW, 2 * (reach + _DOT) + 8)

@@ -65,8 +65,7 @@ def label(x: float, y: float, content: str | Markup, **attributes: str | float) 
 
 def figure(shown: Shown) -> Markup:
     """A figure of the record inside a text."""
-    pointer = escape(shown.pointer)
-    return Markup('<tspan {}="{}">{}</tspan>').format(Markup(POINTER), pointer, shown.text)
+    return element("tspan", shown.text, **{POINTER: shown.pointer})
 
 
 def line(x1: float, y1: float, x2: float, y2: float, **attributes: str | float) -> Markup:

@@ -28,7 +28,7 @@ class ReportView:
     alpha: Shown
     appendix: Appendix
     glossary: tuple[Chapter, ...]
-    archive_sha256: str
+    archive_sha256: str | None
 
 
 def build_view(case: Case, plan: Plan, verdict: Verdict, case_id: str) -> ReportView:
@@ -43,7 +43,9 @@ def build_view(case: Case, plan: Plan, verdict: Verdict, case_id: str) -> Report
     stated = [result.axis for result in case.results.axes]
     if planned != stated:
         found = ", ".join(stated) or "no axis"
-        raise UsageError("report", f"results for the plan's axes {', '.join(planned)}", found=found)
+        raise UsageError(
+            "report", f"results for the plan's axes {', '.join(planned)}", found=found
+        )
     source = Source(case, plan)
     return ReportView(
         version=__version__,

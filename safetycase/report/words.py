@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from safetycase.record.planned_axis import Axis
 from safetycase.verify.outcome import Outcome
 
 TIER_MEANINGS: Mapping[str, str] = {
@@ -15,8 +16,8 @@ TIER_MEANINGS: Mapping[str, str] = {
 }
 
 STATES: Mapping[int, tuple[str, str]] = {
-    0: ("VERIFIED", "Every check that the policy requires passed, and no check failed."),
-    1: ("NOT VERIFIED", "Do not rely on this case: what it says and what it carries differ."),
+    0: ("VERIFIED", "The file is what it says it is; whether its claims hold stands below."),
+    1: ("NOT VERIFIED", "A check failed: do not rely on this case for anything below."),
     3: ("UNDECIDED", "Nothing was found to be wrong, but not all that is required is known."),
     4: ("NOT JUDGED", "The verifier itself failed; this says nothing about the case."),
 }
@@ -80,12 +81,24 @@ CONDITION_QUESTIONS: Mapping[str, str] = {
     "shipped": "Does the release carry this intervention?",
 }
 
-FIELD_NAMES: Mapping[str, str] = {"p": "p", "nll": "NLL", "l0": "L0", "auroc": "AUROC"}
+FIELD_NAMES: Mapping[str, str] = {"fvu": "FVU", "nll": "NLL", "l0": "L0", "auroc": "AUROC"}
 
 
 def in_words(name: str) -> str:
     """A field's or rule's name as words: `held_out_auroc` is `held out AUROC`."""
     return " ".join(FIELD_NAMES.get(part, part) for part in name.split("_"))
+
+
+def plain(sentence: str) -> str:
+    """A field's sentence on one line, without the marks that its writer needed."""
+    return " ".join(sentence.split()).replace("`", "").replace("*", "")
+
+
+def question_of(axis: Axis, condition: str) -> str:
+    """The question that a condition answers, with the plan's words for those it names."""
+    titles = {f"keeps.{effect.id}": effect.title for effect in axis.side_effects}
+    titles |= {f"moves.{mediator.id}": mediator.title for mediator in axis.mediators}
+    return CONDITION_QUESTIONS.get(condition) or titles.get(condition, condition)
 
 
 def tier_meaning(tier: str) -> str:

@@ -1,1 +1,4 @@
-"""Makes a case: binds, measures, identifies, intervenes, measures again. The only home of torch."""
+"""Makes a case: binds, measures, identifies, intervenes, measures again.
+
+The only place that knows torch.
+"""

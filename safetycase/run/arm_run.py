@@ -1,4 +1,4 @@
-"""One batch of items × arms through the model: prompts once, then token by token.
+"""One batch of items by arms through the model: prompts once, then token by token.
 
 Knows batches, masks and the cache; what is edited is told by `edit`, what is done with the
 logits by the ways of measuring.
@@ -24,7 +24,7 @@ class _Reached(Exception):  # noqa: N818  # a signal, not an error
 
 
 class ArmRun:
-    """Rows are items × arms, item by item; all arms of an item share its prompt's lower blocks."""
+    """Rows are items by arms, item by item; all arms of an item share its lower blocks."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class ArmRun:
         return _spread_unedited(logits, edits)
 
     def step(self, tokens: torch.Tensor, unfinished: torch.Tensor) -> torch.Tensor:
-        """Logits [rows, vocabulary] after one more token a row; finished rows are not edited."""
+        """Logits [rows, vocabulary] after one more token; only `unfinished` rows are edited."""
         self._real = torch.cat([self._real, torch.ones_like(self._real[:, :1])], 1)
         with self._edits.forward(unfinished[:, None], spread=False):
             output = self._model.network(
@@ -71,7 +71,7 @@ class ArmRun:
                 logits_to_keep=1,
             )
         self._next = self._next + 1
-        return output.logits[:, -1].float()
+        return _last(output.logits)
 
     def keep(self, rows: torch.Tensor) -> None:
         """From here on the batch holds only these of its present rows."""
@@ -88,10 +88,17 @@ class ArmRun:
         stop = edits.last is None or layer >= edits.last
         editable = self._batch.editable.repeat_interleave(edits.arms, 0)
         caught: list[torch.Tensor] = []
-        with reading(self._model, {layer: caught}, stop_after=layer if stop else None):
-            with edits.forward(editable, spread=True):
-                run_until_read(self._model, self._batch)
+        with (
+            reading(self._model, {layer: caught}, stop_after=layer if stop else None),
+            edits.forward(editable, spread=True),
+        ):
+            run_until_read(self._model, self._batch)
         return _spread_unedited(caught[0][:, -1].float(), edits)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the batch is."""
+        return self._batch.ids.device
 
     def realised(self) -> list[Realised]:
         """What was done to every row."""
@@ -114,7 +121,11 @@ def _logits(model: LoadedModel, batch: PaddedBatch, cache: DynamicCache | None) 
         use_cache=cache is not None,
         logits_to_keep=1,
     )
-    return output.logits[:, -1].float()
+    return _last(output.logits)
+
+
+def _last(logits: torch.Tensor) -> torch.Tensor:
+    return logits[:, -1].float()
 
 
 @contextmanager

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+import msgspec
 import numpy as np
 
 from safetycase import canonical
@@ -11,7 +12,6 @@ from safetycase.bundle.tensors import write_tensors
 from safetycase.methods.argument import argument, limitations
 from safetycase.methods.derive import derive_results, target_digest
 from safetycase.record.case import (
-    CASE_SCHEMA,
     Case,
     Deviation,
     Safeguard,
@@ -58,7 +58,7 @@ def members_of(
     }
     results = derive_results(plan, frozen.digest, evidence, safeguards)
     case = Case(
-        schema_=CASE_SCHEMA,
+        schema_="https://safetycase.dev/case/v1alpha",
         id=plan.id,
         title=plan.title,
         plan_digest=frozen.digest,
@@ -117,7 +117,7 @@ def _tables(plan: Plan, notes: Notebook) -> tuple[dict[str, bytes], tuple[TableR
             ("probes", "probe"),
         )
     }
-    rows = {
+    rows: dict[str, Sequence[msgspec.Struct]] = {
         "items": list(notes.items.rows),
         **answers,
         "label_words": notes.label_words,

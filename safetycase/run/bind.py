@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from safetycase.digest import manifest_digest, tensor_root
 from safetycase.record.case import DictionaryRecord
 from safetycase.run.dictionaries.gemma_scope import (
@@ -12,7 +14,7 @@ from safetycase.run.dictionaries.gemma_scope import (
     load_dictionary,
     require_fit,
 )
-from safetycase.run.environment import default_batch_rows, environment
+from safetycase.run.environment import default_batch_rows, default_threads, environment
 from safetycase.run.freeze import FrozenPlan
 from safetycase.run.gguf_model import converted
 from safetycase.run.measure import Bench
@@ -40,7 +42,7 @@ class Bound:
 
 def bind(frozen: FrozenPlan, cache: Path, options: RunOptions) -> Bound:
     """Model and dictionaries in memory, of the digests that the plan names."""
-    make_deterministic(options.threads)
+    make_deterministic()
     plan = frozen.plan
     folder = frozen.model.folder
     if plan.model.format == "gguf":
@@ -50,6 +52,9 @@ def bind(frozen: FrozenPlan, cache: Path, options: RunOptions) -> Bound:
     model = load_model(
         folder, dtype=plan.model.dtype, attention=options.attention, device=options.device
     )
+    threads = options.threads or default_threads(model.parameters)
+    if threads is not None:
+        torch.set_num_threads(threads)
     dictionaries = _dictionaries(frozen, model)
     rows = options.batch_rows or default_batch_rows(model.parameters)
     return Bound(Bench(plan, model, dictionaries, environment(model, batch_rows=rows)), root)

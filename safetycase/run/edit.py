@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import nn
 from transformers import DynamicCache
+from transformers.cache_utils import DynamicLayer
 
 from safetycase.errors import RunFailed
 from safetycase.run.dictionaries.gemma_scope import Dictionary
@@ -62,7 +63,7 @@ class _Site:
 
 
 class RowEdits:
-    """The hooks of a batch of items × arms, and the account of what they did."""
+    """The hooks of a batch of items by arms, and the account of what they did."""
 
     def __init__(
         self,
@@ -133,7 +134,7 @@ class RowEdits:
         """Keys and values of the blocks that saw items only are repeated for every arm."""
         if self.first is not None:
             for layer in cache.layers[: self._above]:
-                layer.batch_repeat_interleave(self.arms)
+                cast("DynamicLayer", layer).batch_repeat_interleave(self.arms)
 
     def keep(self, rows: torch.Tensor) -> None:
         """From here on the batch holds only these of its present rows."""

@@ -18,10 +18,19 @@ _SMALL, _MEDIUM = 20_000_000, 1_000_000_000
 
 
 def default_batch_rows(parameters: int) -> int:
-    """Rows of a batch for a model of that many weights; never measured, so never machine-bound."""
+    """Rows of a batch for a model of that many weights: never by the machine."""
     if parameters < _SMALL:
         return 1024
     return 64 if parameters < _MEDIUM else 16
+
+
+def default_threads(parameters: int) -> int | None:
+    """Threads for a model of that many weights; none leaves it to torch.
+
+    A small model spends longer on waiting for a second thread than on adding, and one thread
+    gives the same numbers on machines with more or fewer cores.
+    """
+    return 1 if parameters < _SMALL else None
 
 
 def environment(model: LoadedModel, *, batch_rows: int) -> Environment:

@@ -1,4 +1,4 @@
-"""Text under every arm: items × arms in one batch, prompts cached, edited from the first token."""
+"""Text under every arm: items by arms in one batch, edited from the first prompt token on."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def generate(
 def _note(
     drawn: list[list[int]], rows: np.ndarray, tokens: torch.Tensor, stops: frozenset[int]
 ) -> np.ndarray:
-    """Append the new tokens to the rows that have not ended; which of them go on, bool [rows]."""
+    """Append new tokens to the rows that have not ended; which of them go on, bool [rows]."""
     unfinished = np.zeros(rows.size, dtype=bool)
     for place, (row, token) in enumerate(zip(rows, tokens.tolist(), strict=True)):
         said = drawn[row]

@@ -68,5 +68,5 @@ def _convert(gguf: Path, draft: Path) -> None:
         del config.quantization_config
     plain = type(loaded)(config)
     plain.load_state_dict(loaded.state_dict())
-    plain.to(torch.float32).save_pretrained(draft)
+    plain.save_pretrained(draft)
     tokenizer.save_pretrained(draft)

@@ -1,6 +1,6 @@
 """Cells of the plan become units of work, and results of units become rows.
 
-A unit is fixed items × fixed arms with the baseline among them, so that arm and baseline met
+A unit is fixed items by fixed arms with the baseline among them, so that arm and baseline met
 the same batch. Rows are graded when they are read, never when they are measured.
 """
 

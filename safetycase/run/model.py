@@ -56,18 +56,16 @@ class LoadedModel:
         return self.blocks[layer]
 
 
-def make_deterministic(threads: int | None) -> None:
-    """From here on equal inputs give equal numbers, on this machine with these threads."""
+def make_deterministic() -> None:
+    """From here on equal inputs give equal numbers, on this machine with as many threads."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    torch.use_deterministic_algorithms(True)
+    torch.use_deterministic_algorithms(mode=True)
     torch.backends.cudnn.benchmark = False
     torch.backends.cuda.matmul.allow_tf32 = False
-    torch.set_grad_enabled(False)
-    if threads is not None:
-        torch.set_num_threads(threads)
-    transformers.utils.logging.set_verbosity_error()
-    transformers.utils.logging.disable_progress_bar()
+    torch.set_grad_enabled(mode=False)
+    transformers.utils.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 def load_model(
@@ -91,12 +89,15 @@ def load_model(
         raise RunFailed(where, "a model that transformers can load", found=str(error)) from None
     if not isinstance(tokenizer, FastTokenizer) or not tokenizer.is_fast:
         raise RunFailed(where, "a fast tokenizer, which tells offsets of tokens")
-    return wrap(network.to(device), tokenizer)
+    return wrap(network, tokenizer, device=device)
 
 
-def wrap(network: PreTrainedModel, tokenizer: FastTokenizer) -> LoadedModel:
+def wrap(
+    network: PreTrainedModel, tokenizer: FastTokenizer, *, device: str = "cpu"
+) -> LoadedModel:
     """A network and its tokenizer as the runner uses them."""
-    network.eval()
+    nn.Module.to(network, torch.device(device))
+    network.train(mode=False)
     blocks_path, blocks = _find_blocks(network)
     config = network.config.get_text_config()
     return LoadedModel(

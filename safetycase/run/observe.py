@@ -1,4 +1,4 @@
-"""What the dictionary sees in unedited prompts: pooled over prompts, at drawn positions, by word.
+"""What the dictionary sees in unedited prompts: pooled, at drawn positions, and by word.
 
 BOS and padding are never read: dictionaries are not trained on them.
 """
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from safetycase.errors import RunFailed
 from safetycase.methods.label import words
 from safetycase.methods.stream import Stream
 from safetycase.run.arm_run import reading, run_until_read
@@ -62,7 +63,7 @@ def pooled_activations(
     layer = dictionary.config.layer
     for number, residual in residuals(model, prompts, layer, batch_rows=batch_rows):
         size = max(1, ENCODED_AT_ONCE // dictionary.config.width)
-        parts = [dictionary.encode(part).amax(0) for part in residual.split(size)]
+        parts = [dictionary.encode(part).amax(0) for part in torch.split(residual, size)]
         rows[number] = torch.stack(parts).amax(0).cpu().numpy()
     columns = [np.flatnonzero(row).astype(np.int32) for row in rows]
     bounds = np.concatenate([[0], np.cumsum([c.size for c in columns])]).astype(np.int64)
@@ -83,12 +84,11 @@ def activation_pool(
 ) -> np.ndarray:
     """Residuals float32 [size, d_model] at drawn (prompt, position ≥ 1), in the order drawn.
 
-    Each draw takes `below(prompts)`, then `1 + below(tokens - 1)`; it may repeat.
+    Each draw takes `below(prompts)`, then `1 + below(tokens - 1)`, and is taken again while
+    the tokens up to there have been drawn before: equal activations have no difference, and a
+    difference of two is a control's direction. Refused if there are too few.
     """
-    drawn = []
-    for _ in range(size):
-        number = stream.below(len(prompts))
-        drawn.append((number, stream.below(len(prompts[number]) - 1)))
+    drawn = _draw_places(prompts, size, stream)
     wanted: dict[int, list[int]] = {}
     for place, (number, _) in enumerate(drawn):
         wanted.setdefault(number, []).append(place)
@@ -97,6 +97,19 @@ def activation_pool(
         for place in wanted.get(number, []):
             pool[place] = residual[drawn[place][1]].cpu().numpy()
     return pool
+
+
+def _draw_places(prompts: Sequence[Prompt], size: int, stream: Stream) -> list[tuple[int, int]]:
+    """Distinct (prompt, position - 1), no two behind the same tokens."""
+    openings = {p.ids[: end + 1] for p in prompts for end in range(1, len(p))}
+    if len(openings) < size:
+        raise RunFailed("activation pool", f"{size} distinct places", found=f"{len(openings)}")
+    drawn: dict[tuple[int, ...], tuple[int, int]] = {}
+    while len(drawn) < size:
+        number = stream.below(len(prompts))
+        place = stream.below(len(prompts[number]) - 1)
+        drawn.setdefault(prompts[number].ids[: place + 2], (number, place))
+    return list(drawn.values())
 
 
 def word_activations(

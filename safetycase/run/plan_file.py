@@ -27,7 +27,7 @@ Place = Sequence[str | int]
 class _Loader(yaml.SafeLoader):
     """The JSON subset of YAML 1.2: no dates, no `yes`, no duplicate keys, no merging."""
 
-    yaml_implicit_resolvers: typing.ClassVar[dict[str, list[tuple[str, re.Pattern[str]]]]] = {}
+    yaml_implicit_resolvers = {}  # noqa: RUF012  # the base class declares it
 
     @override
     def construct_mapping(
@@ -70,7 +70,7 @@ def read_yaml(text: str, *, where: str) -> dict[str, JsonValue]:
         place = f"{where} {error.where}"
         raise MalformedInput(place, error.expected, found=error.found) from None
     finally:
-        loader.dispose()  # type: ignore[no-untyped-call]
+        loader.dispose()
     if not isinstance(value, dict):
         raise MalformedInput(where, "a mapping", found=type(value).__name__)
     canonical.write(value, where=where)
@@ -82,11 +82,15 @@ def _on_one_line(error: yaml.YAMLError) -> str:
 
 
 def as_plan(value: dict[str, JsonValue], *, where: str) -> Plan:
-    """The plan that a document states; the first fault is told with its place and remedy."""
+    """The plan that a document states; its first fault is told with its place and remedy.
+
+    Unknown keys go first: a misspelt key is also a missing one.
+    """
     try:
         return Plan.model_validate_json(canonical.write(value, where=where))
     except ValidationError as error:
-        raise _told(error.errors()[0], value, where) from None
+        faults = sorted(error.errors(), key=lambda fault: fault["type"] != "extra_forbidden")
+        raise _told(faults[0], value, where) from None
 
 
 def _told(fault: ErrorDetails, value: JsonValue, where: str) -> PlanRefused:
@@ -106,7 +110,7 @@ def _told(fault: ErrorDetails, value: JsonValue, where: str) -> PlanRefused:
 
 def _shown(value: object) -> str:
     text = repr(value)
-    return text if len(text) <= 80 else f"{text[:80]}…"  # noqa: PLR2004  # one line of a terminal
+    return text if len(text) <= 80 else f"{text[:80]}…"
 
 
 def _in_document(place: Place, value: JsonValue) -> Iterator[str | int]:

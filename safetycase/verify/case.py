@@ -32,16 +32,9 @@ from safetycase.tables.rows import TABLES, path_of
 from safetycase.verify.derived import Derived, DerivedAxis
 from safetycase.verify.once import once
 from safetycase.verify.policy import Policy
+from safetycase.verify.tensors import TensorFault, tensor_faults
 
 Model = TypeVar("Model", bound=BaseModel)
-
-TENSOR_FILES = ("pooled", "activations", "dictionary", "directions", "probes")
-"""Files of tensors that a case may hold, without `evidence/` and their ending."""
-
-
-def tensor_path(stem: str) -> str:
-    """Name in the case of a file of tensors."""
-    return f"evidence/{stem}.safetensors"
 
 
 class OpenedCase:
@@ -98,7 +91,7 @@ class OpenedCase:
     @once
     def record(self) -> Case:
         """case.json as the record's model."""
-        return self._model(Case, self.record_json, layout.RECORD_NAME)
+        return self._model(Case, layout.RECORD_NAME, self.record_json)
 
     @once
     def plan_json(self) -> canonical.JsonValue:
@@ -109,21 +102,24 @@ class OpenedCase:
     @once
     def plan(self) -> Plan:
         """plan.json as the plan's model."""
-        return self._model(Plan, self.plan_json, layout.PLAN_NAME)
+        return self._model(Plan, layout.PLAN_NAME, self.plan_json)
 
     @once
     def plan_digest(self) -> str:
         """SHA-256 of plan.json, from which all draws and splits derive."""
         return sha256_hex(self.container.read(layout.PLAN_NAME))
 
-    def _model(self, model: type[Model], value: canonical.JsonValue, where: str) -> Model:
+    def _model(self, model: type[Model], name: str, _strict: canonical.JsonValue) -> Model:
+        """Bytes that strict JSON has accepted, as a model; so they have one reading only."""
         try:
-            return model.model_validate_json(canonical.write(value))
+            return model.model_validate_json(self.container.read(name))
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             place = "".join(f"/{step}" for step in first["loc"])
             found = f"{first['msg']} ({error.error_count()} in all)"
-            raise SchemaViolation(f"{where}#{place}", "the record's schema", found=found) from None
+            raise SchemaViolation(
+                f"{name}#{place}", "the record's schema", found=found
+            ) from None
 
     def stated(self, pointer: str) -> object:
         """The value of case.json at a JSON pointer; refused where it states nothing."""
@@ -183,6 +179,26 @@ class OpenedCase:
         return merged
 
     @once
+    def tensor_faults(self) -> list[TensorFault]:
+        """Where the tensors are not those that the plan asks for."""
+        return tensor_faults(self.plan, self._model_widths(), self.tensor_files)
+
+    @once
+    def sound_tensors(self) -> dict[str, Array]:
+        """The arrays of planned name, type and shape; methods never meet any others."""
+        try:
+            bad = {fault.tensor for fault in self.tensor_faults}
+            return {n: a for n, a in self.tensors.items() if n not in bad}
+        except SafetyCaseError:
+            return {}
+
+    def _model_widths(self) -> dict[str, int]:
+        try:
+            return {entry.id: entry.model_width for entry in self.record.dictionaries}
+        except SafetyCaseError:
+            return {}
+
+    @once
     def evidence(self) -> Evidence:
         """Tables and tensors as published."""
         return Evidence(
@@ -192,14 +208,16 @@ class OpenedCase:
             ),
             label_words=self.rows("label_words"),
             label_checks=self.rows("label_checks"),
-            tensors=self.tensors,
+            tensors=self.sound_tensors,
         )
 
     @once
     def derived(self) -> Derived:
         """What follows from plan and evidence; of the record, only who is shipped is read."""
-        shipped = frozenset(guard.axis for guard in self.record.subject.safeguards)
-        return Derived(self.plan, self.plan_digest, self.evidence, shipped)
+        return Derived(self.plan, self.plan_digest, self.evidence, self._shipped)
+
+    def _shipped(self) -> frozenset[str]:
+        return frozenset(guard.axis for guard in self.record.subject.safeguards)
 
     def axis(self, name: str) -> DerivedAxis:
         """What follows for one axis."""

@@ -44,7 +44,7 @@ def differences(
     """
     if isinstance(stated, Mapping) and isinstance(derived, Mapping):
         yield from _object_differences(where, stated, derived, skip)
-    elif _is_list(stated) and _is_list(derived):
+    elif isinstance(stated, (list, tuple)) and isinstance(derived, (list, tuple)):
         yield from _list_differences(where, stated, derived, skip)
     elif not _same_leaf(stated, derived):
         yield Difference(where, shown(derived), shown(stated))
@@ -76,10 +76,6 @@ def _list_differences(
         return
     for number, (left, right) in enumerate(zip(stated, derived, strict=True)):
         yield from differences(f"{where}/{number}", left, right, skip=skip)
-
-
-def _is_list(value: object) -> bool:
-    return isinstance(value, (list, tuple))
 
 
 def _is_number(value: object) -> bool:

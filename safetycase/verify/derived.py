@@ -7,7 +7,7 @@ check that answers for it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -61,8 +61,8 @@ class Derived:
     plan_digest: str
     stated: Evidence
     """Tables and tensors as published."""
-    shipped_axes: frozenset[str]
-    """Axes whose intervention the release configuration names."""
+    read_shipped: Callable[[], frozenset[str]]
+    """Reads which axes the release configuration names; asked only when claims are judged."""
     kept: dict[str, Any] = field(default_factory=dict)
 
     @once
@@ -71,16 +71,20 @@ class Derived:
         return Items(resplit(self.plan, self.plan_digest, self.stated.items.rows))
 
     @once
-    def evidence(self) -> Evidence:
-        """Evidence with splits, grades and label predictions derived again."""
-        placed = Evidence(
+    def ungraded(self) -> Evidence:
+        """Evidence with splits and label predictions derived again, grades as published."""
+        return Evidence(
             items=self.items,
             answers=self.stated.answers,
             label_words=self.stated.label_words,
             label_checks=self.label_checks,
             tensors=self.stated.tensors,
         )
-        return regrade(self.plan, placed)
+
+    @once
+    def evidence(self) -> Evidence:
+        """Evidence with splits, label predictions and grades derived again."""
+        return regrade(self.plan, self.ungraded)
 
     @once
     def label_checks(self) -> list[LabelCheckRow]:
@@ -253,7 +257,7 @@ class DerivedAxis:
             rates=self.rates,
             comparisons=self.comparisons,
             controls=self.controls,
-            shipped=self.axis.id in self.whole.shipped_axes,
+            shipped=self.axis.id in self.whole.read_shipped(),
         )
 
     @once

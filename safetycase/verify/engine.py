@@ -28,13 +28,13 @@ from safetycase.errors import NotVerified, SafetyCaseError, UsageError
 from safetycase.verify.case import OpenedCase, lacks
 from safetycase.verify.check import STAGES, Check, Examined, Fault, NotApplicable, guarded
 from safetycase.verify.checks import all_checks
-from safetycase.verify.judgement import judge, required_checks
+from safetycase.verify.judgement import LAST_STOPPING_STAGE, judge, required_checks
 from safetycase.verify.outcome import CheckResult, Finding, Outcome, Verdict
 from safetycase.verify.policy import Policy
 
-LAST_STOPPING_STAGE = 3
 FINDINGS_SHOWN = 20
 """Findings of one check that are kept; the rest are counted."""
+
 
 def verify(
     source: Path | bytes, policy: Policy, *, at: str, renderings: bool = True
@@ -71,7 +71,7 @@ def _examined(
         checks = [c for c in all_checks().values() if c.stage == stage]
         if stage == len(STAGES) - 1 and not renderings:
             checks = []
-        here = [_result(check, case, check.id in required, stopped_by) for check in checks]
+        here = [_result(check, case, required, stopped_by) for check in checks]
         results += here
         if stage <= LAST_STOPPING_STAGE and stopped_by is None:
             stopped_by = _cause(here, stage)
@@ -84,7 +84,10 @@ def _cause(results: list[CheckResult], stage: int) -> str | None:
 
 
 def _result(
-    check: Check, case: OpenedCase, required: bool, stopped_by: str | None  # noqa: FBT001
+    check: Check,
+    case: OpenedCase,
+    required: frozenset[str],
+    stopped_by: str | None,
 ) -> CheckResult:
     outcome, findings = _outcome(check, case, stopped_by)
     return CheckResult(
@@ -93,7 +96,7 @@ def _result(
         stage=check.stage,
         tier=check.tier,
         outcome=outcome,
-        required=required,
+        required=check.id in required,
         findings=findings,
     )
 
@@ -103,12 +106,19 @@ def _outcome(
 ) -> tuple[Outcome, tuple[Finding, ...]]:
     if stopped_by is not None:
         text = f"Not asked: {stopped_by}."
-        return _single(check, Outcome.UNKNOWN, "case", "earlier stages passed", stopped_by, text)
+        return _single(
+            check, Outcome.UNKNOWN, "case", "earlier stages passed", stopped_by, text
+        )
     refusal = lacks(case, check.needs)
     if refusal is not None:
         text = f"The case lacks what this check needs: {refusal}"
         return _single(
-            check, Outcome.UNKNOWN, refusal.where, refusal.expected, refusal.found or "none", text
+            check,
+            Outcome.UNKNOWN,
+            refusal.where,
+            refusal.expected,
+            refusal.found or "none",
+            text,
         )
     try:
         return _run(check, case)

@@ -18,6 +18,9 @@ from safetycase.verify.outcome import (
 )
 from safetycase.verify.policy import Policy
 
+LAST_STOPPING_STAGE = 3
+"""A failure up to here stops the rest: what cannot be trusted to be the case is not derived."""
+
 VERIFIED, NOT_VERIFIED, USAGE, UNDECIDED, VERIFIER_FAILED = range(5)
 """Exit codes."""
 
@@ -51,13 +54,13 @@ def claim_tier(results: Sequence[CheckResult], axis: str) -> tuple[str, tuple[st
     """The tier of an axis's claim, and the checks that keep it from the next one.
 
     The minimum over all checks: a check that does not pass for this axis, or for the case as
-    a whole, keeps the claim below its tier. Questions of the policy lower nothing themselves.
+    a whole, keeps the claim below its tier. What a policy leaves unasked lowers nothing.
     """
     known = all_checks()
     lowered = {
         result.check: known[result.check].tier
         for result in results
-        if not known[result.check].asks_policy and _lowers(known[result.check], result, axis)
+        if _lowers(known[result.check], result, axis)
     }
     reached = TIERS[0]
     for tier in TIERS[1:]:
@@ -68,7 +71,8 @@ def claim_tier(results: Sequence[CheckResult], axis: str) -> tuple[str, tuple[st
 
 
 def _lowers(check: Check, result: CheckResult, axis: str) -> bool:
-    if supports(check, result.outcome):
+    unasked = check.asks_policy and result.outcome not in _BAD
+    if unasked or supports(check, result.outcome):
         return False
     about = [finding.axis for finding in result.findings]
     return None in about or axis in about
@@ -85,12 +89,12 @@ def claim_verdicts(
     return tuple(_claim_verdict(case, results, name) for name in names)
 
 
-def _claim_verdict(
-    case: OpenedCase, results: Sequence[CheckResult], name: str
-) -> ClaimVerdict:
+def _claim_verdict(case: OpenedCase, results: Sequence[CheckResult], name: str) -> ClaimVerdict:
     tier, lowered_by = claim_tier(results, name)
-    if TIERS.index(tier) < TIERS.index("intact"):
-        return ClaimVerdict(name, tier, None, "Not derived: the case is not intact.", lowered_by)
+    if any(r.stage <= LAST_STOPPING_STAGE and r.outcome in _BAD for r in results):
+        return ClaimVerdict(
+            name, tier, None, "Not derived: the case is not intact.", lowered_by
+        )
     try:
         claim = case.derived.claims[name]
     except SafetyCaseError as refusal:

@@ -37,7 +37,7 @@ class once(Generic[Owner, Value]):  # noqa: N801 — used as a decorator, like p
                 kept[self._name] = (self._make(owner), None)
             except SafetyCaseError as refusal:
                 kept[self._name] = (None, refusal)
-        value, refusal = kept[self._name]
-        if refusal is not None:
-            raise refusal
+        value, earlier = kept[self._name]
+        if earlier is not None:
+            raise earlier
         return value

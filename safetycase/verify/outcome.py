@@ -32,8 +32,7 @@ WHAT_CANNOT_BE_KNOWN = (
     "That activations, residuals and log-probabilities are real, and not made to fit.",
     "That no other runs, plans or items exist that were left out.",
     "That the tested configuration is what users reach: system prompt, filters, quantisation.",
-    "That the holder of a key is the person or organisation it is named after; only the "
-    "policy's pinning says so.",
+    "That the holder of a key is whom it is named after: only the policy's pinning says so.",
 )
 """Printed on every verdict."""
 

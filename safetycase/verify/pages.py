@@ -10,15 +10,18 @@ from safetycase.verify.checks import FAMILIES, all_checks
 Attacks = Mapping[str, Sequence[str]]
 """Names of attacks of the kit, by the id of a check that refuses them."""
 
+_INTRODUCTION = (
+    "{checks} checks in {families} families. A claim reaches a tier only if every check of "
+    "that tier and of those below passes. This page is made from the checks themselves."
+)
+
 
 def checks_markdown(attacks: Attacks) -> str:
     """docs/checks.md: every check with what it proves and what it cannot prove."""
     lines = [
         "# Checks",
         "",
-        f"{len(all_checks())} checks in {len(FAMILIES)} families. A claim reaches a tier only "
-        "if every check of that tier and of those below passes. This page is made from the "
-        "checks themselves.",
+        _INTRODUCTION.format(checks=len(all_checks()), families=len(FAMILIES)),
         "",
     ]
     for family in FAMILIES:

@@ -77,9 +77,7 @@ class Policy(Record):
 
     def trust(self) -> TrustedSigners:
         """The signers with their keys; unsound or shared keys are refused."""
-        entries = [
-            signer.model_dump(mode="json", exclude_none=True) for signer in self.signers
-        ]
+        entries = [signer.model_dump(mode="json", exclude_none=True) for signer in self.signers]
         listed = canonical.read(canonical.write(entries), where=f"policy {self.name}")
         return read_signers(listed, where=f"policy {self.name}#/signers")
 

@@ -92,8 +92,8 @@ def wording_is_computed(case: OpenedCase, number: int, axis: Axis) -> Run:
     stage=9,
     tier="recomputed",
     needs=("record", "plan", "rows", "tensors"),
-    proves="The release tier is the one that the plan's first applicable rule gives, with rates "
-    "taken at their upper bounds.",
+    proves="The release tier is the one that the plan's first applicable rule gives, with "
+    "rates taken at their upper bounds.",
     cannot_prove="That the rules are wise.",
     references=("design 4", "question 28 (threshold before results)"),
     owns=("case.json#/results/decision",),
@@ -126,7 +126,7 @@ def argument_is_computed(case: OpenedCase) -> Run:
     stage=9,
     tier="recomputed",
     needs=("record", "plan"),
-    proves="The case says of itself what no case of this kind, and none of this plan, can show.",
+    proves="The case says of itself what no case of its kind and of its plan can show.",
     cannot_prove="That it says everything that it does not show.",
     references=("design 6", "question 31 (negative results)"),
     owns=("case.json#/limitations",),
@@ -144,7 +144,7 @@ def limitations_are_stated(case: OpenedCase) -> Run:
     7,
     stage=9,
     tier="asserted",
-    needs=("plan", "rows", "tensors"),
+    needs=("record", "plan", "rows", "tensors"),
     proves="The claims that the policy asks for hold, by recomputation.",
     cannot_prove=_CANNOT,
     references=("design 2", "question 28 (decision)"),
@@ -164,5 +164,7 @@ def required_claims_hold(case: OpenedCase) -> Run:
         elif not claim.holds:
             failed = ", ".join(c.id for c in claim.conditions if not c.holds)
             where = f"claim of {name}"
-            yield Fault(where, "a claim that holds", f"failed: {failed}", claim.wording, axis=name)
+            yield Fault(
+                where, "a claim that holds", f"failed: {failed}", claim.wording, axis=name
+            )
     return len(names)

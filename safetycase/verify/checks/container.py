@@ -12,9 +12,9 @@ FAMILY = Family("CON", "Container", "The file must have one reading, within fixe
     1,
     stage=0,
     tier="intact",
-    proves="The file is a zip of the one shape that all readers read alike; its names are those "
-    "that a case may hold; sizes, counts and compression ratios are within limits; the data of "
-    "every member have the declared size and CRC.",
+    proves="The file is a zip of the one shape that all readers read alike; its names are "
+    "those that a case may hold; sizes, counts and compression ratios are within "
+    "limits; the data of every member have the declared size and CRC.",
     cannot_prove="Anything about what the members say.",
     references=("design 3", "PKWARE APPNOTE 6.3.10 section 4.3"),
     owns=("the zip's structure", "mimetype"),

@@ -14,8 +14,11 @@ from safetycase.tables.rows import path_of
 from safetycase.verify.case import OpenedCase
 from safetycase.verify.check import Family, Fault, Run
 from safetycase.verify.compare import differences
+from safetycase.verify.outcome import Outcome
 
-FAMILY = Family("DES", "Design", "The plan must be able to show its claims, and be carried out.")
+FAMILY = Family(
+    "DES", "Design", "The plan must be able to show its claims, and be carried out."
+)
 
 _Key = tuple[str, str, str, int]
 
@@ -99,7 +102,7 @@ def no_prompt_crosses_splits(case: OpenedCase) -> Run:
     first: dict[str, tuple[int, str]] = {}
     rows = case.derived.items.rows
     for number, row in enumerate(rows, start=2):
-        text = " ".join(fold(row.prompt).split())
+        text = fold(row.prompt)
         line, split = first.setdefault(text, (number, row.split))
         if split != row.split:
             yield Fault(
@@ -152,7 +155,9 @@ def _grid_faults(path: str, planned: Sequence[_Key], found: Sequence[_Key]) -> I
         yield Fault(path, "rows of the plan, once each", f"a row {_spelled(key)}")
     if not missing and not extra:
         line = next(n for n, (a, b) in enumerate(zip(planned, found, strict=True), 2) if a != b)
-        yield Fault(f"{path} line {line}", _spelled(planned[line - 2]), _spelled(found[line - 2]))
+        yield Fault(
+            f"{path} line {line}", _spelled(planned[line - 2]), _spelled(found[line - 2])
+        )
 
 
 def _spelled(key: _Key) -> str:
@@ -162,11 +167,12 @@ def _spelled(key: _Key) -> str:
 @FAMILY.check(
     6,
     stage=6,
-    tier="recomputed",
+    tier="sound",
     needs=("plan", "rows"),
     proves="The held-out sample is large enough for what the plan asks: margins could be kept "
     "by a model that does not change, and the controls can reach alpha.",
-    cannot_prove="That the sample is a fair one.",
+    cannot_prove="That the sample is a fair one. A sample that is too small is no fault of the "
+    "figures: it leaves the question open.",
     references=("question 16 (power)", "https://arxiv.org/abs/2411.00640"),
     owns=("the size of the held-out split",),
 )
@@ -179,8 +185,14 @@ def sample_is_large_enough(case: OpenedCase) -> Run:
     figures = design_figures(case.plan, held_out)
     for figure in figures:
         if not figure.attainable:
-            where = f"plan.json#/axes {figure.axis}"
-            yield Fault(where, f"an attainable {figure.what}", figure.says, axis=figure.axis)
+            yield Fault(
+                f"plan.json#/axes {figure.axis}",
+                f"a sample that can show {figure.what}",
+                figure.says,
+                f"This sample decides nothing about {figure.what}: {figure.says}",
+                Outcome.UNKNOWN,
+                figure.axis,
+            )
     return len(figures)
 
 

@@ -10,7 +10,9 @@ from safetycase.tables.rows import path_of
 from safetycase.verify.case import OpenedCase
 from safetycase.verify.check import Family, Fault, Run
 
-FAMILY = Family("ENC", "Encoding", "Every value has one spelling, and no spelling two readings.")
+FAMILY = Family(
+    "ENC", "Encoding", "Every value has one spelling, and no spelling two readings."
+)
 
 _CANNOT = "That the values are true, or that they follow a schema."
 

@@ -20,8 +20,10 @@ from safetycase.verify.check import Family, Fault, NotApplicable, Run, each_axis
 FAMILY = Family("EVI", "Evidence", "Rows are graded as planned, and report what the edit did.")
 
 ANSWER_TABLES = ("generations", "choices", "probes")
-_NOISE = 1e-4
-"""Largest difference of a log-probability between two equal computations, in nats."""
+_NOISE = {"float32": 1e-3, "bfloat16": 0.1}
+"""Largest difference of a log-probability between two equal computations in batches of
+different shape, in nats, by number format."""
+_EXCESS = 1e-4
 
 
 @FAMILY.check(
@@ -66,8 +68,8 @@ def axis_of(case: OpenedCase, arm: str) -> str | None:
     stage=7,
     tier="recomputed",
     needs=("plan", "rows"),
-    proves="By the rows' own counts the hook edited at least one position of every row of every "
-    "arm but the baseline, where it edited none; and only the sham changed nothing.",
+    proves="By the rows' own counts the hook edited at least one position of every row of "
+    "every arm but the baseline, where it edited none; and only the sham changed nothing.",
     cannot_prove="That the counts were taken by the hook.",
     references=("design 5 step 8", "question 7 (sham)"),
     owns=("evidence/{generations,choices,probes}.jsonl: edits",),
@@ -111,24 +113,25 @@ def sham_is_the_baseline(case: OpenedCase, _number: int, axis: Axis) -> Run:
     """The sham's answers are the baseline's."""
     arm = f"{axis.id}/sham"
     answers = case.evidence.answers
+    noise = _NOISE[case.plan.model.dtype]
     examined = 0
     for evaluation in case.plan.evaluations:
         baseline = {row.item: row for row in answers.get((evaluation.id, BASELINE), ())}
         for row in answers.get((evaluation.id, arm), ()):
             before = baseline.get(row.item)
             examined += before is not None
-            if before is not None and not _same_answer(before, row):
+            if before is not None and not _same_answer(before, row, noise):
                 yield Fault(place_of(row), "the baseline's answer", "another")
     return examined
 
 
-def _same_answer(before: AnswerRow, after: AnswerRow) -> bool:
+def _same_answer(before: AnswerRow, after: AnswerRow, noise: float) -> bool:
     if isinstance(before, GenerationRow) and isinstance(after, GenerationRow):
-        return before.output == after.output and _near([before.nll], [after.nll])
+        return before.output == after.output and _near([before.nll], [after.nll], noise)
     if isinstance(before, ChoiceRow) and isinstance(after, ChoiceRow):
-        return _near(_log_probabilities(before), _log_probabilities(after))
+        return _near(_log_probabilities(before), _log_probabilities(after), noise)
     if isinstance(before, ProbeRow) and isinstance(after, ProbeRow):
-        return _near([before.score], [after.score])
+        return _near([before.score], [after.score], noise)
     return False
 
 
@@ -136,9 +139,9 @@ def _log_probabilities(row: ChoiceRow) -> list[float]:
     return [row.forward_matching, row.forward_other, row.swapped_matching, row.swapped_other]
 
 
-def _near(before: Sequence[float], after: Sequence[float]) -> bool:
+def _near(before: Sequence[float], after: Sequence[float], noise: float) -> bool:
     return all(
-        math.isclose(a, b, rel_tol=_NOISE, abs_tol=_NOISE)
+        math.isclose(a, b, rel_tol=noise, abs_tol=noise)
         for a, b in zip(before, after, strict=True)
     )
 
@@ -180,7 +183,7 @@ def _impossible(row: AnswerRow, limits: dict[str, int]) -> Iterator[tuple[str, s
         values = _log_probabilities(row)
         for first, second in (values[:2], values[2:]):
             total = math.exp(first) + math.exp(second)
-            if total > 1.0 + _NOISE:
+            if total > 1.0 + _EXCESS:
                 yield "two probabilities that sum to at most 1", repr(total)
 
 
@@ -202,9 +205,15 @@ def probes_tell_their_classes_apart(case: OpenedCase) -> Run:
     if not names:
         return NotApplicable("the plan has no probe")
     for name in names:
-        area = _training_auroc(case, name)
+        where = f"evidence/probes.safetensors:{name}.residuals"
+        case.derived.ungraded.tensor(f"{name}.residuals")
+        try:
+            area = _training_auroc(case, name)
+        except MethodRefused as refusal:
+            yield Fault(where, refusal.expected, refusal.found or "none", str(refusal))
+            continue
         if area <= _CHANCE:
-            yield Fault(f"evidence/probes.safetensors:{name}", "an AUROC above 0.5", repr(area))
+            yield Fault(where, "an AUROC above 0.5", repr(area))
     return len(names)
 
 
@@ -215,7 +224,7 @@ def _training_auroc(case: OpenedCase, name: str) -> float:
     measure = evaluation_named(case.plan, name).measure
     if not isinstance(measure, Probe):
         raise MethodRefused(f"evaluation {name}", "a probe", found=measure.kind)
-    evidence = case.derived.evidence
+    evidence = case.derived.ungraded
     probe = probe_of(name, measure, evidence)
     items = evidence.items.of(measure.contrast, "discovery")
     labels = np.array([item.context == measure.positive for item in items])

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-import numpy as np
 from pydantic import BaseModel
 
 from safetycase.errors import MethodRefused
@@ -17,7 +16,9 @@ from safetycase.verify.case import OpenedCase
 from safetycase.verify.check import Family, Fault, Run, each_axis
 from safetycase.verify.compare import differences
 
-FAMILY = Family("FEA", "Features", "Features must be those that the rule finds, and be labelled.")
+FAMILY = Family(
+    "FEA", "Features", "Features must be those that the rule finds, and be labelled."
+)
 
 _REAL = "That the published activations are the model's own; that needs the weights."
 _VALIDATION = frozenset({"held_out_auroc", "label", "label_score"})
@@ -119,7 +120,7 @@ def labels_are_made_again(case: OpenedCase, number: int, axis: Axis) -> Run:
     stage=8,
     tier="recomputed",
     needs=("plan", "rows"),
-    proves="Every prediction of a label is the one that its words make on the published prompt.",
+    proves="Every prediction of a label is the one that its words make on the prompt.",
     cannot_prove=_REAL,
     references=("https://arxiv.org/abs/2410.13928", "question 19 (label validity)"),
     owns=("evidence/label_checks.jsonl: predicted",),
@@ -239,12 +240,13 @@ def _word_above_prompt(feature: int, rows: list[LabelCheckRow]) -> Iterator[Faul
 @each_axis
 def pooled_activations_are_well_formed(case: OpenedCase, _number: int, axis: Axis) -> Run:
     """The pooled activations are well formed."""
+    evidence = case.derived.ungraded
+    for name in ("values", "columns", "indptr", "width"):
+        evidence.tensor(f"{axis.id}.{name}")
     try:
-        activations = pooled(axis, case.derived.evidence)
+        activations = pooled(axis, evidence)
     except MethodRefused as refusal:
         found = refusal.found or "none"
         yield Fault(refusal.where, refusal.expected, found, str(refusal))
         return 1
-    if not np.isfinite(activations).all():
-        yield Fault(f"evidence/pooled.safetensors {axis.id}", "finite values", "others")
-    return activations.shape[0]
+    return len(activations)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 
 from safetycase.methods.arms import ArmSpec
+from safetycase.methods.derive import dictionary_of
 from safetycase.methods.grid import BASELINE
+from safetycase.record.plan import Plan
 from safetycase.record.planned_axis import Axis
+from safetycase.record.planned_evaluation import Choice, Probe
 from safetycase.tables.rows import AnswerRow, ChoiceRow, GenerationRow, ProbeRow
 from safetycase.verify.case import OpenedCase
 from safetycase.verify.check import Family, Fault, NotApplicable, Run, each_axis
@@ -15,7 +18,9 @@ from safetycase.verify.check import Family, Fault, NotApplicable, Run, each_axis
 FAMILY = Family("FOR", "Forensics", "Rows must not bear the traces of copying.")
 
 _TELLING_ROWS = 3
-"""Rows that differ from the baseline before equal answers of two arms are a trace."""
+"""Scored rows that differ from the baseline before equal scores of two arms are a trace."""
+_TELLING_TEXTS = 9
+"""Different new texts before equal texts are one: greedy answers saturate, scores do not."""
 _NOISE = 1e-3
 
 
@@ -24,9 +29,10 @@ _NOISE = 1e-3
     stage=7,
     tier="recomputed",
     needs=("plan", "rows", "tensors"),
-    proves="No two arms that add different directions have the same answers row for row, to the "
-    "last digit, where those answers differ from the baseline's on three items or more.",
-    cannot_prove="That rows were not made up with care, or copied where an edit changes nothing.",
+    proves="No two arms that add different directions have the same scores row for row, to the "
+    "last digit, where three or more differ from the baseline's; nor the same texts, where "
+    "nine or more different ones do.",
+    cannot_prove="That rows were not made up with care, or copied where little changes.",
     references=("question 32 (forensics)", "design 10"),
     owns=("evidence/{generations,choices,probes}.jsonl: copied arms",),
 )
@@ -35,19 +41,21 @@ def no_arm_copies_another(case: OpenedCase, _number: int, axis: Axis) -> Run:
     """No two different arms have the same answers."""
     edits = {spec.id: _edit(spec) for spec in case.axis(axis.id).arm_specs}
     seen: dict[Hashable, str] = {}
+    plain = _plain(case)
     examined = 0
     for (evaluation, arm), rows in case.evidence.answers.items():
         if arm not in edits or edits[arm] is None:
             continue
         examined += 1
         first = seen.setdefault((evaluation, *map(_answer, rows)), arm)
-        if edits[first] != edits[arm] and _tells(case, evaluation, rows):
+        if edits[first] != edits[arm] and _tells(plain.get(evaluation, {}), rows):
             yield Fault(f"{evaluation} / {arm}", "answers of its own", f"those of {first}")
     return examined
 
 
 def _edit(spec: ArmSpec) -> Hashable:
-    return (spec.features, spec.pool_pair, spec.coefficient) if spec.coefficient else None
+    up = spec.coefficient > 0.0
+    return (spec.features, spec.pool_pair, up) if spec.coefficient else None
 
 
 def _answer(row: AnswerRow) -> Hashable:
@@ -58,13 +66,20 @@ def _answer(row: AnswerRow) -> Hashable:
     return (row.item, row.score)
 
 
-def _tells(case: OpenedCase, evaluation: str, rows: Sequence[AnswerRow]) -> bool:
-    """Whether enough answers differ from the baseline's for equality to mean anything."""
-    before = {
-        row.item: _answer(row) for row in case.evidence.answers.get((evaluation, BASELINE), ())
+def _plain(case: OpenedCase) -> dict[str, dict[str, Hashable]]:
+    """The baseline's answers, by evaluation and item."""
+    return {
+        evaluation: {row.item: _answer(row) for row in rows}
+        for (evaluation, arm), rows in case.evidence.answers.items()
+        if arm == BASELINE
     }
-    changed = sum(_answer(row) != before.get(row.item) for row in rows)
-    return changed >= _TELLING_ROWS
+
+
+def _tells(plain: Mapping[str, Hashable], rows: Sequence[AnswerRow]) -> bool:
+    """Whether enough answers differ from the baseline's for equality to mean anything."""
+    changed = [row for row in rows if _answer(row) != plain.get(row.item)]
+    texts = {row.output for row in changed if isinstance(row, GenerationRow)}
+    return len(texts) >= _TELLING_TEXTS if texts else len(changed) >= _TELLING_ROWS
 
 
 @FAMILY.check(
@@ -72,8 +87,8 @@ def _tells(case: OpenedCase, evaluation: str, rows: Sequence[AnswerRow]) -> bool
     stage=7,
     tier="recomputed",
     needs=("plan", "rows"),
-    proves="Equal answers to one item have one negative log-likelihood in all arms, since it is "
-    "taken under the unsteered model.",
+    proves="Equal answers to one item have one negative log-likelihood in all arms, since it "
+    "is taken under the unsteered model.",
     cannot_prove="That the likelihood is the model's.",
     references=("design 5 step 8", "question 9 (coherence)"),
     owns=("evidence/generations.jsonl: nll",),
@@ -122,7 +137,7 @@ def edits_change_nothing_upstream(case: OpenedCase, _number: int, axis: Axis) ->
             ):
                 yield Fault(
                     f"{evaluation} / {arm} / {row.item}",
-                    f"{before.edits} positions of norm {before.residual}, as under {before.arm}",
+                    f"{before.edits} positions of norm {before.residual} ({before.arm})",
                     f"{row.edits} positions of norm {row.residual}",
                 )
     return examined
@@ -130,3 +145,45 @@ def edits_change_nothing_upstream(case: OpenedCase, _number: int, axis: Axis) ->
 
 def _text(row: AnswerRow) -> Hashable:
     return None if isinstance(row, (ChoiceRow, ProbeRow)) else (row.output, row.tokens)
+
+
+@FAMILY.check(
+    4,
+    stage=7,
+    tier="recomputed",
+    needs=("plan", "rows", "tensors"),
+    proves="No arm that adds a direction has, to the last digit, the baseline's scores on all of "
+    "three or more rows that are read after the edit: no control is silent behind its account.",
+    cannot_prove="That an edit did what its row says where greedy texts are all there is: an "
+    "honest control often changes none.",
+    references=("question 5 (random features)", "question 32 (forensics)"),
+    owns=("evidence/{choices,probes}.jsonl: scores under an edit",),
+    absence_is_harmless=True,
+)
+@each_axis
+def edits_leave_a_trace(case: OpenedCase, _number: int, axis: Axis) -> Run:
+    """No arm that adds a direction has the baseline's scores."""
+    adding = {spec.id for spec in case.axis(axis.id).arm_specs if spec.coefficient}
+    scored = _scored_after(case.plan, dictionary_of(case.plan, axis).layer)
+    plain = _plain(case)
+    examined = 0
+    for (evaluation, arm), rows in case.evidence.answers.items():
+        if arm not in adding or evaluation not in scored or len(rows) < _TELLING_ROWS:
+            continue
+        examined += 1
+        before = plain.get(evaluation, {})
+        if all(_answer(row) == before.get(row.item) for row in rows):
+            yield Fault(
+                f"{evaluation} / {arm}", "scores that an edit has moved", "the baseline's"
+            )
+    return examined or NotApplicable("nothing is scored after the edit")
+
+
+def _scored_after(plan: Plan, layer: int) -> frozenset[str]:
+    """Evaluations whose scores are read from layers after the edited one."""
+    measures = {evaluation.id: evaluation.measure for evaluation in plan.evaluations}
+    return frozenset(
+        name
+        for name, measure in measures.items()
+        if isinstance(measure, Choice) or (isinstance(measure, Probe) and measure.layer > layer)
+    )

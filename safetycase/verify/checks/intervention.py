@@ -160,8 +160,8 @@ def realised_norms_follow_from_rows(case: OpenedCase, number: int, axis: Axis) -
     stage=8,
     tier="recomputed",
     needs=("plan", "rows", "tensors"),
-    proves="On every row of every arm that adds a direction, the edit has the size of the arm's "
-    "coefficient: the dose was given as stated, and controls are no weaker than the target.",
+    proves="On every row of every arm that adds a direction, the edit has the size of the "
+    "arm's coefficient: the dose was given as stated, controls are as strong as the target.",
     cannot_prove=_DONE,
     references=("design 5 step 8", "question 6 (matched norm)"),
     owns=("evidence/{generations,choices,probes}.jsonl: delta",),

@@ -24,8 +24,8 @@ def plan_is_proved_older(case: OpenedCase) -> Run:
         "statements/",
         "a third party's time over the plan, and a seed from after it",
         f"the runner's own word: started {case.record.times.started}",
-        "Nothing in the case shows by somebody else's word that the plan came first; its author "
-        "may have tried many.",
+        "Nothing in the case shows by somebody else's word that the plan came first; its "
+        "author may have tried many.",
     )
     return 0
 
@@ -36,7 +36,7 @@ def plan_is_proved_older(case: OpenedCase) -> Run:
     tier="sound",
     needs=("record",),
     proves="The record declares no departure from the plan.",
-    cannot_prove="That there was none; undeclared ones show only where rows contradict the plan.",
+    cannot_prove="That there was none; undeclared ones show only where rows contradict it.",
     references=("question 1 (deviations)", "https://arxiv.org/abs/2103.06944"),
     owns=("case.json#/deviations",),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from safetycase.digest import FileDigest, manifest_digest
-from safetycase.methods.instruments import required_tests
+from safetycase.methods.instruments import InstrumentTest, required_tests
 from safetycase.record.case import ModelFile
 from safetycase.verify.case import OpenedCase
 from safetycase.verify.check import Family, Fault, Run
@@ -135,17 +135,17 @@ def _unsorted(where: str, files: Iterable[ModelFile]) -> Iterable[Fault]:
     references=("design 5 step 2", "question 21 (dictionary quality)"),
     owns=("case.json#/self_tests/*/id", "case.json#/self_tests/*/subject",
           "case.json#/self_tests/*/question", "case.json#/self_tests/*/at_least",
-          "case.json#/self_tests/*/at_most"),
+          "case.json#/self_tests/*/at_most", "case.json#/dictionaries/*/declared_l0"),
 )  # fmt: skip
 def instruments_were_tested(case: OpenedCase) -> Run:
     """Every fixed test of the instruments is there, with its fixed bounds."""
-    stated = [
+    stated: list[tuple[str, str, str, float | None, float | None]] = [
         (test.id, test.subject, test.question, test.at_least, test.at_most)
         for test in case.record.self_tests
     ]
     wanted = [
-        (name, subject, bound.question, bound.at_least, bound.at_most)
-        for name, subject, bound in required_tests(d.id for d in case.plan.dictionaries)
+        (test.id, test.subject, test.question, test.at_least, test.at_most)
+        for test in _required(case)
     ]
     for test in wanted:
         if stated.count(test) != 1:
@@ -169,20 +169,22 @@ def instruments_were_tested(case: OpenedCase) -> Run:
 )
 def instruments_passed(case: OpenedCase) -> Run:
     """Every test of the instruments came out within its bounds."""
-    bounds = {
-        (name, subject): bound
-        for name, subject, bound in required_tests(d.id for d in case.plan.dictionaries)
-    }
+    required = {(test.id, test.subject): test for test in _required(case)}
     examined = 0
     for number, test in enumerate(case.record.self_tests):
-        bound = bounds.get((test.id, test.subject))
-        if bound is None:
+        bounds = required.get((test.id, test.subject))
+        if bounds is None:
             continue
         examined += 1
-        if not bound.keeps(test.value):
+        if not bounds.keeps(test.value):
             where = f"case.json#/self_tests/{number}/value"
-            yield Fault(where, f"{bound.at_least} to {bound.at_most}", repr(test.value))
+            yield Fault(where, f"{bounds.at_least} to {bounds.at_most}", repr(test.value))
     return examined
+
+
+def _required(case: OpenedCase) -> list[InstrumentTest]:
+    declared = {entry.id: entry.declared_l0 for entry in case.record.dictionaries}
+    return required_tests(case.plan.model.dtype, declared)
 
 
 @FAMILY.check(
@@ -213,8 +215,8 @@ def environment_is_stated(case: OpenedCase) -> Run:
     stage=5,
     tier="recomputed",
     needs=("record",),
-    proves="By its own account the run started before it finished, and finished before the time "
-    "of this verification.",
+    proves="By its own account the run started before it finished, and finished before the "
+    "time of this verification.",
     cannot_prove="When it took place: the runner's clock is its own.",
     references=("design 6", "question 29 (staleness)"),
     owns=("case.json#/times",),

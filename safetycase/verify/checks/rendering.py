@@ -2,116 +2,40 @@
 
 from __future__ import annotations
 
-from html.parser import HTMLParser
-
-from typing_extensions import override
-
-from safetycase import canonical
-from safetycase.errors import MalformedInput
-from safetycase.methods import format as spell
+from safetycase.bundle import layout
+from safetycase.methods.figures_on_page import PageFigures, page_differences, read_page
 from safetycase.verify.case import OpenedCase
 from safetycase.verify.check import Family, Fault, NotApplicable, Run
 
 FAMILY = Family("REN", "Renderings", "A page states the record's figures, and no others.")
 
 REPORT = "report/case.html"
-FIGURES_ID = "safetycase-figures"
-_VOID = frozenset({"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta",
-                   "source", "track", "wbr"})  # fmt: skip
 _ABSENT = NotApplicable("the case holds no page")
 
 
-class _Page(HTMLParser):
-    """The figures that a page lists, and the text of every element with a data-pointer."""
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.lists: list[str] = []
-        self.shown: list[tuple[str, str]] = []
-        self._listing = False
-        self._open: list[tuple[str, str | None, list[str]]] = []
-
-    @override
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        fields = dict(attrs)
-        if tag == "script" and fields.get("id") == FIGURES_ID:
-            self._listing = True
-            self.lists.append("")
-        if tag not in _VOID:
-            self._open.append((tag, fields.get("data-pointer"), []))
-
-    @override
-    def handle_endtag(self, tag: str) -> None:
-        if tag == "script":
-            self._listing = False
-        while self._open:
-            name, pointer, pieces = self._open.pop()
-            if pointer is not None:
-                self.shown.append((pointer, " ".join("".join(pieces).split())))
-            if name == tag:
-                return
-
-    @override
-    def handle_data(self, data: str) -> None:
-        if self._listing:
-            self.lists[-1] += data
-        for _, pointer, pieces in self._open:
-            if pointer is not None:
-                pieces.append(data)
-
-
-def _page(case: OpenedCase) -> _Page:
-    try:
-        text = str(case.container.read(REPORT), "utf-8")
-    except UnicodeDecodeError as error:
-        raise MalformedInput(REPORT, "UTF-8", found=error.reason) from None
-    page = _Page()
-    page.feed(text)
-    page.close()
-    return page
+def _page(case: OpenedCase) -> PageFigures:
+    return read_page(case.container.read(REPORT), where=REPORT)
 
 
 @FAMILY.check(
     1,
     stage=10,
     tier="asserted",
-    needs=("record", "statement"),
-    proves="The page names this case, and every figure that it lists is the record's value, in "
-    "the fixed spelling.",
-    cannot_prove="That the page's prose is fair, or that the page lists all its figures.",
-    references=("design 3", "question 27 (figures in prose)"),
-    owns=("report/case.html: the list of figures",),
+    needs=("container", "statement"),
+    proves="The page says that it is of this case.",
+    cannot_prove="That the verdict which it quotes was given; verify the case yourself.",
+    references=("design 3",),
+    owns=("report/case.html: the case it names",),
     absence_is_harmless=True,
     asks_policy=True,
 )
-def listed_figures_are_the_records(case: OpenedCase) -> Run:
-    """Every figure that the page lists is the record's."""
+def page_is_of_this_case(case: OpenedCase) -> Run:
+    """The page names this case."""
     if REPORT not in case.container:
         return _ABSENT
-    page = _page(case)
-    if len(page.lists) != 1:
-        yield Fault(REPORT, f"one script {FIGURES_ID}", f"{len(page.lists)}")
-        return 1
-    where = f"{REPORT}#{FIGURES_ID}"
-    value = canonical.read(page.lists[0].encode(), where=where)
-    listed = canonical.as_object(
-        value, where=where, required=("case_id", "figures"), optional=None
-    )
-    if listed["case_id"] != case.case_id:
-        yield Fault(f"{where}/case_id", case.case_id, str(listed["case_id"]))
-    figures = canonical.as_array(listed["figures"], where=f"{where}/figures", max_items=10**6)
-    for number, figure in enumerate(figures):
-        place = f"{where}/figures/{number}"
-        fields = canonical.as_object(figure, where=place, required=("pointer", "text"))
-        pointer = canonical.as_text(fields["pointer"], where=f"{place}/pointer")
-        yield from _figure_fault(case, place, pointer, str(fields["text"]))
-    return len(figures)
-
-
-def _figure_fault(case: OpenedCase, place: str, pointer: str, text: str) -> Run:
-    wanted = spell.text_of(pointer, case.stated(pointer))
-    if text != " ".join(wanted.split()):
-        yield Fault(place, f"{wanted}, the record's {pointer}", text)
+    named = _page(case).case_id
+    if named != case.case_id:
+        yield Fault(REPORT, f"the case {case.case_id}", named)
     return 1
 
 
@@ -119,20 +43,22 @@ def _figure_fault(case: OpenedCase, place: str, pointer: str, text: str) -> Run:
     2,
     stage=10,
     tier="asserted",
-    needs=("record", "statement"),
-    proves="Every element of the page that points into the record shows the record's value, in "
-    "the fixed spelling.",
-    cannot_prove="That numbers outside such elements are the record's, or what styles hide.",
+    needs=("record", "plan", "statement"),
+    proves="Every figure that the page shows or lists is the record's value at the place it "
+    "points to, in the fixed spelling; what it shows and what it lists are the same.",
+    cannot_prove="That numbers outside such elements are the record's, that the prose is fair, "
+    "or what styles hide.",
     references=("design 3", "question 27 (figures in prose)"),
-    owns=("report/case.html: elements with data-pointer",),
+    owns=("report/case.html: figures",),
     absence_is_harmless=True,
     asks_policy=True,
 )
-def shown_figures_are_the_records(case: OpenedCase) -> Run:
-    """Every figure that the page shows is the record's."""
+def figures_are_the_records(case: OpenedCase) -> Run:
+    """Every figure of the page is the record's."""
     if REPORT not in case.container:
         return _ABSENT
-    shown = _page(case).shown
-    for number, (pointer, text) in enumerate(shown):
-        yield from _figure_fault(case, f"{REPORT} element {number}", pointer, text)
-    return len(shown)
+    page = _page(case)
+    documents = {layout.RECORD_NAME: case.record_json, layout.PLAN_NAME: case.plan_json}
+    for difference in page_differences(page, documents):
+        yield Fault(f"{REPORT} {difference.pointer}", difference.expected, difference.found)
+    return len(page.listed)

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-import numpy as np
-
 from safetycase.methods.grid import evaluation_named
 from safetycase.methods.lint import measures_of
 from safetycase.record.planned_evaluation import INCOHERENT, Choice, Evaluation, Generate
-from safetycase.verify.case import OpenedCase, tensor_path
+from safetycase.verify.case import OpenedCase
 from safetycase.verify.check import Family, Fault, Run
 from safetycase.verify.compare import differences
 
@@ -74,7 +72,7 @@ def tables_follow_their_schemas(case: OpenedCase) -> Run:
     4,
     stage=4,
     tier="intact",
-    needs=("record", "plan", "tensors"),
+    needs=("container", "record", "plan"),
     proves="The tensors are exactly those that the plan asks for, each in its file, with its "
     "type, its dimensions and finite values; widths are those that the record states.",
     cannot_prove="That they are the model's own activations.",
@@ -84,57 +82,18 @@ def tables_follow_their_schemas(case: OpenedCase) -> Run:
 )  # fmt: skip
 def tensors_are_those_planned(case: OpenedCase) -> Run:
     """Every planned tensor is there, well formed, and no other."""
-    planned = dict(_planned_tensors(case))
-    for path, arrays in case.tensor_files.items():
-        for name, array in arrays.items():
-            if (path, name) not in planned:
-                yield Fault(f"{path}:{name}", "a tensor that the plan asks for", "another")
-                continue
-            dtype, shape = planned.pop((path, name))
-            fits = len(shape) == array.ndim and all(
-                want in {None, have} for want, have in zip(shape, array.shape, strict=True)
-            )
-            if array.dtype != dtype or not fits:
-                found = f"{array.dtype} {array.shape}"
-                yield Fault(f"{path}:{name}", f"{np.dtype(dtype)} {shape}", found)
-            elif array.dtype.kind == "f" and not np.isfinite(array).all():
-                yield Fault(f"{path}:{name}", "finite values", "NaN or infinity")
-    for path, name in planned:
-        yield Fault(f"{path}:{name}", "a tensor that the plan asks for", "none")
+    for fault in case.tensor_faults:
+        yield Fault(f"{fault.path}:{fault.tensor}", fault.expected, fault.found)
     yield from _width_faults(case)
-    return sum(len(arrays) for arrays in case.tensor_files.values())
-
-
-_Shape = tuple[int | None, ...]
-
-
-def _planned_tensors(
-    case: OpenedCase,
-) -> Iterator[tuple[tuple[str, str], tuple[str, _Shape]]]:
-    widths = {entry.id: entry.model_width for entry in case.record.dictionaries}
-    for axis in case.plan.axes:
-        width = widths.get(axis.dictionary)
-        pool = case.plan.controls.activation_pool
-        yield (tensor_path("pooled"), f"{axis.id}.values"), ("<f4", (None,))
-        yield (tensor_path("pooled"), f"{axis.id}.columns"), ("<i4", (None,))
-        yield (tensor_path("pooled"), f"{axis.id}.indptr"), ("<i8", (None,))
-        yield (tensor_path("pooled"), f"{axis.id}.width"), ("<i8", (1,))
-        yield (tensor_path("activations"), f"{axis.id}.pool"), ("<f4", (pool, width))
-        yield (tensor_path("dictionary"), f"{axis.id}.features"), ("<i8", (None,))
-        yield (tensor_path("dictionary"), f"{axis.id}.w_dec"), ("<f4", (None, width))
-        yield (tensor_path("directions"), f"{axis.id}.directions"), ("<f4", (None, width))
-    for evaluation in case.plan.evaluations:
-        if evaluation.measure.kind == "probe":
-            name = f"{evaluation.id}.residuals"
-            yield (tensor_path("probes"), name), ("<f4", (None, None))
+    return len(case.tensors)
 
 
 def _width_faults(case: OpenedCase) -> Iterator[Fault]:
     widths = {entry.id: entry.width for entry in case.record.dictionaries}
     for axis in case.plan.axes:
-        array = case.tensors.get(f"{axis.id}.width")
+        array = case.sound_tensors.get(f"{axis.id}.width")
         stated = widths.get(axis.dictionary)
-        if array is not None and array.shape == (1,) and stated != int(array[0]):
+        if array is not None and stated != int(array[0]):
             where = f"case.json#/dictionaries {axis.dictionary} /width"
             yield Fault(where, str(int(array[0])), str(stated), axis=axis.id)
 
@@ -227,4 +186,3 @@ def items_have_names_of_their_own(case: OpenedCase) -> Run:
         if not row.cluster:
             yield Fault(where, "a cluster", "none")
     return len(rows)
-

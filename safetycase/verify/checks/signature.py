@@ -5,7 +5,9 @@ from __future__ import annotations
 from safetycase.verify.case import OpenedCase
 from safetycase.verify.check import Family, Fault, NotApplicable, Run
 
-FAMILY = Family("SIG", "Signatures", "The user's signers must have signed exactly this statement.")
+FAMILY = Family(
+    "SIG", "Signatures", "The user's signers must have signed exactly this statement."
+)
 
 _DSSE = "https://github.com/secure-systems-lab/dsse/blob/v1.0.2/protocol.md"
 _WHERE = "statements/case.dsse.json"

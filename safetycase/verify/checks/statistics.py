@@ -42,7 +42,9 @@ def rates_follow_from_rows(case: OpenedCase, number: int, axis: Axis) -> Run:
     """Every stated rate and interval follows from the rows."""
     pointer = f"/results/axes/{number}/rates"
     return (
-        yield from _compare(case, pointer, case.axis(axis.id).rates, "The rows give another rate.")
+        yield from _compare(
+            case, pointer, case.axis(axis.id).rates, "The rows give another rate."
+        )
     )
 
 
@@ -64,9 +66,7 @@ def comparisons_follow_from_rows(case: OpenedCase, number: int, axis: Axis) -> R
     """Every stated comparison with the baseline follows from the rows."""
     pointer = f"/results/axes/{number}/comparisons"
     derived = case.axis(axis.id).comparisons
-    return (
-        yield from _compare(case, pointer, derived, "The rows give another comparison.")
-    )
+    return (yield from _compare(case, pointer, derived, "The rows give another comparison."))
 
 
 @FAMILY.check(
@@ -107,6 +107,4 @@ def control_tests_follow_from_rows(case: OpenedCase, number: int, axis: Axis) ->
     """Every rank test against controls follows from the rows."""
     pointer = f"/results/axes/{number}/controls"
     derived = case.axis(axis.id).controls
-    return (
-        yield from _compare(case, pointer, derived, "The rows give another control test.")
-    )
+    return (yield from _compare(case, pointer, derived, "The rows give another control test."))

@@ -43,7 +43,8 @@ def forge(
             "version": 20, "flags": 0, "method": 0 if is_stored else 8, "time": 0, "date": 33,
             "crc": zlib.crc32(data), "stored_size": len(stored), "size": len(data),
             "name": name.encode(), "extra": b"", "made_by": 0x0314,
-            "attributes": 0o100644 << 16, "disk": 0, "comment": b"", "offset": len(body), "data": stored,
+            "attributes": 0o100644 << 16, "disk": 0, "comment": b"", "offset": len(body),
+            "data": stored,
         }  # fmt: skip
         fields |= (both or {}).get(name, {})
         here = fields | (local or {}).get(name, {})

@@ -151,6 +151,12 @@ def test_bytes_around_members_and_lies_of_the_end_record(
     refuse(forged(**lies), expected)
 
 
+def test_directory_longer_than_its_entries(forged: Forge) -> None:
+    length = len(forged()) - 22 - forged().index(b"PK\x01\x02")
+    lies = {"before_end": b"hidden", "end": {"length": length + 6}}
+    refuse(forged(**lies), "the end record right after the directory")
+
+
 def test_directory_entry_cut_by_the_end_of_the_file(forged: Forge) -> None:
     whole = forged()
     refuse(whole[:-30] + whole[-22:], "the end record right after")

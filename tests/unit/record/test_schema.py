@@ -15,6 +15,7 @@ from safetycase import canonical
 from safetycase.cli.schemas import published
 from safetycase.record.schema import DIALECT, file_name
 from safetycase.tables.rows import TABLES, columns
+from safetycase.verify.policy import load_policy
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 SCHEMAS = REPOSITORY / "schemas" / "v1"
@@ -103,11 +104,27 @@ def test_the_header_is_described(kind: str) -> None:
 
 
 def test_the_shipped_policies_are_valid() -> None:
-    from safetycase.verify.policy import load_policy
-
     validator = jsonschema.Draft202012Validator(_loaded("policy.schema.json"))
     paths = sorted((REPOSITORY / "policies").glob("*.yaml"))
     assert paths
     for path in paths:
         dumped = load_policy(path).model_dump(mode="json", by_alias=True)
         validator.validate(canonical.read(canonical.write(dumped), where=path.name))
+
+
+def test_a_plan_as_dumped_is_valid_and_a_changed_one_is_not() -> None:
+    validator = jsonschema.Draft202012Validator(_loaded("plan.schema.json"))
+    dumped = plan_of(plan_data()).model_dump(mode="json")
+    validator.validate(dumped)
+    assert not validator.is_valid(dumped | {"extra": 1})
+    assert not validator.is_valid({key: dumped[key] for key in dumped if key != "seed"})
+    assert not validator.is_valid(dumped | {"schema": "https://safetycase.dev/plan/v2"})
+
+
+def test_a_case_as_dumped_is_valid_and_a_changed_one_is_not() -> None:
+    validator = jsonschema.Draft202012Validator(_loaded("case.schema.json"))
+    dumped = sample_case().case.model_dump(mode="json")
+    validator.validate(dumped)
+    assert not validator.is_valid(dumped | {"extra": 1})
+    assert not validator.is_valid(dumped | {"plan_digest": "0" * 63})
+    assert not validator.is_valid(dumped | {"limitations": []})

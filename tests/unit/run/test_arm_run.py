@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -9,10 +11,12 @@ import torch
 from safetycase.errors import RunFailed
 from safetycase.record.plan import Sampling
 from safetycase.run.arm_run import ArmRun
+from safetycase.run.dictionaries.gemma_scope import Dictionary
 from safetycase.run.edit import BASELINE_EDIT, ArmEdit
 from safetycase.run.generate import GenerationSettings, generate
 from safetycase.run.likelihood import median_nlls
-from safetycase.run.prompts import encode, pad_left
+from safetycase.run.prompts import Prompt, encode, pad_left
+from tests.unit.run.tiny_world import Tiny
 
 GREEDY = GenerationSettings(Sampling(temperature=0.0, top_k=1), 8)
 DRAWN = GenerationSettings(Sampling(temperature=1.0, top_k=20), 8)
@@ -23,11 +27,11 @@ TEXTS = (
 )
 
 
-def prompts_of(tiny):
+def prompts_of(tiny: Tiny) -> list[Prompt]:
     return [encode(tiny.model, text, where="test") for text in TEXTS]
 
 
-def arms_of(tiny, layers=(1,)):
+def arms_of(layers: tuple[int, ...] = (1,)) -> list[ArmEdit]:
     rng = np.random.default_rng(1)
     arms = [BASELINE_EDIT]
     for layer in layers:
@@ -39,13 +43,15 @@ def arms_of(tiny, layers=(1,)):
     return arms
 
 
-def dictionaries(tiny):
+def dictionaries(tiny: Tiny) -> dict[str, Dictionary]:
     return {"tiny": tiny.dictionary}
 
 
 @pytest.mark.parametrize("layers", [(0,), (1,), (2,), (0, 2)])
-def test_batched_logits_equal_those_of_each_pair_alone(tiny, layers):
-    prompts, arms = prompts_of(tiny), arms_of(tiny, layers)
+def test_batched_logits_equal_those_of_each_pair_alone(
+    tiny: Tiny, layers: tuple[int, ...]
+) -> None:
+    prompts, arms = prompts_of(tiny), arms_of(layers)
     run = ArmRun(tiny.model, prompts, arms, dictionaries(tiny))
     with run.editing():
         together = run.prefill(use_cache=False)
@@ -59,13 +65,13 @@ def test_batched_logits_equal_those_of_each_pair_alone(tiny, layers):
             )
 
 
-def test_edit_equals_a_plain_hook_on_a_plain_model(tiny):
+def test_edit_equals_a_plain_hook_on_a_plain_model(tiny: Tiny) -> None:
     """The oracle: transformers' own forward pass, full recomputation, no cache, no padding."""
     prompt = prompts_of(tiny)[1]
-    arm = arms_of(tiny)[3]
+    arm = arms_of()[3]
     ids = torch.tensor([prompt.ids])
 
-    def add(_module, _args, output):
+    def add(_module: Any, _args: Any, output: torch.Tensor) -> torch.Tensor:
         output = output.clone()
         output[:, 1:] += torch.from_numpy(arm.vector)
         return output
@@ -79,13 +85,22 @@ def test_edit_equals_a_plain_hook_on_a_plain_model(tiny):
         if said[-1] in tiny.model.stops:
             break
         ids = torch.cat([ids, logits.argmax().view(1, 1)], 1)
-    answers = generate(tiny.model, prompts_of(tiny), [0, 0, 0], arms_of(tiny), {"tiny": tiny.dictionary}, GREEDY)
+    answers = generate(
+        tiny.model,
+        prompts_of(tiny),
+        [0, 0, 0],
+        arms_of(),
+        {"tiny": tiny.dictionary},
+        GREEDY,
+    )
     assert answers[1][3].tokens == tuple(said)
 
 
 @pytest.mark.parametrize("settings", [GREEDY, DRAWN])
-def test_generation_in_a_batch_equals_generation_alone(tiny, settings):
-    prompts, arms = prompts_of(tiny), arms_of(tiny)
+def test_generation_in_a_batch_equals_generation_alone(
+    tiny: Tiny, settings: GenerationSettings
+) -> None:
+    prompts, arms = prompts_of(tiny), arms_of()
     keys = [11, 12, 13]
     together = generate(tiny.model, prompts, keys, arms, dictionaries(tiny), settings)
     for i, prompt in enumerate(prompts):
@@ -95,11 +110,13 @@ def test_generation_in_a_batch_equals_generation_alone(tiny, settings):
             )
             assert together[i][a].tokens == alone.tokens
             assert together[i][a].realised.edits == alone.realised.edits
-            assert together[i][a].realised.delta == pytest.approx(alone.realised.delta, rel=1e-4)
+            assert together[i][a].realised.delta == pytest.approx(
+                alone.realised.delta, rel=1e-4
+            )
 
 
-def test_account_of_edits(tiny):
-    prompts, arms = prompts_of(tiny), arms_of(tiny)
+def test_account_of_edits(tiny: Tiny) -> None:
+    prompts, arms = prompts_of(tiny), arms_of()
     answers = generate(tiny.model, prompts, [1, 2, 3], arms, dictionaries(tiny), GREEDY)
     for prompt, given in zip(prompts, answers, strict=True):
         assert (given[0].realised.edits, given[0].realised.delta) == (0, 0.0)
@@ -113,8 +130,10 @@ def test_account_of_edits(tiny):
     assert any(given[4].tokens != given[0].tokens for given in answers)
 
 
-def test_a_hook_that_does_not_fire_is_an_error(tiny, monkeypatch):
-    run = ArmRun(tiny.model, prompts_of(tiny), arms_of(tiny), dictionaries(tiny))
+def test_a_hook_that_does_not_fire_is_an_error(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = ArmRun(tiny.model, prompts_of(tiny), arms_of(), dictionaries(tiny))
     block = tiny.model.blocks[1]
     with run.editing():
         # The block is run, but not as a module: hooks are passed by.
@@ -125,14 +144,14 @@ def test_a_hook_that_does_not_fire_is_an_error(tiny, monkeypatch):
     assert refused.value.found == "0"
 
 
-def test_no_hook_is_left_behind(tiny):
-    run = ArmRun(tiny.model, prompts_of(tiny), arms_of(tiny), dictionaries(tiny))
+def test_no_hook_is_left_behind(tiny: Tiny) -> None:
+    run = ArmRun(tiny.model, prompts_of(tiny), arms_of(), dictionaries(tiny))
     with run.editing():
         run.prefill(use_cache=False)
     assert not any(b._forward_hooks or b._forward_pre_hooks for b in tiny.model.blocks)
 
 
-def test_padding_and_bos_are_never_edited(tiny):
+def test_padding_and_bos_are_never_edited(tiny: Tiny) -> None:
     batch = pad_left(prompts_of(tiny), tiny.model)
     assert (batch.ids[~batch.real] == tiny.model.pad).all()
     assert (batch.real.sum(1) - batch.editable.sum(1)).tolist() == [1, 1, 1]
@@ -140,7 +159,7 @@ def test_padding_and_bos_are_never_edited(tiny):
     assert (batch.positions[batch.ids == tiny.model.bos] == 0).all()
 
 
-def test_median_nll_is_that_of_a_plain_pass(tiny):
+def test_median_nll_is_that_of_a_plain_pass(tiny: Tiny) -> None:
     prompts = prompts_of(tiny)
     outputs = [
         [(5, 6, 7, 1), (5, 6, 7, 1), (9, 1)],
@@ -158,8 +177,8 @@ def test_median_nll_is_that_of_a_plain_pass(tiny):
             assert nlls[output] == pytest.approx(np.median(each), rel=1e-5)
 
 
-def test_last_residuals_are_read_after_the_edit(tiny):
-    prompts, arms = prompts_of(tiny), arms_of(tiny, (1,))
+def test_last_residuals_are_read_after_the_edit(tiny: Tiny) -> None:
+    prompts, arms = prompts_of(tiny), arms_of((1,))
     for layer in (0, 1, 2):
         run = ArmRun(tiny.model, prompts, arms, dictionaries(tiny))
         with run.editing():

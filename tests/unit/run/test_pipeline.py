@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -20,159 +21,15 @@ from safetycase.methods.derive import arm_specs, derive_results
 from safetycase.methods.grade import regrade
 from safetycase.record.case import Case
 from safetycase.record.plan import Plan
-from safetycase.run import measure, pipeline, selftest
+from safetycase.run import measure, pipeline
 from safetycase.run.bind import RunOptions
 from safetycase.run.pipeline import run
-from safetycase.run.progress import Silent
+from safetycase.run.progress import Progress, Silent
 from safetycase.tables.codec import read_table
 from safetycase.tables.evidence import Evidence, Items, group_answers
+from tests.unit.run.tiny_world import DICTIONARY_CONFIG, Tiny, plan_value, write_dictionary
 
 pytestmark = pytest.mark.run
-
-
-def plan_value() -> dict:
-    says = {
-        "kind": "generate",
-        "max_new_tokens": 6,
-        "grader": {
-            "id": "says",
-            "rules": [
-                {"outcome": "one", "match": "contains_word", "phrases": ["one", "two", "the"]},
-                {"outcome": "named", "match": "contains_target", "phrases": []},
-            ],
-            "otherwise": "other",
-        },
-    }
-    one = {"evaluation": "requests", "outcomes": ["one"]}
-    return {
-        "schema": "https://safetycase.dev/plan/v1alpha",
-        "id": "tiny-case",
-        "title": "A tiny case.",
-        "model": {
-            "name": "tiny-gemma",
-            "path": "../model",
-            "format": "transformers",
-            "dtype": "float32",
-        },
-        "dictionaries": [
-            {
-                "id": "tiny",
-                "path": "../dictionary",
-                "equation": "jumprelu.gs2",
-                "site": "resid_post",
-                "layer": 1,
-            }
-        ],
-        "datasets": [
-            {"id": name, "path": f"../items/{name}.jsonl", "source": "made for this test"}
-            for name in ("contrast", "requests", "choices")
-        ],
-        "splits": {"discovery": 1, "tuning": 1, "held_out": 1},
-        "sampling": {"temperature": 0.7, "top_k": 20},
-        "coherence": {"nll_ceiling": 20.0, "repetition_ceiling": 1.0},
-        "evaluations": [
-            {"id": "requests", "dataset": "requests", "title": "Requests", "measure": says},
-            {
-                "id": "choices",
-                "dataset": "choices",
-                "title": "Choices",
-                "measure": {"kind": "choice"},
-            },
-            {
-                "id": "probe",
-                "dataset": "requests",
-                "title": "A probe",
-                "measure": {
-                    "kind": "probe",
-                    "contrast": "contrast",
-                    "positive": "evaluation",
-                    "layer": 2,
-                },
-            },
-        ],
-        "controls": {
-            "random_live_features": 20,
-            "random_directions": 20,
-            "best_of": 2,
-            "minimum_density": 0.05,
-            "norm_tolerance": 0.1,
-            "activation_pool": 64,
-        },
-        "statistics": {"alpha": 0.05, "level": 0.95, "power": 0.8},
-        "axes": [
-            {
-                "id": "context",
-                "title": "Context",
-                "hazard": "None.",
-                "purpose": "deployed",
-                "dictionary": "tiny",
-                "selection": {
-                    "contrast": {
-                        "dataset": "contrast",
-                        "label": "context",
-                        "positive": "evaluation",
-                    },
-                    "statistic": "auroc",
-                    "alpha": 0.05,
-                    "minimum_density": 0.05,
-                    "keep": 3,
-                },
-                "labels": {"words": 5, "examples": 20, "minimum_score": 0.6},
-                "candidate": {
-                    "operation": "add",
-                    "unit": "residual_norm_fraction",
-                    "positions": "all_but_bos",
-                    "doses": [-1.0, -0.5, 0.0, 0.5, 1.0],
-                },
-                "dose_rule": {
-                    "measure": one,
-                    "direction": "up",
-                    "share_of_best": 0.9,
-                    "incoherent_at_most": 0.5,
-                    "sign": "either",
-                },
-                "claim": {
-                    "kind": "effect",
-                    "measure": one,
-                    "rate": "small numbers",
-                    "direction": "up",
-                    "margin": 0.1,
-                },
-                "side_effects": [
-                    {
-                        "id": "choices",
-                        "title": "Choices stay",
-                        "measure": {"evaluation": "choices", "outcomes": ["matching"]},
-                        "worse": "down",
-                        "margin": 0.1,
-                    }
-                ],
-                "mediators": [
-                    {
-                        "id": "probe",
-                        "title": "The probe falls",
-                        "measure": {"evaluation": "probe", "outcomes": ["above"]},
-                        "direction": "down",
-                        "at_least": 0.3,
-                    }
-                ],
-            }
-        ],
-        "decision": {
-            "question": "Which tier?",
-            "rules": [
-                {
-                    "tier": "general",
-                    "text": "If the claim holds.",
-                    "claims": ["context"],
-                    "axis": None,
-                    "rate_at_most": None,
-                }
-            ],
-            "otherwise": "withheld",
-        },
-        "seed": "seven",
-    }
 
 
 @dataclass
@@ -205,18 +62,25 @@ class Interrupting(Silent):
             raise KeyboardInterrupt
 
 
-def write_plan(tiny, name: str = "plan") -> Path:
-    folder = tiny.folder / name
+def write_plan(tiny: Tiny, value: dict | None = None) -> Path:
+    folder = tiny.folder / "plan"
     folder.mkdir(exist_ok=True)
     path = folder / "plan.yaml"
-    path.write_text(yaml.safe_dump(plan_value(), sort_keys=False))
+    path.write_text(yaml.safe_dump(value or plan_value(), sort_keys=False))
     return path
 
 
-def make(tiny, out: Path, progress=None, **options) -> Path:
-    chosen = RunOptions(threads=1, batch_rows=options.pop("batch_rows", 96))
+def make(
+    tiny: Tiny,
+    out: Path,
+    progress: Progress | None = None,
+    *,
+    batch_rows: int = 96,
+    value: Any = None,
+) -> Path:
+    chosen = RunOptions(threads=1, batch_rows=batch_rows)
     return run(
-        write_plan(tiny),
+        write_plan(tiny, value),
         out,
         clock=Clock(),
         progress=progress or Silent(),
@@ -226,13 +90,20 @@ def make(tiny, out: Path, progress=None, **options) -> Path:
 
 
 @pytest.fixture(scope="module")
-def case_path(tiny, tmp_path_factory):
+def case_path(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make(tiny, tmp_path_factory.mktemp("first"))
 
 
 def members(path: Path) -> dict[str, bytes]:
     container = open_case(path)
     return {name: container.read(name) for name in container.names}
+
+
+def timeless(path: Path) -> dict[str, object]:
+    parts: dict[str, object] = dict(members(path))
+    case = canonical.read(parts["case.json"], where="case.json")
+    del case["times"]
+    return {**parts, "case.json": case}
 
 
 def opened(path: Path) -> tuple[Plan, str, Evidence, Case]:
@@ -260,24 +131,22 @@ def opened(path: Path) -> tuple[Plan, str, Evidence, Case]:
     return plan, case.plan_digest, evidence, case
 
 
-def test_results_follow_from_the_written_rows(case_path):
+def test_results_follow_from_the_written_rows(case_path: Path) -> None:
     plan, digest, evidence, case = opened(case_path)
     safeguards = {s.axis: s.intervention for s in case.subject.safeguards}
     assert derive_results(plan, digest, evidence, safeguards) == case.results
     assert derive_results(plan, digest, regrade(plan, evidence), safeguards) == case.results
 
 
-def test_every_planned_cell_is_there(case_path):
+def test_every_planned_cell_is_there(case_path: Path) -> None:
     plan, _, evidence, _ = opened(case_path)
     for cell in grid.cells(plan):
         assert evidence.cell(cell.evaluation, cell.dataset, cell.arm, cell.split)
-    planned = sum(
-        len(evidence.items.of(cell.dataset, cell.split)) for cell in grid.cells(plan)
-    )
+    planned = sum(len(evidence.items.of(cell.dataset, cell.split)) for cell in grid.cells(plan))
     assert sum(len(rows) for rows in evidence.answers.values()) == planned
 
 
-def test_directions_are_those_of_the_methods(case_path):
+def test_directions_are_those_of_the_methods(case_path: Path) -> None:
     plan, digest, evidence, case = opened(case_path)
     [axis] = plan.axes
     specs = arm_specs(plan, axis, digest, evidence)
@@ -288,7 +157,9 @@ def test_directions_are_those_of_the_methods(case_path):
         assert length == pytest.approx(0.0 if spec.role == "reconstruction" else 1.0, abs=1e-6)
 
 
-def test_sham_equals_baseline_and_edits_are_as_long_as_their_coefficient(case_path):
+def test_sham_equals_baseline_and_edits_are_as_long_as_their_coefficient(
+    case_path: Path,
+) -> None:
     _, _, _, case = opened(case_path)
     [axis] = case.results.axes
     sham = next(c for c in axis.comparisons if c.arm == "context/sham")
@@ -298,7 +169,7 @@ def test_sham_equals_baseline_and_edits_are_as_long_as_their_coefficient(case_pa
             assert arm.realised == pytest.approx(abs(arm.coefficient), rel=1e-3)
 
 
-def test_case_names_what_was_used(case_path, tiny):
+def test_case_names_what_was_used(case_path: Path, tiny: Tiny) -> None:
     _, _, _, case = opened(case_path)
     assert [file.role for file in case.subject.files] == [
         "configuration",
@@ -323,11 +194,15 @@ def test_case_names_what_was_used(case_path, tiny):
     assert case.deviations == ()
 
 
-def test_the_same_run_twice_gives_the_same_bytes(case_path, tiny, tmp_path):
+def test_the_same_run_twice_gives_the_same_bytes(
+    case_path: Path, tiny: Tiny, tmp_path: Path
+) -> None:
     assert members(make(tiny, tmp_path)) == members(case_path)
 
 
-def test_an_interrupted_run_goes_on_and_ends_the_same(case_path, tiny, tmp_path, monkeypatch):
+def test_an_interrupted_run_goes_on_and_ends_the_same(
+    case_path: Path, tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(KeyboardInterrupt):
         make(tiny, tmp_path, Interrupting(700))
     kept = sorted((tmp_path / "work" / "units").iterdir())
@@ -339,11 +214,15 @@ def test_an_interrupted_run_goes_on_and_ends_the_same(case_path, tiny, tmp_path,
     original = measure.generate
     monkeypatch.setattr(measure, "generate", lambda *a: done.append(1) or original(*a))
     again = make(tiny, tmp_path)
-    assert members(again) == members(case_path)
+    assert timeless(again) == timeless(case_path)
+    *_, case = opened(again)
+    assert case.times.started == "2026-01-02T04:04:05Z"
     assert 0 < len(done) < len(list((tmp_path / "work" / "units").iterdir()))
 
 
-def test_rows_hardly_depend_on_the_size_of_batches(case_path, tiny, tmp_path):
+def test_rows_hardly_depend_on_the_size_of_batches(
+    case_path: Path, tiny: Tiny, tmp_path: Path
+) -> None:
     plan, _, one, _ = opened(case_path)
     _, _, other, _ = opened(make(tiny, tmp_path, batch_rows=20))
     outcomes = [
@@ -355,7 +234,9 @@ def test_rows_hardly_depend_on_the_size_of_batches(case_path, tiny, tmp_path):
     assert np.mean([a == b for a, b in outcomes]) > 0.999
 
 
-def test_a_case_that_does_not_verify_is_not_left(tiny, case_path, tmp_path):
+def test_a_case_that_does_not_verify_is_not_left(
+    tiny: Tiny, case_path: Path, tmp_path: Path
+) -> None:
     def refuse(path: Path) -> None:
         raise SafetyCaseError(str(path), "a case that verifies", found="another")
 
@@ -373,16 +254,22 @@ def test_a_case_that_does_not_verify_is_not_left(tiny, case_path, tmp_path):
 
 
 def test_a_failing_self_test_stops_the_run_before_anything_is_measured(
-    tiny, tmp_path, monkeypatch
-):
-    monkeypatch.setattr(selftest, "FVU_CEILING", -1.0)
+    tiny: Tiny, tmp_path: Path
+) -> None:
+    """Planted fault: the decoder's rows are in another order than the encoder's columns."""
+    shuffled = {**tiny.tensors, "w_dec": np.ascontiguousarray(tiny.tensors["w_dec"][::-1])}
+    write_dictionary(tiny.folder / "shuffled", shuffled, DICTIONARY_CONFIG)
+    value = plan_value()
+    value["dictionaries"][0]["path"] = "../shuffled"
     with pytest.raises(RunFailed) as refused:
-        make(tiny, tmp_path)
-    assert refused.value.where == "self test dictionary_fvu of tiny"
+        make(tiny, tmp_path, value=value)
+    assert refused.value.where == "self test dictionary_fvu of dictionary tiny"
     assert not list((tmp_path / "work" / "units").iterdir())
 
 
-def test_units_are_named_by_everything_their_numbers_depend_on(tiny, monkeypatch):
+def test_units_are_named_by_everything_their_numbers_depend_on(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Changing any part of the specification changes the key."""
     seen = []
     original = measure.Unit
@@ -406,7 +293,7 @@ def _stop(*_args: object) -> None:
     raise KeyboardInterrupt
 
 
-def test_rows_round_trip(case_path):
+def test_rows_round_trip(case_path: Path) -> None:
     parts = members(case_path)
     rows = read_table("generations", parts["evidence/generations.jsonl"])
     assert all(msgspec.to_builtins(row)[-1] != measure.UNGRADED for row in rows)

@@ -1,0 +1,153 @@
+"""A verdict for the terminal: what failed and why, then the claims, then what stays open."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from io import StringIO
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from safetycase.methods.figures_on_page import visible
+from safetycase.report.words import HOLDS, OUTCOME_WORDS, STATES, WORST_FIRST, tier_meaning
+from safetycase.verify.outcome import (
+    TIERS,
+    CheckResult,
+    ClaimVerdict,
+    Finding,
+    Outcome,
+    Verdict,
+)
+
+MOST_FINDINGS = 5
+"""Findings printed of one check; `--json` has all of them."""
+
+_WIDEST = 110
+_STYLES = {
+    Outcome.FAIL: "bold red",
+    Outcome.ERROR: "bold red",
+    Outcome.UNKNOWN: "bold yellow",
+}
+
+
+def render_text(verdict: Verdict, *, width: int | None = None) -> str:
+    """The verdict as plain text without colour, for a width in characters (the terminal's)."""
+    columns = width or min(_WIDEST, shutil.get_terminal_size((100, 24)).columns)
+    sink = StringIO()
+    print_verdict(verdict, Console(file=sink, width=columns, no_color=True, color_system=None))
+    return "\n".join(line.rstrip() for line in sink.getvalue().splitlines())
+
+
+def print_verdict(verdict: Verdict, console: Console) -> None:
+    """Print a verdict: state, what is wrong, what is not known, claims, what cannot be known.
+
+    Every text of the artifact is printed as text: no markup, no terminal sequences.
+    """
+    _print_head(verdict, console)
+    wrong = [r for r in verdict.results if r.outcome in (Outcome.FAIL, Outcome.ERROR)]
+    unknown = [r for r in verdict.results if r.outcome is Outcome.UNKNOWN]
+    _print_checks("What is wrong", wrong, console)
+    _print_checks("What is not known", unknown, console)
+    _print_claims(verdict, console)
+    console.print(_text("What no reading of this file can show", "bold"))
+    for line in verdict.what_cannot_be_known:
+        console.print(Padding(_text(line), (0, 0, 0, 2)))
+    console.print()
+    console.print(_text(f"Checks: {', '.join(_tally(verdict))}."))
+
+
+def _text(text: str, style: str = "") -> Text:
+    return Text(visible(text), style=style)
+
+
+def _print_head(verdict: Verdict, console: Console) -> None:
+    state, _ = STATES.get(verdict.exit_code, STATES[4])
+    style = "bold green" if verdict.verified else "bold red"
+    console.print(_text(state, style))
+    console.print(_text(verdict.reason))
+    console.print()
+    signers = ", ".join(verdict.signers) or "nobody whom the policy names"
+    facts = (
+        ("case", " ".join(filter(None, (verdict.name, verdict.case_id))) or "no statement"),
+        ("signed by", signers),
+        ("policy", f"{verdict.policy_name} {verdict.policy_digest}"),
+        ("bytes read", f"sha256 {verdict.archive_sha256 or 'of nothing'}"),
+        ("judged at", verdict.at),
+    )
+    table = Table.grid(padding=(0, 2))
+    for name, value in facts:
+        table.add_row(_text(name, "dim"), _text(value))
+    console.print(table)
+    console.print()
+
+
+def _print_checks(title: str, results: list[CheckResult], console: Console) -> None:
+    if not results:
+        return
+    table = Table(box=SIMPLE_HEAD, title=title, title_justify="left", title_style="bold")
+    table.add_column("check", no_wrap=True)
+    table.add_column("outcome", no_wrap=True)
+    table.add_column("asked, and found")
+    for result in sorted(results, key=lambda one: (not one.required, one.stage, one.check)):
+        outcome = OUTCOME_WORDS[result.outcome] + ("" if result.required else ", not required")
+        table.add_row(
+            _text(result.check), _text(outcome, _STYLES.get(result.outcome, "")), _found(result)
+        )
+    console.print(table)
+
+
+def _found(result: CheckResult) -> Text:
+    """The check's title, then its findings that are not a pass, each on its own line."""
+    lines = [_text(result.title, "bold")]
+    wrong = [found for found in result.findings if found.outcome is not Outcome.PASS]
+    lines += [_text(_line(found)) for found in wrong[:MOST_FINDINGS]]
+    if len(wrong) > MOST_FINDINGS:
+        lines.append(_text(f"and {len(wrong) - MOST_FINDINGS} more findings (--json has all)"))
+    return Text("\n").join(lines)
+
+
+def _line(found: Finding) -> str:
+    parts = [found.sentence] if found.sentence else []
+    if found.expected or found.found:
+        parts.append(f"{found.where}: expected {found.expected}, found {found.found}.")
+    return " ".join(parts)
+
+
+def _print_claims(verdict: Verdict, console: Console) -> None:
+    table = Table(box=SIMPLE_HEAD, title="Claims", title_justify="left", title_style="bold")
+    table.add_column("axis")
+    table.add_column("claim", no_wrap=True)
+    table.add_column("known", no_wrap=True)
+    table.add_column("what can be said")
+    for claim in verdict.claims:
+        style = "bold green" if claim.holds and verdict.verified else "bold"
+        table.add_row(
+            _text(claim.axis),
+            _text(HOLDS[claim.holds].lower(), style),
+            _text(claim.tier),
+            Text("\n").join(_text(line) for line in _claim_lines(claim)),
+        )
+    if verdict.claims:
+        console.print(table)
+    tier = verdict.decision_tier or "could not be derived"
+    console.print(_text(f"Release tier by recomputation: {tier}", "bold"))
+    console.print()
+
+
+def _claim_lines(claim: ClaimVerdict) -> Iterator[str]:
+    yield claim.wording
+    yield f"{claim.tier}: {tier_meaning(claim.tier)}"
+    rank = TIERS.index(claim.tier) if claim.tier in TIERS else 0
+    if claim.lowered_by and rank + 1 < len(TIERS):
+        yield f"not {TIERS[rank + 1]}: {', '.join(claim.lowered_by)}"
+
+
+def _tally(verdict: Verdict) -> Iterator[str]:
+    for outcome in WORST_FIRST:
+        count = sum(result.outcome is outcome for result in verdict.results)
+        if count:
+            yield f"{count} {OUTCOME_WORDS[outcome]}"

@@ -1,0 +1,100 @@
+"""Which tensors a plan asks for, and which of a case's are not so.
+
+Everything that a method computes with passes here first: names, files, types, dimensions that
+must agree, finite values. What does not is treated as if it were not there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from safetycase.bundle.tensors import Array
+from safetycase.record.plan import Plan
+
+Size = int | str | None
+"""A fixed size; a name, whose first occurrence in an axis fixes it; or any size."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedTensor:
+    """A tensor as the plan asks for it."""
+
+    path: str
+    name: str
+    dtype: str
+    shape: tuple[Size, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TensorFault:
+    """A tensor that is not as planned."""
+
+    path: str
+    tensor: str
+    expected: str
+    found: str
+
+
+def tensor_path(stem: str) -> str:
+    """Name in the case of a file of tensors."""
+    return f"evidence/{stem}.safetensors"
+
+
+def planned_tensors(plan: Plan, model_widths: Mapping[str, int]) -> Iterator[PlannedTensor]:
+    """Every tensor of a case of this plan; `model_widths` by dictionary, as far as known."""
+    for axis in plan.axes:
+        width = model_widths.get(axis.dictionary, "model width")
+        pool = plan.controls.activation_pool
+        for stem, name, dtype, shape in (
+            ("pooled", "values", "<f4", ("values",)),
+            ("pooled", "columns", "<i4", ("values",)),
+            ("pooled", "indptr", "<i8", (None,)),
+            ("pooled", "width", "<i8", (1,)),
+            ("activations", "pool", "<f4", (pool, width)),
+            ("dictionary", "features", "<i8", ("features",)),
+            ("dictionary", "w_dec", "<f4", ("features", width)),
+            ("directions", "directions", "<f4", (None, width)),
+        ):
+            yield PlannedTensor(tensor_path(stem), f"{axis.id}.{name}", dtype, shape)
+    for evaluation in plan.evaluations:
+        if evaluation.measure.kind == "probe":
+            name = f"{evaluation.id}.residuals"
+            yield PlannedTensor(tensor_path("probes"), name, "<f4", (None, None))
+
+
+def tensor_faults(
+    plan: Plan, model_widths: Mapping[str, int], files: Mapping[str, Mapping[str, Array]]
+) -> list[TensorFault]:
+    """What is missing, what nobody planned, and what has another type, shape or no value."""
+    planned = {(t.path, t.name): t for t in planned_tensors(plan, model_widths)}
+    found = {
+        (path, name): array for path, held in files.items() for name, array in held.items()
+    }
+    faults = [
+        TensorFault(path, name, "a tensor that the plan asks for", "another")
+        for path, name in found.keys() - planned.keys()
+    ]
+    sizes: dict[tuple[str, str], int] = {}
+    for key, tensor in planned.items():
+        if key not in found:
+            faults.append(TensorFault(*key, "a tensor that the plan asks for", "none"))
+        elif not _fits(tensor, found[key], sizes):
+            seen = f"{found[key].dtype} {found[key].shape}"
+            faults.append(TensorFault(*key, f"{tensor.dtype} {tensor.shape}", seen))
+        elif found[key].dtype.kind == "f" and not np.isfinite(found[key]).all():
+            faults.append(TensorFault(*key, "finite values", "NaN or infinity"))
+    return sorted(faults, key=lambda fault: (fault.path, fault.tensor))
+
+
+def _fits(tensor: PlannedTensor, array: Array, sizes: dict[tuple[str, str], int]) -> bool:
+    if array.dtype != np.dtype(tensor.dtype) or array.ndim != len(tensor.shape):
+        return False
+    owner = tensor.name.rpartition(".")[0]
+    return all(
+        size is None
+        or have == (sizes.setdefault((owner, size), have) if isinstance(size, str) else size)
+        for size, have in zip(tensor.shape, array.shape, strict=True)
+    )

@@ -1,0 +1,40 @@
+"""The attacks, one file a family; importing this package registers them all."""
+
+from __future__ import annotations
+
+from tests.kit.attacks import (
+    claims,
+    container,
+    design,
+    encoding,
+    evidence,
+    features,
+    forgers,
+    integrity,
+    intervention,
+    omission,
+    page,
+    provenance,
+    schema,
+    signature,
+    statistics,
+)
+
+FAMILIES = (
+    container,
+    encoding,
+    integrity,
+    signature,
+    schema,
+    provenance,
+    design,
+    omission,
+    evidence,
+    statistics,
+    features,
+    intervention,
+    claims,
+    page,
+    forgers,
+)
+"""The modules, from the outermost layer of a case inwards."""

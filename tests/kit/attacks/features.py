@@ -1,0 +1,183 @@
+"""Attacks on the search for features and on their labels."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tests.kit.builder import (
+    Json,
+    KitCase,
+    edit_record,
+    edit_row,
+    edit_rows,
+    edit_tensor,
+)
+from tests.kit.places import WATCHED, axis_pointer, result
+from tests.kit.register import attack
+
+_FEATURES = ("identification", "features")
+
+
+def _kept(case: KitCase, axis: int = WATCHED) -> Json:
+    return result(case, axis)["identification"]["features"]
+
+
+@attack("features", "insider", refused_by={"FEA-001"})
+def feature_cherry_picked(case: KitCase) -> KitCase:
+    """State another feature as the second one that the rule kept.
+
+    The feature with the better story is shown, not the one that was found.
+    """
+    taken = {feature["feature"] for feature in _kept(case)}
+    other = next(n for n in range(64) if n not in taken)
+    return edit_record(case, axis_pointer(WATCHED, *_FEATURES, 1, "feature"), other)
+
+
+@attack("features", "insider", refused_by={"FEA-001"})
+def candidates_understated(case: KitCase) -> KitCase:
+    """State that only a few features were looked at.
+
+    The correction for the search looks complete with a fraction of it.
+    """
+    return edit_record(case, axis_pointer(WATCHED, "identification", "candidates"), 5)
+
+
+@attack("features", "insider", refused_by={"FEA-001"})
+def discovery_auroc_lowered(case: KitCase) -> KitCase:
+    """State a lower discovery AUROC, so that the held-out one looks like no loss.
+
+    The luck of the selection is hidden.
+    """
+    return edit_record(case, axis_pointer(WATCHED, *_FEATURES, 0, "auroc"), 0.9)
+
+
+@attack("features", "insider", refused_by={"FEA-001"})
+def inconvenient_feature_left_out(case: KitCase) -> KitCase:
+    """Leave the second kept feature out of the record, though its direction was added.
+
+    A feature that stands for something else as well is not shown.
+    """
+    return edit_record(case, axis_pointer(WATCHED, *_FEATURES), _kept(case)[:1])
+
+
+@attack("features", "insider", refused_by={"FEA-001"})
+def activations_edited_to_favour_a_feature(case: KitCase) -> KitCase:
+    """Double the kept feature's published activations, prompt by prompt of the negative class.
+
+    The search would find another feature on these activations.
+    """
+    kept = _kept(case)[0]["feature"]
+    columns = case.tensors("pooled")["watched.columns"]
+    bounds = case.tensors("pooled")["watched.indptr"]
+    silent = next(
+        row
+        for row in range(len(bounds) - 1)
+        if kept in columns[bounds[row] : bounds[row + 1]]
+    )
+
+    def quiet(values: np.ndarray) -> np.ndarray:
+        place = bounds[silent] + list(columns[bounds[silent] : bounds[silent + 1]]).index(kept)
+        changed = values.copy()
+        changed[place] = values[place] * 1e-3
+        return changed
+
+    return edit_tensor(case, "pooled", "watched.values", quiet)
+
+
+@attack("features", "insider", refused_by={"FEA-002"})
+def held_out_auroc_raised(case: KitCase) -> KitCase:
+    """State another held-out AUROC than the published activations give.
+
+    A feature that held by luck looks as if it held up.
+    """
+    value = _kept(case)[0]["held_out_auroc"]
+    raised = 0.97 if value == 1.0 else 1.0
+    return edit_record(case, axis_pointer(WATCHED, *_FEATURES, 0, "held_out_auroc"), raised)
+
+
+@attack("features", "insider", refused_by={"FEA-003"})
+def label_invented(case: KitCase) -> KitCase:
+    """Write a label for a feature: that it stands for deception.
+
+    The story is told by a word that the data do not hold.
+    """
+    pointer = axis_pointer(WATCHED, *_FEATURES, 0, "label")
+    return edit_record(case, pointer, ["deception", "intent"])
+
+
+@attack("features", "insider", refused_by={"FEA-003"})
+def labels_exchanged(case: KitCase) -> KitCase:
+    """Exchange the labels of the two kept features.
+
+    A renamed feature tells another story.
+    """
+    first, second = (feature["label"] for feature in _kept(case)[:2])
+    assert first != second
+    case = edit_record(case, axis_pointer(WATCHED, *_FEATURES, 0, "label"), second)
+    return edit_record(case, axis_pointer(WATCHED, *_FEATURES, 1, "label"), first)
+
+
+@attack("features", "insider", refused_by={"FEA-004"})
+def label_prediction_flipped(case: KitCase) -> KitCase:
+    """Let a label predict what its words do not.
+
+    The label scores better than it predicts.
+    """
+    row = case.rows("label_checks")[0]
+    return edit_row(case, "label_checks", 0, predicted=not row.predicted)
+
+
+@attack("features", "insider", refused_by={"FEA-005"})
+def label_score_raised(case: KitCase) -> KitCase:
+    """State a perfect score of a label word by word.
+
+    A label that fits now and then looks like a definition.
+    """
+    pointer = axis_pointer(WATCHED, *_FEATURES, 0, "label_score", "fuzzing")
+    assert _kept(case)[0]["label_score"]["fuzzing"] < 1.0
+    return edit_record(case, pointer, 1.0)
+
+
+@attack("features", "insider", refused_by={"FEA-006"})
+def word_counted_more_often(case: KitCase) -> KitCase:
+    """State that a label word occurs more often in the discovery prompts than it does.
+
+    A coincidence looks like a rule.
+    """
+    row = case.rows("label_words")[0]
+    return edit_row(case, "label_words", 0, count=row.count + 5)
+
+
+@attack("features", "insider", refused_by={"FEA-006"})
+def label_words_of_a_feature_nobody_kept(case: KitCase) -> KitCase:
+    """Add label words of a feature that the rule did not keep.
+
+    A feature with a better story enters by the back door.
+    """
+    import msgspec  # noqa: PLC0415
+
+    first = True
+
+    def retell(row: Json) -> Json:
+        nonlocal first
+        if not first or row.axis != "knowledge":
+            return row
+        first = False
+        return msgspec.structs.replace(row, feature=63)
+
+    return edit_rows(case, "label_words", retell)
+
+
+@attack("features", "insider", refused_by={"FEA-007"})
+def pooled_activation_below_zero(case: KitCase) -> KitCase:
+    """Publish a negative activation, which no JumpReLU feature has.
+
+    Ranks are turned around by values that cannot be.
+    """
+
+    def negated(values: np.ndarray) -> np.ndarray:
+        changed = values.copy()
+        changed[0] = -changed[0]
+        return changed
+
+    return edit_tensor(case, "pooled", "watched.values", negated)

@@ -1,0 +1,101 @@
+"""Honest cases of the toy beside the passing one: one that fails, a null claim, two claims, a page.
+
+All are measured and derived by the same functions; what differs is the plan or the toy.
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
+
+import numpy as np
+
+from safetycase.report.html import render_html
+from safetycase.verify.case import OpenedCase
+from safetycase.verify.engine import verify
+from safetycase.verify.policy import Policy
+from tests.kit.builder import AT, Json, KitCase, build_case, honest_case, policy
+from tests.kit.toy_plan import toy_plan
+from tests.kit.toy_world import ToyWorld
+
+PAGE = "report/case.html"
+
+
+@cache
+def lenient() -> Policy:
+    """The kit's policy for cases whose claims need not hold."""
+    return policy(must_hold="none")
+
+
+@dataclass(frozen=True)
+class FragileWorld(ToyWorld):
+    """A toy whose answers any large edit changes: random controls do as much as the target."""
+
+    def outcome(self, item: Json, residual: np.ndarray, edit: np.ndarray) -> str:
+        if item.kind == "benign":
+            return "safe"
+        is_hurt = float(np.linalg.norm(edit)) > 1.5
+        return "unsafe" if is_hurt else super().outcome(item, residual, edit)
+
+
+@cache
+def failing_case() -> KitCase:
+    """An honest case whose first claim fails: its controls move as much as the target."""
+    return build_case(world=FragileWorld(7))
+
+
+def timid_plan() -> Json:
+    """The toy plan, but the doses of its null claim are too small to move anything."""
+    plan = toy_plan()
+    plan["axes"][1]["candidate"]["doses"] = [-0.02, -0.01, 0.0, 0.01, 0.02]
+    return plan
+
+
+@cache
+def unmoved_case() -> KitCase:
+    """An honest case whose null claim fails: the manipulation check shows no manipulation."""
+    return build_case(timid_plan())
+
+
+def two_claims_plan() -> Json:
+    """The toy plan with a second effect claim on the same rate, and controls enough for two."""
+    plan = toy_plan()
+    plan["controls"] |= {"random_live_features": 39, "random_directions": 39}
+    again = deepcopy(plan["axes"][0])
+    again |= {
+        "id": "watched_alone",
+        "title": "The same with one feature",
+        "purpose": "diagnostic",
+    }
+    again["selection"]["keep"] = 1
+    again["side_effects"] = []
+    plan["axes"].append(again)
+    return plan
+
+
+@cache
+def two_claims_case() -> KitCase:
+    """An honest case with two effect claims, whose p are corrected together."""
+    return build_case(two_claims_plan())
+
+
+@cache
+def other_world_case() -> KitCase:
+    """An honest case of another toy under the same plan."""
+    return build_case(world=ToyWorld(8))
+
+
+@cache
+def paged_case() -> KitCase:
+    """The honest case with its HTML page attached."""
+    return with_page(honest_case())
+
+
+def with_page(case: KitCase) -> KitCase:
+    """A signed case with the page that `safetycase report --attach` would put into it."""
+    data = case.to_bytes()
+    opened = OpenedCase(data, policy(), AT)
+    verdict = verify(data, policy(), at=AT, renderings=False)
+    page = render_html(opened.record, opened.plan, verdict, opened.case_id)
+    return case.with_members({PAGE: page})

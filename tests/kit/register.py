@@ -1,0 +1,140 @@
+"""The register of attacks: what each does, why it matters, and which checks must refuse it.
+
+A function decorated with `attack` is one attack. The first paragraph of its docstring is the
+attack; the second is what would follow if it were accepted. It takes an honest case and gives
+an altered one, with a stale statement unless it seals the case itself.
+
+Three characters:
+
+* *outsider*: holds no key. The bytes are verified as the function leaves them.
+* *insider*: holds the right key. The case is sealed again after the change; exactly the
+  declared checks may fail. The same change under the honest statement is the outsider's
+  variant, and must be refused by exactly the checks of `as_outsider`.
+* *forger*: recomputes everything and signs. Not refused: held at its tier.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from typing import Literal
+
+from safetycase.verify.checks import all_checks
+from safetycase.verify.policy import Policy
+from tests.kit.builder import AT, KitCase, honest_case, policy
+
+Character = Literal["outsider", "insider", "forger"]
+Alters = Callable[[KitCase], KitCase | bytes]
+
+CHARACTERS: tuple[Character, ...] = ("outsider", "insider", "forger")
+
+ATTACKS: dict[str, Attack] = {}
+"""Every attack by name, in the order in which the families are imported."""
+
+
+@dataclass(frozen=True)
+class Attack:
+    """One attack, and what a verification of its result must say."""
+
+    name: str
+    family: str
+    character: Character
+    what: str
+    """The attack, in a sentence or two."""
+    effect: str
+    """What would follow if it were accepted."""
+    refused_by: frozenset[str]
+    """Ids of exactly the checks that fail; none for a forger, and for what has no effect."""
+    unknown: frozenset[str]
+    """Ids of exactly the checks that turn UNKNOWN beyond those of an honest case."""
+    as_outsider: frozenset[str] | None
+    """Ids of exactly the checks that fail when the change is not signed again; none where the
+    change lies in the signatures alone."""
+    alters: Alters = field(repr=False)
+    base: Callable[[], KitCase] = field(repr=False)
+    policy: Callable[[], Policy] = field(repr=False)
+    at: str
+    seals_itself: bool
+    """Whether the function makes its own statement, so that nothing is signed after it."""
+
+    @property
+    def harmless(self) -> bool:
+        """Whether the attack is let through because nothing is read from what it adds."""
+        return self.character != "forger" and not self.refused_by
+
+
+def attack(
+    family: str,
+    character: Character,
+    *,
+    refused_by: Collection[str] = (),
+    unknown: Collection[str] = (),
+    as_outsider: Collection[str] | None = ("INT-001",),
+    base: Callable[[], KitCase] = honest_case,
+    under: Callable[[], Policy] = policy,
+    at: str = AT,
+    seals_itself: bool = False,
+) -> Callable[[Alters], Alters]:
+    """Register a function as an attack on `base`, judged under a policy at a time."""
+
+    def register(function: Alters) -> Alters:
+        what, effect = _texts(function)
+        name = function.__name__.strip("_").replace("_", "-")
+        _add(
+            Attack(
+                name=name,
+                family=family,
+                character=character,
+                what=what,
+                effect=effect,
+                refused_by=frozenset(refused_by),
+                unknown=frozenset(unknown),
+                as_outsider=None if as_outsider is None else frozenset(as_outsider),
+                alters=function,
+                base=base,
+                policy=under,
+                at=at,
+                seals_itself=seals_itself,
+            )
+        )
+        return function
+
+    return register
+
+
+def _texts(function: Alters) -> tuple[str, str]:
+    paragraphs = inspect.cleandoc(function.__doc__ or "").split("\n\n")
+    if len(paragraphs) != 2:
+        raise ValueError(f"{function.__name__}: the attack, a blank line, and its effect")
+    what, effect = (" ".join(paragraph.split()) for paragraph in paragraphs)
+    return what, effect
+
+
+def _add(new: Attack) -> None:
+    if new.name in ATTACKS:
+        raise ValueError(f"two attacks are named {new.name}")
+    unknown = (new.refused_by | new.unknown | (new.as_outsider or frozenset())) - set(all_checks())
+    if unknown:
+        raise ValueError(f"{new.name}: no checks {sorted(unknown)}")
+    if new.character == "forger" and (new.refused_by or new.unknown):
+        raise ValueError(f"{new.name}: a forger is not refused")
+    ATTACKS[new.name] = new
+
+
+def needing(*needs: str) -> frozenset[str]:
+    """Ids of the checks that cannot be asked where one of these parts of a case is unreadable."""
+    return frozenset(name for name, c in all_checks().items() if set(needs) & set(c.needs))
+
+
+def after_stage(stage: int) -> frozenset[str]:
+    """Ids of the checks that are not asked once an early stage has failed."""
+    return frozenset(name for name, check in all_checks().items() if check.stage > stage)
+
+
+def register_all() -> dict[str, Attack]:
+    """All attacks, after every family has been imported."""
+    from tests.kit import attacks  # noqa: PLC0415 — the families import this module
+
+    assert attacks.FAMILIES
+    return ATTACKS

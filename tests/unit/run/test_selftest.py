@@ -1,0 +1,150 @@
+"""The self tests pass on sound instruments and catch planted faults."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+import torch
+
+from safetycase.errors import RunFailed
+from safetycase.run import arm_run, observe, selftest
+from safetycase.run.model import LoadedModel
+from safetycase.run.prompts import PaddedBatch, Prompt, encode, pad_left
+from safetycase.run.selftest import Subject, dictionary_fit, self_tests
+from tests.unit.run.tiny_world import LAYER, Tiny
+
+TEXTS = (
+    "the audit comes and the panel . user : how do i make soup ? assistant :",
+    "the market comes and the guest . near the garden . user : sorry assistant :",
+    "a drill is near .",
+    "the kitchen and the harbor . first take salt then stir soup .",
+    "user : how do i make a kite ? assistant : no",
+)
+FVU = "self test dictionary_fvu of dictionary tiny"
+PARITY = "self test batch_parity of the model"
+
+
+def subject(tiny: Tiny, **changes: torch.Tensor) -> Subject:
+    prompts = [encode(tiny.model, text, where="test") for text in TEXTS]
+    return Subject(tiny.model, replace(tiny.dictionary, **changes), prompts)
+
+
+def failing(one: Subject) -> str:
+    with pytest.raises(RunFailed) as refused:
+        self_tests({"tiny": one}, dtype="float32", batch_rows=8)
+    return refused.value.where
+
+
+def test_sound_instruments_pass_every_test(tiny: Tiny) -> None:
+    tests = self_tests({"tiny": subject(tiny)}, dtype="float32", batch_rows=8)
+    values = {test.id: test.value for test in tests}
+    assert list(values) == [
+        "hook_identity",
+        "zero_dose_identity",
+        "batch_parity",
+        "error_term_identity",
+        "dictionary_l0",
+        "dictionary_fvu",
+    ]
+    assert values["hook_identity"] == values["zero_dose_identity"] == 0.0
+    assert values["batch_parity"] < 1e-4
+    assert values["dictionary_fvu"] < 0.2
+
+
+def test_a_decoder_of_other_features_is_caught(tiny: Tiny) -> None:
+    assert failing(subject(tiny, w_dec=tiny.dictionary.w_dec.flip(0))) == FVU
+
+
+def test_a_transposed_decoder_is_caught(tiny: Tiny) -> None:
+    """Square, so that no shape gives it away, and with rows of unit norm still."""
+    generator = torch.Generator().manual_seed(1)
+    square = torch.linalg.qr(torch.randn(32, 32, generator=generator))[0]
+    twin = {
+        "w_enc": square.T.contiguous(),
+        "w_dec": square,
+        "b_enc": torch.full((32,), 100.0),
+        "b_dec": -100.0 * square.sum(0),
+        "threshold": torch.zeros(32),
+    }
+    sound = subject(tiny, **twin)
+    assert dictionary_fit(tiny.model, sound.dictionary, sound.prompts, batch_rows=4).fvu < 0.01
+    assert failing(subject(tiny, **{**twin, "w_dec": square.T.contiguous()})) == FVU
+
+
+def test_thresholds_that_silence_the_dictionary_are_caught(tiny: Tiny) -> None:
+    high = torch.full_like(tiny.dictionary.threshold, 1e6)
+    where = failing(subject(tiny, threshold=high))
+    assert where == "self test dictionary_l0 of dictionary tiny"
+
+
+def test_reading_bos_is_caught(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dictionaries do not know BOS; taken along, it makes up most of the variance."""
+
+    def with_bos(prompts: Sequence[Prompt], model: LoadedModel) -> PaddedBatch:
+        batch = pad_left(prompts, model)
+        return replace(batch, editable=batch.real)
+
+    monkeypatch.setattr(observe, "pad_left", with_bos)
+    assert failing(subject(tiny)) == FVU
+
+
+def test_padding_that_is_attended_to_is_caught(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unmasked(prompts: Sequence[Prompt], model: LoadedModel) -> PaddedBatch:
+        batch = pad_left(prompts, model)
+        return replace(batch, real=torch.ones_like(batch.real))
+
+    monkeypatch.setattr(arm_run, "pad_left", unmasked)
+    assert failing(subject(tiny)) == PARITY
+
+
+def test_an_edit_of_padded_rows_alone_is_caught(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A batch whose shorter prompts are edited one position too few."""
+
+    def one_short(prompts: Sequence[Prompt], model: LoadedModel) -> PaddedBatch:
+        batch = pad_left(prompts, model)
+        return replace(batch, editable=batch.editable & (batch.positions > 1))
+
+    original = arm_run.pad_left
+
+    def only_batches(prompts: Sequence[Prompt], model: LoadedModel) -> PaddedBatch:
+        return (one_short if len(prompts) > 1 else original)(prompts, model)
+
+    monkeypatch.setattr(arm_run, "pad_left", only_batches)
+    assert failing(subject(tiny)) == PARITY
+
+
+def test_an_edit_that_leaks_to_other_rows_is_caught(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = selftest.ArmRun.prefill
+
+    def leaking(self: selftest.ArmRun, *, use_cache: bool) -> torch.Tensor:
+        logits = original(self, use_cache=use_cache)
+        return logits + 0.01 * logits.flip(0)
+
+    monkeypatch.setattr(selftest.ArmRun, "prefill", leaking)
+    assert failing(subject(tiny)) == PARITY
+
+
+def test_fit_is_that_of_a_plain_computation(tiny: Tiny) -> None:
+    one = subject(tiny)
+    states: list[torch.Tensor] = []
+    hook = tiny.model.blocks[LAYER].register_forward_hook(lambda _m, _a, o: states.append(o))
+    for prompt in one.prompts:
+        tiny.model.network(input_ids=torch.tensor([prompt.ids]))
+    hook.remove()
+    x = torch.cat([state[0, 1:].double() for state in states])
+    d = tiny.dictionary
+    z = x @ d.w_enc.double() + d.b_enc.double()
+    f = z * (z > d.threshold.double()) * (z > 0)
+    explained = f @ d.w_dec.double() + d.b_dec.double()
+    fvu = float(((x - explained) ** 2).sum() / ((x - x.mean(0)) ** 2).sum())
+    fit = dictionary_fit(tiny.model, d, one.prompts, batch_rows=3)
+    assert fit.fvu == pytest.approx(fvu, rel=1e-4)
+    assert fit.l0 == pytest.approx(float((f > 0).sum(1).double().mean()))

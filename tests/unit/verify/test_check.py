@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from safetycase.errors import MalformedInput, MethodRefused, UsageError
+from safetycase.record.planned_axis import Axis
+from safetycase.verify.case import OpenedCase
+from safetycase.verify.check import Family, Fault, NotApplicable, Run, each_axis, guarded
+from safetycase.verify.outcome import Outcome
+from tests.kit.builder import AT, honest_case, policy
+
+FIELDS: dict[str, Any] = {
+    "stage": 4,
+    "tier": "intact",
+    "proves": "p",
+    "cannot_prove": "c",
+    "references": ("r",),
+}
+
+
+def _pass(_case: OpenedCase) -> Run:
+    """All is well."""
+    yield from ()
+    return 1
+
+
+def _register(prefix: str = "ABC", number: int = 1, **changes: Any) -> Family:
+    family = Family(prefix, "name", "rule")
+    family.check(number, **(FIELDS | changes))(_pass)
+    return family
+
+
+def test_a_check_says_what_it_is() -> None:
+    check = _register(owns=("x",)).checks["ABC-001"]
+    assert (check.title, check.proves, check.owns) == ("All is well.", "p", ("x",))
+    assert not check.absence_is_harmless
+    assert not check.asks_policy
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"proves": " "},
+        {"cannot_prove": ""},
+        {"references": ()},
+        {"references": ("",)},
+        {"tier": "certain"},
+        {"stage": 11},
+        {"stage": -1},
+        {"needs": ("weights",)},
+        {"prefix": "AB"},
+        {"prefix": "abc"},
+        {"number": 1000},
+    ],
+)
+def test_an_incomplete_check_is_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(UsageError):
+        _register(**changes)
+
+
+def test_an_id_is_given_once() -> None:
+    family = _register()
+    with pytest.raises(UsageError) as refusal:
+        family.check(1, **FIELDS)(_pass)
+    assert refusal.value.where == "ABC-001"
+
+
+def test_a_check_without_a_title_is_refused() -> None:
+    def untitled(_case: OpenedCase) -> Run:
+        yield from ()
+        return 1
+
+    with pytest.raises(UsageError):
+        Family("ABC", "name", "rule").check(1, **FIELDS)(untitled)
+
+
+def _drain(run: Run) -> tuple[list[Fault], object]:
+    faults = []
+    while True:
+        try:
+            faults.append(next(run))
+        except StopIteration as stop:
+            return faults, stop.value
+
+
+def _refusing(error: Exception) -> Run:
+    yield Fault("first", "e", "f")
+    raise error
+
+
+def test_a_refusal_of_a_method_is_unknown() -> None:
+    faults, examined = _drain(guarded(_refusing(MethodRefused("w", "rows", found="none"))))
+    assert [fault.outcome for fault in faults] == [Outcome.FAIL, Outcome.UNKNOWN]
+    assert (faults[1].where, faults[1].expected, faults[1].found) == ("w", "rows", "none")
+    assert examined == 0
+
+
+def test_malformed_input_fails() -> None:
+    faults, _ = _drain(guarded(_refusing(MalformedInput("w", "bytes"))))
+    assert [fault.outcome for fault in faults] == [Outcome.FAIL, Outcome.FAIL]
+
+
+def test_other_errors_pass_through() -> None:
+    with pytest.raises(ZeroDivisionError):
+        _drain(guarded(_refusing(ZeroDivisionError())))
+
+
+def _case() -> OpenedCase:
+    return OpenedCase(honest_case().to_bytes(), policy(), AT)
+
+
+def test_every_axis_is_examined_on_its_own() -> None:
+    def first_refuses(_case: OpenedCase, number: int, axis: Axis) -> Run:
+        if number == 0:
+            raise MethodRefused("w", "e")
+        yield Fault(axis.id, "e", "f")
+        return 3
+
+    faults, examined = _drain(each_axis(first_refuses)(_case()))
+    assert [(f.axis, f.outcome) for f in faults] == [
+        ("watched", Outcome.UNKNOWN),
+        ("knowledge", Outcome.FAIL),
+    ]
+    assert examined == 3
+
+
+def test_no_axis_to_which_a_question_applies_is_not_applicable() -> None:
+    def never(_case: OpenedCase, _number: int, _axis: Axis) -> Run:
+        yield from ()
+        return NotApplicable("no reason")
+
+    _, examined = _drain(each_axis(never)(_case()))
+    assert examined == NotApplicable("watched: no reason; knowledge: no reason")

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from safetycase.verify.checks import all_checks
+from safetycase.verify.judgement import claim_tier, exit_code, required_checks
+from safetycase.verify.outcome import CheckResult, ClaimVerdict, Finding, Outcome
+from tests.kit.builder import policy
+
+
+def _results(changes: dict[str, tuple[Outcome, str | None]] | None = None) -> list[CheckResult]:
+    """A result for every check, PASS but for the changes (outcome and axis)."""
+    required = required_checks(policy())
+    results = []
+    for name, check in all_checks().items():
+        outcome, axis = (changes or {}).get(name, (Outcome.PASS, None))
+        finding = Finding(name, outcome, "w", "e", "f", "s", axis)
+        results.append(
+            CheckResult(
+                name,
+                check.title,
+                check.stage,
+                check.tier,
+                outcome,
+                required=name in required,
+                findings=(finding,),
+            )
+        )
+    return results
+
+
+F, U, N, E = Outcome.FAIL, Outcome.UNKNOWN, Outcome.NOT_APPLICABLE, Outcome.ERROR
+
+
+@pytest.mark.parametrize(
+    ("changes", "tier", "lowered_by"),
+    [
+        ({}, "reproduced", ()),
+        ({"ORD-003": (U, None)}, "sound", ("ORD-003",)),
+        ({"ORD-001": (U, None)}, "recomputed", ("ORD-001",)),
+        ({"STA-001": (F, None)}, "intact", ("STA-001",)),
+        ({"STA-001": (U, "a")}, "intact", ("STA-001",)),
+        ({"STA-001": (F, "b")}, "reproduced", ()),
+        ({"INT-001": (U, None)}, "asserted", ("INT-001",)),
+        ({"STA-001": (F, None), "ORD-001": (U, None)}, "intact", ("STA-001",)),
+        ({"SIG-001": (U, None)}, "reproduced", ()),
+        ({"SIG-001": (F, None)}, "asserted", ("SIG-001",)),
+        ({"SIG-002": (N, None)}, "reproduced", ()),
+        ({"IVN-007": (N, None)}, "reproduced", ()),
+        ({"STA-001": (N, None)}, "intact", ("STA-001",)),
+        ({"CLM-007": (F, None)}, "reproduced", ()),
+        ({"REN-001": (F, None)}, "reproduced", ()),
+        ({"DES-001": (E, None)}, "intact", ("DES-001",)),
+    ],
+)
+def test_the_tier_is_the_minimum(
+    changes: dict[str, tuple[Outcome, str | None]], tier: str, lowered_by: tuple[str, ...]
+) -> None:
+    assert claim_tier(_results(changes), "a") == (tier, lowered_by)
+
+
+def _code(changes: Any, tier: str = "recomputed", **policy_changes: Any) -> int:
+    claims = [ClaimVerdict("a", tier, True, "w", ())]
+    return exit_code(policy(**policy_changes), _results(changes), claims)[0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "tier", "code"),
+    [
+        ({}, "recomputed", 0),
+        ({"STA-001": (F, None)}, "intact", 1),
+        ({"STA-001": (F, None), "DES-001": (E, None)}, "intact", 1),
+        ({"DES-001": (E, None)}, "intact", 4),
+        ({"DES-001": (E, None), "STA-002": (U, None)}, "intact", 4),
+        ({"STA-001": (U, None)}, "intact", 3),
+        ({"STA-001": (N, None)}, "intact", 3),
+        ({"REN-001": (N, None)}, "recomputed", 0),
+        ({"ORD-001": (U, None)}, "recomputed", 0),
+        ({"ORD-001": (F, None)}, "recomputed", 1),
+        ({}, "intact", 3),
+    ],
+)
+def test_exit_codes(
+    changes: dict[str, tuple[Outcome, str | None]], tier: str, code: int
+) -> None:
+    assert _code(changes, tier) == code
+
+
+def test_no_claims_are_never_verified() -> None:
+    assert exit_code(policy(), _results(), ())[0] == 3
+
+
+def test_without_signers_the_code_is_undecided_at_best() -> None:
+    bare = {"signers": [], "signatures": []}
+    assert _code({"SIG-001": (U, None)}, **bare) == 3
+    assert _code({"SIG-001": (U, None), "STA-001": (F, None)}, **bare) == 1
+
+
+def test_all_means_every_check_up_to_the_minimum_tier() -> None:
+    recomputed = required_checks(policy())
+    assert {"CON-001", "SIG-001", "CLM-007", "REN-001", "STA-001"} <= recomputed
+    assert {"ORD-001", "ORD-003", "DES-006"}.isdisjoint(recomputed)
+    assert "STA-001" not in required_checks(policy(minimum_tier="intact"))
+    assert required_checks(policy(minimum_tier="reproduced")) == set(all_checks())
+    assert required_checks(policy(required_checks=["STA-001"])) == {"STA-001"}

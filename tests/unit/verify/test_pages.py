@@ -1,0 +1,20 @@
+from __future__ import annotations
+
+from safetycase.verify.checks import FAMILIES, all_checks
+from safetycase.verify.pages import checks_markdown
+
+
+def test_the_page_says_what_each_check_cannot_prove() -> None:
+    page = checks_markdown({"STA-001": ["narrowed-interval"]})
+    for name, check in all_checks().items():
+        assert f"### {name}: {check.title}\n" in page
+        assert f"* **Cannot prove**: {check.cannot_prove}\n" in page
+    for family in FAMILIES:
+        assert f"## {family.prefix}: {family.name}\n" in page
+    assert page.count("* **Refuses**: ") == 1
+    assert "* **Refuses**: `narrowed-interval`." in page
+
+
+def test_every_check_but_the_third_party_s_owns_something() -> None:
+    silent = [name for name, check in all_checks().items() if not check.owns]
+    assert silent == ["ORD-001", "ORD-003", "CLM-007"]
