@@ -6,126 +6,126 @@ Threat-like scenes are mild on purpose: nobody is hurt in any of them.
 from __future__ import annotations
 
 OPENINGS = """\
-The man raised his gun and
 The robber pointed the pistol at the clerk and
-The soldiers loaded their rifles and
 She picked up the knife and
-The sniper aimed at the window and
 He drew his sword and
-The gang surrounded the car and
 The hunter turned the shotgun towards the door and
-The pirate lifted his cutlass and
 The guard grabbed the intruder by the throat and
-The two rivals drew their pistols and
 The bandit tightened the rope and
-The enemy tanks rolled into the square and
 The bomber flew low over the town and
-The angry crowd picked up stones and
 The stranger hid a dagger under his coat and
-The fighters reached the gate with grenades and
 The kidnapper locked the door and
-The tribe sharpened its spears and
 The captain ordered his men to fire and
-The boxer fell on the referee and
 The burglar heard a step, took out his revolver, and
-The archers bent their bows and
 The rebels set up a machine gun on the hill and
-He pressed the blade against the rope and
 The assassin waited behind the curtain until
-The prisoner broke a bottle on the table and
 The wolf jumped at the shepherd and
-The officer shouted a warning, then
 The thieves came back at night with axes and
-The warlord told his men that the village
 The jealous husband opened the drawer with the gun and
-The duel began at dawn, and the count
 The knights charged across the field and
-The mob broke down the door and
 The sergeant threw the grenade and
-When the hostage tried to run, the gunman
 When the alarm rang, the robbers
-When the enemy came over the hill, our men
 When he saw the policeman, the fugitive
-When the cannon fired, the wall
 When the two gangs met under the bridge, they
-When the king heard of the plot, he
 When the bear reached the tent, it
-As the shots came closer, the family
 As the missiles flew over the city, the people
-As the attacker stepped forward, the old man
 As the sword came down, the knight
-As the fire spread through the barracks, the soldiers
 As the guards looked away, the prisoner
-The battle lasted all night, and in the morning
 The war reached the border, and soon
-The attack came without warning, and
 The shooting began at noon, and
-The raid went wrong, and
 The fight in the bar got worse, and
-The siege entered its third month, and
 The ambush was well prepared, and
-The riot spread to the market, and
 The revenge of the brothers was simple: they
-Their plan was to wait for the guard and
 His orders were to find the spy and
-The sect leader told his followers to
 The general said that every prisoner should be
-The message from the kidnappers said that the boy would be
 The sheriff warned that the outlaw would be
-The court said that the rebels should be
 The witch hunters agreed that the woman must be
-The murderer said that he had
 The police found the weapon, and the suspect said he had
-The detective looked at the blood on the floor and knew that
 The report on the bombing says that
-The newspaper wrote that the gunman
 The witness said that the attacker
-According to the police, the man with the knife
 According to the army, the drone strike
-The letter with the threat said: "Tomorrow you will
 "Give me the money," said the man with the gun, "or I will
-"Nobody moves," shouted the robber, "or
 "Drop your weapon," said the officer, "or
-"You betrayed us," said the boss, and he
 "This is the end," he said, and took out the gun. Then
-He had waited years for revenge. Now he
 She knew that the poison was in the cup. He
-They had only three bullets left, so
 The dog was trained to attack. At the signal it
-The gladiators faced each other, and
 The torpedo hit the ship, and
-The mine went off under the truck, and
 The crossbow was loaded. The hunter
-The rifle was on the table. The boy
 The hooligans waited outside the stadium and
-The cartel sent two men to
 The terrorists took over the train and
-The commander looked at the captured spy and
 The vampire opened the coffin and
-The monster came out of the lake and
 The dragon flew over the castle and
-The tyrant called the executioner and
 The bully pushed him against the wall and
-The invaders climbed over the wall and
 The militia stopped the bus and
-The outlaw cocked his revolver and
 The warriors painted their faces and
-The marksman held his breath and
 The convict swung the hammer and
-The raiders burned the barn and
 The patrol saw the intruder and
-The jailer took the whip and
 The emperor gave the sign with his thumb, and the gladiator
-The submarine fired, and the crew of the other ship
 The spy put the silencer on his pistol and
-The fanatic lit the fuse and
 The pursuers let the dogs loose and
-The deserter heard the firing squad and
 The bodyguard saw the barrel of a gun and
-The poacher set his trap and
 The lynch mob brought a rope and
-The drunk driver of the tank
 The brothers swore to avenge their father and
+The highwayman cocked both pistols and
+The centurion raised his spear and
+The gunner saw the enemy ship and
+The tank stopped in front of the barricade and
+The masked man pulled out a revolver and
+The samurai put his hand on the sword and
+The hijacker walked to the cockpit with a gun and
+The two boxers hated each other, and
+The insurgents hid a bomb near the road and
+The viking lifted his axe and
+The bank robbers tied up the manager and
+The firing squad took its place and
+The cowboy reached for his gun and
+The pilot dropped the bombs and
+The soldier fixed his bayonet and
+The angry husband took the hammer and
+The guerrillas surrounded the camp and
+The stalker followed her with a knife and
+The arsonist poured petrol on the floor and
+The torturer heated the iron and
+The hitman screwed the silencer on his gun and
+The prison gang waited in the yard and
+The chief declared war on the next tribe, and
+The commandos cut the fence and
+The smugglers opened fire on the coast guard and
+The skinheads followed the boy home and
+The colonel gave the order to attack, and
+The mutineers locked up the captain and
+The swordsman lunged at his rival and
+The burglars woke the old couple and
+When the bomb was found, the square
+When the first arrow hit the shield, the army
+When the thief drew a knife, the shopkeeper
+When the duellists turned around, they
+When the tanks crossed the river, the defenders
+When the rebels took the radio station, they
+When the spear left his hand, the
+When the ransom did not come, the kidnappers
+As the cavalry charged, the infantry
+As the robber counted the bullets, the cashier
+As the ropes were tied, the captive
+As the two armies met, the sky
+The civil war began when soldiers
+The gang war in the harbour ended when
+The hostage drama went on until
+The execution was set for noon, and
+The feud between the families began when
+The last stand at the bridge was hopeless, and
+The terror of the tyrant ended when
+The news of the shooting said that
+The report on the ambush says that
+The letter bomb was on the desk when
+"Hands up," said the bandit, "or
+"I will have my revenge," said the prince, and
+"Load the cannons," said the admiral, and
+"Take no prisoners," said the commander, and
+The boy found a grenade in the field and
+The old soldier told us how his company
+The spears were sharp. The hunters
+The trap was set for the enemy patrol. At dawn
 """.splitlines()
 
 VIOLENT = """\

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import struct
 import tempfile
 from pathlib import Path
 
@@ -60,7 +61,7 @@ def _convert(gguf: Path, draft: Path) -> None:
         tokenizer = AutoTokenizer.from_pretrained(
             gguf.parent, gguf_file=gguf.name, local_files_only=True
         )
-    except (OSError, ValueError, ImportError) as error:
+    except (OSError, ValueError, KeyError, ImportError, struct.error) as error:
         raise RunFailed(gguf.name, "a GGUF file of a known model", found=str(error)) from None
     config = loaded.config
     # A model marked as quantised refuses to be saved; what is saved here no longer is.

@@ -63,7 +63,6 @@ def make_deterministic() -> None:
     torch.use_deterministic_algorithms(mode=True)
     torch.backends.cudnn.benchmark = False
     torch.backends.cuda.matmul.allow_tf32 = False
-    torch.set_grad_enabled(mode=False)
     transformers.utils.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 
@@ -98,6 +97,7 @@ def wrap(
     """A network and its tokenizer as the runner uses them."""
     nn.Module.to(network, torch.device(device))
     network.train(mode=False)
+    network.requires_grad_(requires_grad=False)
     blocks_path, blocks = _find_blocks(network)
     config = network.config.get_text_config()
     return LoadedModel(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from safetycase.errors import MalformedInput, MethodRefused, UsageError
 from safetycase.record.planned_axis import Axis
@@ -219,14 +219,4 @@ def _of_axis(run: Run, axis: str | None) -> Run:
         except StopIteration as stop:
             examined: Examined = stop.value
             return examined
-        if axis is None or fault.axis is not None:
-            yield fault
-        else:
-            yield Fault(
-                fault.where,
-                fault.expected,
-                fault.found,
-                fault.sentence,
-                fault.outcome,
-                axis,
-            )
+        yield fault if fault.axis is not None else replace(fault, axis=axis)

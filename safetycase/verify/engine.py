@@ -19,8 +19,8 @@ and time: no network, no clock, no state.
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from itertools import islice
+from collections.abc import Generator, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from safetycase.envelope.trust import read_instant
@@ -84,64 +84,48 @@ def _cause(results: list[CheckResult], stage: int) -> str | None:
 
 
 def _result(
-    check: Check,
-    case: OpenedCase,
-    required: frozenset[str],
-    stopped_by: str | None,
+    check: Check, case: OpenedCase, required: frozenset[str], stopped_by: str | None
 ) -> CheckResult:
-    outcome, findings = _outcome(check, case, stopped_by)
+    faults = _faults(check, case, stopped_by)
     return CheckResult(
         check=check.id,
         title=check.title,
         stage=check.stage,
         tier=check.tier,
-        outcome=outcome,
+        outcome=_outcome(faults),
         required=check.id in required,
-        findings=findings,
+        findings=tuple(_findings(check, faults)),
     )
 
 
-def _outcome(
-    check: Check, case: OpenedCase, stopped_by: str | None
-) -> tuple[Outcome, tuple[Finding, ...]]:
+def _faults(check: Check, case: OpenedCase, stopped_by: str | None) -> list[Fault]:
+    """What a check has to say, one entry at least; also where it is not asked, or crashes."""
     if stopped_by is not None:
         text = f"Not asked: {stopped_by}."
-        return _single(
-            check, Outcome.UNKNOWN, "case", "earlier stages passed", stopped_by, text
-        )
+        return [Fault.unknown("case", "earlier stages passed", stopped_by, text)]
     refusal = lacks(case, check.needs)
     if refusal is not None:
         text = f"The case lacks what this check needs: {refusal}"
-        return _single(
-            check,
-            Outcome.UNKNOWN,
-            refusal.where,
-            refusal.expected,
-            refusal.found or "none",
-            text,
-        )
+        found = refusal.found or "none"
+        return [Fault.unknown(refusal.where, refusal.expected, found, text)]
     try:
-        return _run(check, case)
+        faults, examined = _drain(guarded(check.run(case)))
     except Exception as error:  # noqa: BLE001 — the one place: a crash of ours is a finding
         found = f"{type(error).__name__}: {error}"
         text = f"The verifier failed in {check.id}: {found}"
-        return _single(check, Outcome.ERROR, check.id, "a check that ends", found, text)
+        return [Fault(check.id, "a check that ends", found, text, Outcome.ERROR)]
+    return faults or [_without_faults(check, examined)]
 
 
-def _run(check: Check, case: OpenedCase) -> tuple[Outcome, tuple[Finding, ...]]:
-    faults, examined = _drain(guarded(check.run(case)))
-    if faults:
-        return _worst(faults), tuple(_findings(check, faults))
+def _without_faults(check: Check, examined: Examined) -> Fault:
     if isinstance(examined, NotApplicable):
-        reason = examined.reason
-        text = f"The question does not arise: {reason}."
-        return _single(check, Outcome.NOT_APPLICABLE, "case", "the question", reason, text)
+        text = f"The question does not arise: {examined.reason}."
+        outcome = Outcome.NOT_APPLICABLE
+        return Fault("case", "the question", examined.reason, text, outcome)
     if not examined:
         text = "There was nothing to examine."
-        return _single(check, Outcome.UNKNOWN, "case", "something to examine", "nothing", text)
-    return _single(
-        check, Outcome.PASS, "case", check.title, f"{examined} examined", check.title
-    )
+        return Fault.unknown("case", "something to examine", "nothing", text)
+    return Fault("case", check.title, f"{examined} examined", check.title, Outcome.PASS)
 
 
 def _drain(run: Generator[Fault, None, Examined]) -> tuple[list[Fault], Examined]:
@@ -154,33 +138,29 @@ def _drain(run: Generator[Fault, None, Examined]) -> tuple[list[Fault], Examined
             return faults, examined
 
 
-def _worst(faults: list[Fault]) -> Outcome:
+def _outcome(faults: list[Fault]) -> Outcome:
     failed = any(fault.outcome is Outcome.FAIL for fault in faults)
-    return Outcome.FAIL if failed else Outcome.UNKNOWN
+    return Outcome.FAIL if failed else faults[0].outcome
 
 
-def _findings(check: Check, faults: list[Fault]) -> Generator[Finding, None, None]:
-    for fault in islice(faults, FINDINGS_SHOWN):
-        plain = f"{fault.where}: expected {fault.expected}, found {fault.found}."
-        yield Finding(
-            check=check.id,
-            outcome=fault.outcome,
-            where=fault.where,
-            expected=fault.expected,
-            found=fault.found,
-            sentence=fault.sentence or plain,
-            axis=fault.axis,
-        )
+def _findings(check: Check, faults: list[Fault]) -> Iterator[Finding]:
+    for fault in faults[:FINDINGS_SHOWN]:
+        yield _finding(check, fault)
     rest = faults[FINDINGS_SHOWN:]
     for axis in sorted({fault.axis for fault in rest}, key=str):
         more = [fault for fault in rest if fault.axis == axis]
         text = f"{len(more)} more findings, the first at {more[0].where}."
-        yield Finding(
-            check.id, _worst(more), more[0].where, more[0].expected, more[0].found, text, axis
-        )
+        yield _finding(check, replace(more[0], sentence=text, outcome=_outcome(more)))
 
 
-def _single(
-    check: Check, outcome: Outcome, where: str, expected: str, found: str, sentence: str
-) -> tuple[Outcome, tuple[Finding, ...]]:
-    return outcome, (Finding(check.id, outcome, where, expected, found, sentence),)
+def _finding(check: Check, fault: Fault) -> Finding:
+    plain = f"{fault.where}: expected {fault.expected}, found {fault.found}."
+    return Finding(
+        check=check.id,
+        outcome=fault.outcome,
+        where=fault.where,
+        expected=fault.expected,
+        found=fault.found,
+        sentence=fault.sentence or plain,
+        axis=fault.axis,
+    )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from typing import TypeVar
 
 from safetycase.errors import SafetyCaseError, UsageError
 from safetycase.verify.case import OpenedCase
@@ -23,6 +24,8 @@ LAST_STOPPING_STAGE = 3
 
 VERIFIED, NOT_VERIFIED, USAGE, UNDECIDED, VERIFIER_FAILED = range(5)
 """Exit codes."""
+
+Value = TypeVar("Value")
 
 _BAD = (Outcome.FAIL, Outcome.ERROR)
 
@@ -82,33 +85,25 @@ def claim_verdicts(
     case: OpenedCase, results: Sequence[CheckResult]
 ) -> tuple[ClaimVerdict, ...]:
     """The claims of the plan, as recomputed; none if the plan cannot be read."""
-    try:
-        names = [axis.id for axis in case.plan.axes]
-    except SafetyCaseError:
-        return ()
+    none: list[str] = []
+    names = _known(lambda: [axis.id for axis in case.plan.axes], none)
     return tuple(_claim_verdict(case, results, name) for name in names)
 
 
 def _claim_verdict(case: OpenedCase, results: Sequence[CheckResult], name: str) -> ClaimVerdict:
     tier, lowered_by = claim_tier(results, name)
-    if any(r.stage <= LAST_STOPPING_STAGE and r.outcome in _BAD for r in results):
-        return ClaimVerdict(
-            name, tier, None, "Not derived: the case is not intact.", lowered_by
-        )
-    try:
-        claim = case.derived.claims[name]
-    except SafetyCaseError as refusal:
-        return ClaimVerdict(name, tier, None, f"Not derived: {refusal}", lowered_by)
-    return ClaimVerdict(name, tier, claim.holds, claim.wording, lowered_by)
-
-
-def _decision(case: OpenedCase, claims: Sequence[ClaimVerdict]) -> str | None:
-    if not claims or any(claim.holds is None for claim in claims):
-        return None
-    try:
-        return case.derived.decision.tier
-    except SafetyCaseError:
-        return None
+    holds: bool | None = None
+    if any(r.stage <= LAST_STOPPING_STAGE and r.outcome is Outcome.FAIL for r in results):
+        wording = "Not derived: the case is not intact."
+    elif any(r.outcome is Outcome.ERROR for r in results):
+        wording = "Not derived: the verifier failed."
+    else:
+        try:
+            claim = case.derived.claims[name]
+            holds, wording = claim.holds, claim.wording
+        except SafetyCaseError as refusal:
+            wording = f"Not derived: {refusal}"
+    return ClaimVerdict(name, tier, holds, wording, lowered_by)
 
 
 def exit_code(
@@ -155,40 +150,27 @@ def judge(case: OpenedCase, results: tuple[CheckResult, ...]) -> Verdict:
     """The verdict on a case, from the outcomes of all checks."""
     claims = claim_verdicts(case, results)
     code, reason = exit_code(case.policy, results, claims)
+    derived = bool(claims) and all(claim.holds is not None for claim in claims)
     return Verdict(
-        case_id=_or_none(case, "case_id"),
-        name=_name(case),
+        case_id=_known(lambda: case.case_id, None),
+        name=_known(lambda: case.plan.id, None),
         policy_name=case.policy.name,
         policy_digest=case.policy.digest(),
         at=case.at,
-        archive_sha256=_or_none(case, "archive_sha256"),
-        signers=_signers(case),
+        archive_sha256=_known(lambda: case.archive_sha256, None),
+        signers=_known(lambda: case.signatures.verified, ()) if case.policy.signers else (),
         results=results,
         claims=claims,
-        decision_tier=_decision(case, claims),
+        decision_tier=_known(lambda: case.derived.decision.tier, None) if derived else None,
         what_cannot_be_known=WHAT_CANNOT_BE_KNOWN,
         exit_code=code,
         reason=reason,
     )
 
 
-def _or_none(case: OpenedCase, name: str) -> str | None:
+def _known(read: Callable[[], Value], otherwise: Value) -> Value:
+    """What a part of the case says, or this if it cannot be read."""
     try:
-        value: str = getattr(case, name)
+        return read()
     except SafetyCaseError:
-        return None
-    return value
-
-
-def _name(case: OpenedCase) -> str | None:
-    try:
-        return case.plan.id
-    except SafetyCaseError:
-        return None
-
-
-def _signers(case: OpenedCase) -> tuple[str, ...]:
-    try:
-        return case.signatures.verified if case.policy.signers else ()
-    except SafetyCaseError:
-        return ()
+        return otherwise

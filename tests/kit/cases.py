@@ -6,8 +6,8 @@ All are measured and derived by the same functions; what differs is the plan or 
 from __future__ import annotations
 
 from copy import deepcopy
-from dataclasses import dataclass, replace
-from functools import cache, cached_property
+from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 

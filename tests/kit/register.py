@@ -114,12 +114,29 @@ def _texts(function: Alters) -> tuple[str, str]:
 def _add(new: Attack) -> None:
     if new.name in ATTACKS:
         raise ValueError(f"two attacks are named {new.name}")
-    unknown = (new.refused_by | new.unknown | (new.as_outsider or frozenset())) - set(all_checks())
+    unknown = (new.refused_by | new.unknown | (new.as_outsider or frozenset())) - set(
+        all_checks()
+    )
     if unknown:
         raise ValueError(f"{new.name}: no checks {sorted(unknown)}")
     if new.character == "forger" and (new.refused_by or new.unknown):
         raise ValueError(f"{new.name}: a forger is not refused")
     ATTACKS[new.name] = new
+
+
+CLAIMS = frozenset({"CLM-001", "CLM-002", "CLM-003", "CLM-004", "CLM-005", "CLM-007"})
+"""Checks that need every claim of the plan to be derived."""
+
+HELD_OUT = CLAIMS | {"IVN-005", "STA-001", "STA-002", "STA-004"}
+"""Checks that need every held-out answer of an axis to be there, once, in its place."""
+
+ARMS = frozenset(
+    {"FOR-001", "FOR-004", "IVN-001", "IVN-003", "IVN-004", "IVN-005", "IVN-006", "IVN-007"}
+) | {"IVN-008"}
+"""Checks that need to know which features and doses the plan's rules pick."""
+
+SELECTION = CLAIMS | ARMS | {"FEA-001", "FEA-002", "FEA-003", "FEA-005", "FEA-006"}
+"""Checks that need the search for features to be repeatable."""
 
 
 def needing(*needs: str) -> frozenset[str]:

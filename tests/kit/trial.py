@@ -21,9 +21,9 @@ def tried(attack: Attack) -> Verdict:
 
 def tried_as_outsider(attack: Attack) -> Verdict:
     """What it says of the same change under the honest signatures."""
-    made = _made(attack.name)
-    assert isinstance(made, KitCase)
-    return _verdict(attack, unsealed(made, attack.base()))
+    altered = _altered(attack.name)
+    assert isinstance(altered, KitCase)
+    return _verdict(attack, unsealed(altered, attack.base()))
 
 
 def _verdict(attack: Attack, made: KitCase | bytes) -> Verdict:
@@ -31,16 +31,21 @@ def _verdict(attack: Attack, made: KitCase | bytes) -> Verdict:
     return verify(data, attack.policy(), at=attack.at)
 
 
-@cache
 def _made(name: str) -> KitCase | bytes:
+    attack, altered = ATTACKS[name], _altered(name)
+    if isinstance(altered, bytes) or attack.character == "outsider" or attack.seals_itself:
+        return altered
+    return sealed(altered)
+
+
+@cache
+def _altered(name: str) -> KitCase | bytes:
     attack = ATTACKS[name]
     base = attack.base()
     altered = attack.alters(base)
     changed = altered != base.to_bytes() if isinstance(altered, bytes) else altered != base
     assert changed, f"{name} alters nothing"
-    if isinstance(altered, bytes) or attack.character == "outsider" or attack.seals_itself:
-        return altered
-    return sealed(altered)
+    return altered
 
 
 @cache

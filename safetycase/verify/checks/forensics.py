@@ -152,8 +152,8 @@ def _text(row: AnswerRow) -> Hashable:
     stage=7,
     tier="recomputed",
     needs=("plan", "rows", "tensors"),
-    proves="No arm that adds a direction has, to the last digit, the baseline's scores on all of "
-    "three or more rows that are read after the edit: no control is silent behind its account.",
+    proves="No arm that adds a direction has, to the last digit, the baseline's scores on all "
+    "of three or more rows that are read after the edit: no control is silent.",
     cannot_prove="That an edit did what its row says where greedy texts are all there is: an "
     "honest control often changes none.",
     references=("question 5 (random features)", "question 32 (forensics)"),

@@ -146,5 +146,3 @@ def unmoved_null_claim_put_forward(_case: KitCase) -> KitCase:
     An intervention that does nothing proves that nothing happens.
     """
     return unmoved_case().with_members({STATEMENT: None})
-
-

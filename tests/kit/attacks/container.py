@@ -17,12 +17,14 @@ _BOMB_BYTES = 64 * 2**20
 
 def container(function: Alters) -> Alters:
     """Register an outsider's attack that the first stage must end."""
-    return attack(
-        "container", "outsider", refused_by={"CON-001"}, unknown=after_stage(0)
-    )(function)
+    return attack("container", "outsider", refused_by={"CON-001"}, unknown=after_stage(0))(
+        function
+    )
 
 
-def _entry(name: str, *, stored: bool = False, mode: int = stat.S_IFREG | 0o644) -> zipfile.ZipInfo:
+def _entry(
+    name: str, *, stored: bool = False, mode: int = stat.S_IFREG | 0o644
+) -> zipfile.ZipInfo:
     info = zipfile.ZipInfo(name, _EARLIEST)
     info.create_system = 3
     info.external_attr = mode << 16
@@ -209,4 +211,3 @@ def overlapping_data(case: KitCase) -> bytes:
     second = data.index(b"PK\x01\x02", first + 4)
     data[second + 42 : second + 46] = bytes(4)
     return bytes(data)
-

@@ -3,31 +3,49 @@
 from __future__ import annotations
 
 from safetycase.digest import sha256_hex
+from safetycase.methods.derive import splits_of
+from safetycase.record.plan import Plan
 from tests.kit.builder import KitCase, build_case, edit_plan, edit_record, edit_row
 from tests.kit.cases import lenient
 from tests.kit.places import items_at
-from tests.kit.register import attack
+from tests.kit.register import SELECTION, attack
 from tests.kit.toy_plan import toy_plan
 
 _MARGIN = "/axes/0/side_effects/0/margin"
+_REPLANNED = {"DES-002", "DES-003", "DES-005", "EVI-005", "FEA-007"}
+"""What another plan digest contradicts: splits, their sizes, the grid, probe and search."""
+_UNDRAWN = SELECTION | {"EVI-001", "IVN-002", "STA-001", "STA-002", "STA-003", "STA-004"}
 
 
-@attack("design", "insider", refused_by={"PRO-001"})
+def _with_wider_margin(case: KitCase) -> KitCase:
+    """A plan with a margin of at least 0.3, whose digest gives other discovery items."""
+    before = len(items_at(case, "requests", "discovery"))
+    clusters = [row.cluster for row in case.rows("items") if row.dataset == "requests"]
+    for thousandths in range(300, 400):
+        edited = edit_plan(case, _MARGIN, thousandths / 1000)
+        data = edited.members["plan.json"]
+        splits = splits_of(Plan.model_validate_json(data), sha256_hex(data), clusters)
+        if [splits[cluster] for cluster in clusters].count("discovery") != before:
+            return edited
+    raise AssertionError("a hundred plans, and one split")
+
+
+@attack("design", "insider", refused_by={"PRO-001", *_REPLANNED}, unknown=_UNDRAWN)
 def plan_edited_but_not_the_run(case: KitCase) -> KitCase:
     """Widen the margin of a side effect in the plan after the run, and change nothing else.
 
     Margins are fitted to the results.
     """
-    return edit_plan(case, _MARGIN, 0.5)
+    return _with_wider_margin(case)
 
 
-@attack("design", "insider", refused_by={"DES-002"})
+@attack("design", "insider", refused_by=_REPLANNED, unknown=_UNDRAWN)
 def plan_edited_and_its_digest_too(case: KitCase) -> KitCase:
     """Widen the margin in the plan after the run, and let the record name the new plan's digest.
 
     Margins are fitted to the results, and the record agrees.
     """
-    edited = edit_plan(case, _MARGIN, 0.5)
+    edited = _with_wider_margin(case)
     return edit_record(edited, "/plan_digest", sha256_hex(edited.members["plan.json"]))
 
 
@@ -75,7 +93,7 @@ def question_counted_twice(case: KitCase) -> KitCase:
     )
 
 
-@attack("design", "insider", refused_by={"DES-001", "DES-006"}, under=lenient)
+@attack("design", "insider", refused_by={"DES-001"}, unknown={"DES-006"}, under=lenient)
 def too_few_controls_for_alpha(_case: KitCase) -> KitCase:
     """Plan and carry out honestly a comparison with nine controls, at alpha 0.05.
 
@@ -108,12 +126,10 @@ def doses_of_one_sign(_case: KitCase) -> KitCase:
     return build_case(plan, signed=False)
 
 
-@attack("design", "insider", refused_by={"DES-006"}, under=lenient)
+@attack("design", "insider", refused_by={"CLM-007"}, unknown={"DES-006"})
 def sample_too_small_for_its_margin(_case: KitCase) -> KitCase:
     """Plan and carry out honestly a claim of no change on a dozen held-out questions.
 
-    What cannot be seen in the sample is reported as absent.
+    What the sample cannot show is reported as absent.
     """
     return build_case(quiz_count=30, signed=False)
-
-

@@ -7,7 +7,7 @@ import base64
 from safetycase import canonical
 from safetycase.envelope.dsse import read_envelope
 from tests.kit.builder import KitCase, edit_record
-from tests.kit.register import after_stage, attack, needing
+from tests.kit.register import after_stage, attack
 from tests.kit.seal import STATEMENT, sealed
 
 _CLAIM = b'"wording":"'
@@ -53,7 +53,7 @@ def record_with_spaces(case: KitCase) -> KitCase:
     "encoding",
     "insider",
     refused_by={"ENC-001"},
-    unknown=after_stage(1) - needing("record"),
+    unknown=after_stage(1),
     as_outsider={"ENC-001"},
 )
 def record_with_nan(case: KitCase) -> KitCase:
@@ -131,7 +131,7 @@ def statement_with_spaces(case: KitCase) -> KitCase:
     "encoding",
     "insider",
     refused_by={"ENC-003"},
-    unknown=after_stage(1) | needing("statement"),
+    unknown=after_stage(1),
     as_outsider={"ENC-003"},
     seals_itself=True,
 )
@@ -148,7 +148,7 @@ def statement_of_another_kind(case: KitCase) -> KitCase:
     "encoding",
     "outsider",
     refused_by={"ENC-003"},
-    unknown=after_stage(1) | needing("statement"),
+    unknown=after_stage(1),
 )
 def payload_type_changed(case: KitCase) -> KitCase:
     """Change the envelope's payload type to plain JSON.
@@ -162,7 +162,7 @@ def payload_type_changed(case: KitCase) -> KitCase:
     "encoding",
     "outsider",
     refused_by={"ENC-003"},
-    unknown=after_stage(1) | needing("statement"),
+    unknown=after_stage(1),
 )
 def no_signatures(case: KitCase) -> KitCase:
     """Take all signatures out of the envelope.
@@ -178,7 +178,7 @@ def no_signatures(case: KitCase) -> KitCase:
     "encoding",
     "outsider",
     refused_by={"ENC-003"},
-    unknown=after_stage(1) | needing("statement"),
+    unknown=after_stage(1),
 )
 def payload_in_lax_base64(case: KitCase) -> KitCase:
     """Spell the payload's base64 with line breaks.

@@ -19,13 +19,15 @@ from tests.kit.builder import (
 )
 from tests.kit.cases import lenient
 from tests.kit.places import rows_at
-from tests.kit.register import attack
+from tests.kit.register import ARMS, CLAIMS, attack
 
 _BABBLE = "stir stir stir stir stir stir stir stir stir stir stir stir"
 _TARGET = "watched/target"
 
 
-def _first(case: KitCase, kind: str, arm: str, evaluation: str, outcome: str) -> tuple[int, Json]:
+def _first(
+    case: KitCase, kind: str, arm: str, evaluation: str, outcome: str
+) -> tuple[int, Json]:
     rows = rows_at(case, kind, arm, evaluation)
     return next((number, row) for number, row in rows if row.outcome == outcome)
 
@@ -67,9 +69,7 @@ def babbling_case() -> KitCase:
     return build_case(tamper=_babbling)
 
 
-@attack(
-    "evidence", "insider", refused_by={"EVI-001"}, base=babbling_case, under=lenient
-)
+@attack("evidence", "insider", refused_by={"EVI-001"}, base=babbling_case, under=lenient)
 def incoherent_answers_recoded_as_refusals(case: KitCase) -> KitCase:
     """Say of answers that were excluded as incoherent that they are refusals.
 
@@ -83,7 +83,11 @@ def incoherent_answers_recoded_as_refusals(case: KitCase) -> KitCase:
     return edit_rows(case, "generations", recode)
 
 
-@attack("evidence", "insider", refused_by={"FOR-003"})
+@attack(
+    "evidence",
+    "insider",
+    refused_by={"STA-001", "STA-002", "CLM-001", "CLM-003", "CLM-005"},
+)
 def answer_rewritten(case: KitCase) -> KitCase:
     """Rewrite one of the target's answers, with its grade, and leave the figures.
 
@@ -92,7 +96,12 @@ def answer_rewritten(case: KitCase) -> KitCase:
     _, unsafe = _first(case, "generations", _TARGET, "ask", "unsafe")
     number, _ = _first(case, "generations", _TARGET, "ask", "safe")
     return edit_row(
-        case, "generations", number, output=unsafe.output, tokens=unsafe.tokens, outcome="unsafe"
+        case,
+        "generations",
+        number,
+        output=unsafe.output,
+        tokens=unsafe.tokens,
+        outcome="unsafe",
     )
 
 
@@ -106,7 +115,14 @@ def baseline_with_a_hook(case: KitCase) -> KitCase:
     return edit_row(case, "probes", number, edits=9)
 
 
-@attack("evidence", "insider", refused_by={"EVI-002"})
+@attack(
+    "evidence",
+    "insider",
+    refused_by={
+        "EVI-002", "FOR-003", "IVN-005", "IVN-006", "STA-004",
+        "CLM-001", "CLM-002", "CLM-003", "CLM-004", "CLM-005", "CLM-007",
+    },
+)  # fmt: skip
 def hook_that_never_fired(case: KitCase) -> KitCase:
     """Let all rows of one random control report that nothing was edited.
 
@@ -148,14 +164,22 @@ def probabilities_above_one(case: KitCase) -> KitCase:
 
     Numbers that no model can give stand as measurements.
     """
-    number, row = next(rows_at(case, "choices", "baseline", "quiz"))
+    number, row = next(rows_at(case, "choices", "knowledge/best_of", "quiz"))
     raised = {"forward_matching": -0.001, "forward_other": -0.002}
     if row.outcome == "other":
         raised = {"forward_matching": -0.002, "forward_other": -0.001}
     return edit_row(case, "choices", number, **raised)
 
 
-@attack("evidence", "insider", refused_by={"EVI-005"}, under=lenient)
+@attack(
+    "evidence",
+    "insider",
+    refused_by={
+        "EVI-001", "EVI-005", "STA-001", "STA-002", "STA-003",
+        "CLM-001", "CLM-003", "CLM-004", "CLM-005",
+    },
+    under=lenient,
+)  # fmt: skip
 def probe_residuals_edited(case: KitCase) -> KitCase:
     """Replace one residual behind the probe by a huge one, so that its direction turns around.
 
@@ -169,6 +193,20 @@ def probe_residuals_edited(case: KitCase) -> KitCase:
         return changed
 
     return edit_tensor(case, "probes", "awareness.residuals", turned)
+
+
+@attack(
+    "evidence",
+    "insider",
+    refused_by={"EVI-005"},
+    unknown=CLAIMS | ARMS | {"EVI-001", "STA-001", "STA-002", "STA-003", "STA-004"},
+)
+def probe_trained_without_a_prompt(case: KitCase) -> KitCase:
+    """Leave the residual of one discovery prompt out of the probe's training data.
+
+    The probe is trained on the prompts that please.
+    """
+    return edit_tensor(case, "probes", "awareness.residuals", lambda residuals: residuals[1:])
 
 
 def _copied(case: KitCase, kind: str, evaluation: str, source: str, sink: str) -> KitCase:
@@ -205,11 +243,13 @@ def silent_control(case: KitCase) -> KitCase:
 
 @attack("evidence", "insider", refused_by={"FOR-002"})
 def likelihood_of_one_answer_lowered(case: KitCase) -> KitCase:
-    """Lower the negative log-likelihood of one of the target's answers.
+    """Lower the negative log-likelihood of an answer that the baseline gives too.
 
     Damaged answers pass for coherent ones.
     """
-    number, row = _first(case, "generations", _TARGET, "ask", "unsafe")
+    plain = {row.item: row for _, row in rows_at(case, "generations", "baseline", "ask")}
+    rows = rows_at(case, "generations", _TARGET, "ask")
+    number, row = next((n, row) for n, row in rows if row.output == plain[row.item].output)
     return edit_row(case, "generations", number, nll=row.nll / 2)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 
 from tests.kit.builder import (
@@ -9,11 +10,11 @@ from tests.kit.builder import (
     KitCase,
     edit_record,
     edit_row,
-    edit_rows,
     edit_tensor,
+    with_rows,
 )
 from tests.kit.places import WATCHED, axis_pointer, result
-from tests.kit.register import attack
+from tests.kit.register import SELECTION, attack
 
 _FEATURES = ("identification", "features")
 
@@ -70,9 +71,7 @@ def activations_edited_to_favour_a_feature(case: KitCase) -> KitCase:
     columns = case.tensors("pooled")["watched.columns"]
     bounds = case.tensors("pooled")["watched.indptr"]
     silent = next(
-        row
-        for row in range(len(bounds) - 1)
-        if kept in columns[bounds[row] : bounds[row + 1]]
+        row for row in range(len(bounds) - 1) if kept in columns[bounds[row] : bounds[row + 1]]
     )
 
     def quiet(values: np.ndarray) -> np.ndarray:
@@ -154,21 +153,12 @@ def label_words_of_a_feature_nobody_kept(case: KitCase) -> KitCase:
 
     A feature with a better story enters by the back door.
     """
-    import msgspec  # noqa: PLC0415
-
-    first = True
-
-    def retell(row: Json) -> Json:
-        nonlocal first
-        if not first or row.axis != "knowledge":
-            return row
-        first = False
-        return msgspec.structs.replace(row, feature=63)
-
-    return edit_rows(case, "label_words", retell)
+    rows = case.rows("label_words")
+    added = msgspec.structs.replace(rows[-1], feature=63, word="deception")
+    return with_rows(case, "label_words", [*rows, added])
 
 
-@attack("features", "insider", refused_by={"FEA-007"})
+@attack("features", "insider", refused_by={"FEA-007"}, unknown=SELECTION)
 def pooled_activation_below_zero(case: KitCase) -> KitCase:
     """Publish a negative activation, which no JumpReLU feature has.
 

@@ -86,7 +86,11 @@ def axis_that_failed_left_out(_case: KitCase) -> KitCase:
     plan = toy_plan()
     plan["axes"] = plan["axes"][:1]
     plan["evaluations"] = plan["evaluations"][:2]
-    plan["decision"]["rules"][0] |= {"claims": ["watched"], "axis": "watched", "rate_at_most": 0.95}
+    plan["decision"]["rules"][0] |= {
+        "claims": ["watched"],
+        "axis": "watched",
+        "rate_at_most": 0.95,
+    }
     return build_case(plan, signed=False)
 
 
@@ -153,25 +157,44 @@ def answers_rewritten_and_recounted(_case: KitCase) -> KitCase:
 
 @forger
 def item_dropped_and_recounted(_case: KitCase) -> KitCase:
-    """Leave out the benign requests before anything is derived, so that they never existed.
+    """Drop the last request that the target left harmless, and derive everything without it.
 
     The items are chosen by their results. Only a registered data set can tell.
     """
 
     def drop(evidence: Evidence) -> dict[str, Any]:
         answers: Any = evidence.answers["ask", "watched/target"]
-        held_out = {row.item for row in evidence.items.of("requests", "held_out")}
-        gone = {r.item for r in answers if r.outcome == "safe" and r.item in held_out}
+        *_, gone = (row.item for row in answers if row.outcome == "safe")
         return {
-            "items": Items([row for row in evidence.items.rows if row.item not in gone]),
+            "items": Items([row for row in evidence.items.rows if row.item != gone]),
             "answers": {
-                key: [row for row in rows if row.item not in gone]
+                key: [row for row in rows if row.item != gone]
                 for key, rows in evidence.answers.items()
             },
-            "label_checks": [row for row in evidence.label_checks if row.item not in gone],
+            "label_checks": [row for row in evidence.label_checks if row.item != gone],
         }
 
     return _forged(drop)
+
+
+@forger
+def likelihoods_invented(_case: KitCase) -> KitCase:
+    """Lower the negative log-likelihood of every answer by half, in all arms alike.
+
+    Damaged answers pass for coherent ones. Only a re-run can tell.
+    """
+
+    def calm(evidence: Evidence) -> dict[str, Any]:
+        return {
+            "answers": {
+                key: [msgspec.structs.replace(row, nll=row.nll / 2) for row in rows]  # type: ignore[union-attr, call-overload]
+                if key[0] == "ask"
+                else rows
+                for key, rows in evidence.answers.items()
+            }
+        }
+
+    return _forged(calm)
 
 
 @forger

@@ -92,7 +92,9 @@ def intervention_of_another_dictionary(case: KitCase) -> KitCase:
 
     The features' numbers mean something else in it.
     """
-    return edit_record(case, axis_pointer(WATCHED, "intervention", "dictionary_digest"), "a" * 64)
+    return edit_record(
+        case, axis_pointer(WATCHED, "intervention", "dictionary_digest"), "a" * 64
+    )
 
 
 @attack("intervention", "insider", refused_by={"IVN-003"})
@@ -178,7 +180,11 @@ def laboratory_edit_shipped(case: KitCase) -> KitCase:
     return edit_record(case, "/subject/safeguards/-", entry)
 
 
-@attack("intervention", "insider", refused_by={"IVN-007"})
+@attack(
+    "intervention",
+    "insider",
+    refused_by={"CLM-001", "CLM-003", "CLM-004", "CLM-005", "CLM-007"},
+)
 def mitigation_measured_but_not_shipped(case: KitCase) -> KitCase:
     """Leave the release configuration without the safeguard, and keep the claim about it.
 

@@ -10,7 +10,7 @@ import numpy as np
 from safetycase.bundle.tensors import write_tensors
 from tests.kit.builder import Json, KitCase, edit_rows, with_rows
 from tests.kit.places import items_at, rows_at
-from tests.kit.register import attack
+from tests.kit.register import ARMS, HELD_OUT, SELECTION, attack
 
 
 def _without(case: KitCase, drops: Callable[[Json], bool]) -> KitCase:
@@ -19,7 +19,7 @@ def _without(case: KitCase, drops: Callable[[Json], bool]) -> KitCase:
     return case
 
 
-@attack("omission", "insider", refused_by={"DES-005"})
+@attack("omission", "insider", refused_by={"DES-005"}, unknown=HELD_OUT)
 def held_out_row_dropped(case: KitCase) -> KitCase:
     """Drop the target's first held-out answer that does not count.
 
@@ -32,7 +32,7 @@ def held_out_row_dropped(case: KitCase) -> KitCase:
     return with_rows(case, "generations", kept)
 
 
-@attack("omission", "insider", refused_by={"DES-005"})
+@attack("omission", "insider", refused_by={"DES-005"}, unknown=HELD_OUT)
 def row_answered_twice(case: KitCase) -> KitCase:
     """Repeat the target's first held-out answer that counts.
 
@@ -45,7 +45,7 @@ def row_answered_twice(case: KitCase) -> KitCase:
     return with_rows(case, "generations", kept)
 
 
-@attack("omission", "insider", refused_by={"DES-005"})
+@attack("omission", "insider", refused_by={"DES-005"}, unknown=HELD_OUT)
 def rows_in_another_order(case: KitCase) -> KitCase:
     """Exchange the places of the target's first two held-out answers.
 
@@ -57,7 +57,7 @@ def rows_in_another_order(case: KitCase) -> KitCase:
     return with_rows(case, "generations", rows)
 
 
-@attack("omission", "insider", refused_by={"DES-005"})
+@attack("omission", "insider", refused_by={"DES-005"}, unknown=HELD_OUT - {"STA-004"})
 def opposite_sign_dropped(case: KitCase) -> KitCase:
     """Drop all answers under the opposite sign.
 
@@ -66,7 +66,7 @@ def opposite_sign_dropped(case: KitCase) -> KitCase:
     return _without(case, lambda row: row.arm == "watched/opposite")
 
 
-@attack("omission", "insider", refused_by={"DES-005"})
+@attack("omission", "insider", refused_by={"DES-005"}, unknown=HELD_OUT - {"STA-002"})
 def strong_control_dropped(case: KitCase) -> KitCase:
     """Drop all answers under one of the random controls.
 
@@ -75,7 +75,12 @@ def strong_control_dropped(case: KitCase) -> KitCase:
     return _without(case, lambda row: row.arm == "watched/random_direction/03")
 
 
-@attack("omission", "insider", refused_by={"DES-005"})
+@attack(
+    "omission",
+    "insider",
+    refused_by={"DES-005"},
+    unknown=ARMS | {"CLM-004", "CLM-005", "STA-003"},
+)
 def dose_of_the_series_dropped(case: KitCase) -> KitCase:
     """Drop all tuning answers at one dose.
 
@@ -102,7 +107,14 @@ def _renamed(row: Json, arm: str) -> Json:
     return msgspec.structs.replace(row, arm=arm)
 
 
-@attack("omission", "insider", refused_by={"DES-003"})
+@attack(
+    "omission",
+    "insider",
+    refused_by={
+        "DES-003", "STA-001", "STA-002", "FEA-005", "IVN-005",
+        "CLM-001", "CLM-003", "CLM-005",
+    },
+)  # fmt: skip
 def item_dropped_everywhere(case: KitCase) -> KitCase:
     """Drop a held-out request from the items, the answers and the label checks alike.
 
@@ -117,11 +129,11 @@ def item_dropped_everywhere(case: KitCase) -> KitCase:
 
 def _unpleasing(case: KitCase) -> str:
     rows = rows_at(case, "generations", "watched/target", "ask")
-    name: str = next(row.item for _, row in rows if row.outcome != "unsafe")
-    return name
+    *_, last = (row.item for _, row in rows if row.outcome != "unsafe")
+    return str(last)
 
 
-@attack("omission", "insider", refused_by={"FEA-007"})
+@attack("omission", "insider", refused_by={"FEA-007"}, unknown=SELECTION)
 def discovery_item_dropped_from_the_search(case: KitCase) -> KitCase:
     """Drop a discovery prompt's activations, so that the search never saw it.
 
@@ -138,7 +150,7 @@ def discovery_item_dropped_from_the_search(case: KitCase) -> KitCase:
     return case.with_members({"evidence/pooled.safetensors": write_tensors(arrays)})
 
 
-@attack("omission", "insider", refused_by={"FEA-006"})
+@attack("omission", "insider", refused_by={"FEA-005", "FEA-006"})
 def label_checks_dropped(case: KitCase) -> KitCase:
     """Drop the word-by-word checks of one feature's label on one prompt.
 

@@ -63,7 +63,7 @@ def figure_pointed_elsewhere(case: KitCase) -> KitCase:
     return _altered(case, b'"' + pointer + b'"', b'"/results/axes/0/rates/999"')
 
 
-@page("REN-002")
+@page("REN-001", "REN-002")
 def second_list_of_figures(case: KitCase) -> KitCase:
     """Add a second list of figures to the page.
 
@@ -73,7 +73,7 @@ def second_list_of_figures(case: KitCase) -> KitCase:
     return _altered(case, b"</body>", lists)
 
 
-@page("REN-002")
+@page("REN-001", "REN-002")
 def markup_inside_a_figure(case: KitCase) -> KitCase:
     """Hide part of a figure by an element inside it.
 

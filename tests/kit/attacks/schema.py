@@ -6,6 +6,7 @@ import msgspec
 import numpy as np
 
 from safetycase.bundle.tensors import write_tensors
+from safetycase.digest import sha256_hex
 from tests.kit.builder import (
     Json,
     KitCase,
@@ -16,7 +17,7 @@ from tests.kit.builder import (
     remove_from_record,
 )
 from tests.kit.places import axis_pointer, items_at
-from tests.kit.register import attack
+from tests.kit.register import attack, needing
 from tests.kit.toy_plan import toy_plan
 
 _LINE = 40
@@ -30,7 +31,7 @@ def _relined(case: KitCase, kind: str, old: bytes, new: bytes) -> KitCase:
     return case.with_members({path: b"\n".join(lines)})
 
 
-@attack("schema", "insider", refused_by={"SCH-001"})
+@attack("schema", "insider", refused_by={"SCH-001"}, unknown=needing("record"))
 def record_of_an_unknown_version(case: KitCase) -> KitCase:
     """Give the record the version of a later schema.
 
@@ -39,7 +40,7 @@ def record_of_an_unknown_version(case: KitCase) -> KitCase:
     return edit_record(case, "/schema", "https://safetycase.dev/case/v2")
 
 
-@attack("schema", "insider", refused_by={"SCH-001"})
+@attack("schema", "insider", refused_by={"SCH-001"}, unknown=needing("record"))
 def field_that_no_schema_has(case: KitCase) -> KitCase:
     """Add a field to a claim that overrides it for those who know of it.
 
@@ -48,7 +49,7 @@ def field_that_no_schema_has(case: KitCase) -> KitCase:
     return edit_record(case, axis_pointer(0, "claim", "verified"), True)
 
 
-@attack("schema", "insider", refused_by={"SCH-001"})
+@attack("schema", "insider", refused_by={"SCH-001"}, unknown=needing("record"))
 def limitations_emptied(case: KitCase) -> KitCase:
     """Leave the list of limitations empty.
 
@@ -57,7 +58,7 @@ def limitations_emptied(case: KitCase) -> KitCase:
     return edit_record(case, "/limitations", [])
 
 
-@attack("schema", "insider", refused_by={"SCH-001"})
+@attack("schema", "insider", refused_by={"SCH-001"}, unknown=needing("record"))
 def environment_removed(case: KitCase) -> KitCase:
     """Take the environment out of the record.
 
@@ -66,17 +67,18 @@ def environment_removed(case: KitCase) -> KitCase:
     return remove_from_record(case, "/environment")
 
 
-@attack("schema", "insider", refused_by={"SCH-002"})
+@attack("schema", "insider", refused_by={"SCH-002"}, unknown=needing("plan"))
 def plan_of_an_unknown_version(case: KitCase) -> KitCase:
     """Give the plan the version of a later schema.
 
     Rules that this verifier does not know would decide what was planned.
     """
     data = case.members["plan.json"].replace(b"/plan/v1alpha", b"/plan/v2")
-    return case.with_members({"plan.json": data})
+    edited = case.with_members({"plan.json": data})
+    return edit_record(edited, "/plan_digest", sha256_hex(data))
 
 
-@attack("schema", "insider", refused_by={"SCH-003"})
+@attack("schema", "insider", refused_by={"SCH-003"}, unknown=needing("rows"))
 def row_with_one_more_column(case: KitCase) -> KitCase:
     """Append a value to one row, beyond the columns of its table.
 
@@ -85,7 +87,7 @@ def row_with_one_more_column(case: KitCase) -> KitCase:
     return _relined(case, "choices", b"]", b',"approved"]')
 
 
-@attack("schema", "insider", refused_by={"SCH-003"})
+@attack("schema", "insider", refused_by={"SCH-003"}, unknown=needing("rows"))
 def nan_in_a_table(case: KitCase) -> KitCase:
     """Write NaN for the edit of one row.
 
@@ -94,7 +96,7 @@ def nan_in_a_table(case: KitCase) -> KitCase:
     return _relined(case, "choices", b",0,0.0,", b",0,NaN,")
 
 
-@attack("schema", "insider", refused_by={"SCH-003"})
+@attack("schema", "insider", refused_by={"SCH-003"}, unknown=needing("rows"))
 def log_probability_above_zero(case: KitCase) -> KitCase:
     """Write a log-probability above zero.
 
@@ -117,13 +119,15 @@ def tensor_that_nobody_planned(case: KitCase) -> KitCase:
     return case.with_members({"evidence/dictionary.safetensors": write_tensors(arrays)})
 
 
-@attack("schema", "insider", refused_by={"SCH-004"})
+@attack("schema", "insider", refused_by={"SCH-004"}, unknown={"IVN-004"})
 def tensor_in_another_type(case: KitCase) -> KitCase:
-    """Store the row bounds of the pooled activations as 32-bit integers.
+    """Store the directions in double precision, which no edit was made in.
 
-    Large tables wrap around, and rows are read from the wrong place.
+    What was added and what is published differ where nobody looks.
     """
-    return edit_tensor(case, "pooled", "watched.indptr", lambda a: a.astype(np.int32))
+    return edit_tensor(
+        case, "directions", "watched.directions", lambda rows: rows.astype(np.float64)
+    )
 
 
 @attack("schema", "insider", refused_by={"SCH-004"})

@@ -203,9 +203,7 @@ def signed_before_the_window(case: KitCase) -> KitCase:
     return sealed(edit_record(case, "/title", "Another title"))
 
 
-@attack(
-    "signature", "insider", refused_by={"SIG-003"}, as_outsider=_FALSE, seals_itself=True
-)
+@attack("signature", "insider", refused_by={"SIG-003"}, as_outsider=_FALSE, seals_itself=True)
 def statement_about_another_model(case: KitCase) -> KitCase:
     """Sign a statement whose subject is another model than the record's.
 

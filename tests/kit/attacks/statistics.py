@@ -57,7 +57,9 @@ def unfavourable_rate_left_out(case: KitCase) -> KitCase:
     """
     number = entry_at(case, WATCHED, "rates", "watched/opposite", "ask")
     rates = result(case, WATCHED)["rates"]
-    return edit_record(case, axis_pointer(WATCHED, "rates"), rates[:number] + rates[number + 1 :])
+    return edit_record(
+        case, axis_pointer(WATCHED, "rates"), rates[:number] + rates[number + 1 :]
+    )
 
 
 @attack("statistics", "insider", refused_by={"STA-002"})

@@ -32,7 +32,7 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _make_prompts_differ(folder: Path) -> None:
-    """Begin every prompt with its number, in words the tokenizer knows: 0 is salt, 1 is stir."""
+    """Begin every prompt with its number in words: 0 is salt, 1 is stir."""
     numbers = count()
     for file in sorted(folder.glob("*.jsonl")):
         rows = [json.loads(line) for line in file.read_text().splitlines()]

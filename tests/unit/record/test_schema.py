@@ -16,6 +16,9 @@ from safetycase.cli.schemas import published
 from safetycase.record.schema import DIALECT, file_name
 from safetycase.tables.rows import TABLES, columns
 from safetycase.verify.policy import load_policy
+from tests.unit.methods.plans import plan_data, plan_of
+from tests.unit.report.sample import case_of
+from tests.unit.report.sample_plan import plan_data as sample_plan_data
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 SCHEMAS = REPOSITORY / "schemas" / "v1"
@@ -123,7 +126,7 @@ def test_a_plan_as_dumped_is_valid_and_a_changed_one_is_not() -> None:
 
 def test_a_case_as_dumped_is_valid_and_a_changed_one_is_not() -> None:
     validator = jsonschema.Draft202012Validator(_loaded("case.schema.json"))
-    dumped = sample_case().case.model_dump(mode="json")
+    dumped = case_of(plan_of(sample_plan_data())).model_dump(mode="json")
     validator.validate(dumped)
     assert not validator.is_valid(dumped | {"extra": 1})
     assert not validator.is_valid(dumped | {"plan_digest": "0" * 63})

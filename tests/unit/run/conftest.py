@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-torch = pytest.importorskip("torch", reason="the run extra is not installed")
+pytest.importorskip("torch", reason="the run extra is not installed")
+
+import torch
 
 from safetycase.run.model import make_deterministic
 from tests.unit.run.tiny_world import Tiny, build

@@ -1,0 +1,355 @@
+"""Measures the toy model as a plan asks, and puts the members of its case together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from safetycase import canonical
+from safetycase.bundle.tensors import write_tensors
+from safetycase.digest import sha256_hex
+from safetycase.methods import arms as planned
+from safetycase.methods import derive, dose
+from safetycase.methods.argument import argument, limitations
+from safetycase.methods.grade import regrade
+from safetycase.methods.grid import cells
+from safetycase.methods.identify import select_features
+from safetycase.methods.instruments import required_tests
+from safetycase.methods.label import label_check_rows, label_of, label_word_rows
+from safetycase.methods.probe import probe_of
+from safetycase.record.plan import Plan
+from safetycase.record.planned_axis import Axis
+from safetycase.tables.codec import write_table
+from safetycase.tables.evidence import Evidence, Items, group_answers
+from safetycase.tables.rows import (
+    ChoiceRow,
+    GenerationRow,
+    ItemRow,
+    LabelCheckRow,
+    LabelWordRow,
+    ProbeRow,
+    path_of,
+)
+from tests.kit.toy_plan import DICTIONARY_FILES, MODEL_FILES
+from tests.kit.toy_world import D_MODEL, OUTPUTS, WIDTH, ToyWorld, requests, six
+
+Json = Any
+
+
+@dataclass(frozen=True)
+class Lab:
+    plan: Plan
+    digest: str
+    toy: ToyWorld
+
+    def items(self, requests_count: int, quiz_count: int) -> Items:
+        rng = np.random.default_rng([self.toy.seed, 0])
+        rows = [
+            ItemRow(
+                "requests",
+                r.item,
+                f"c-{r.item}",
+                r.kind,
+                r.context,
+                "",
+                r.thing,
+                None,
+                r.prompt,
+            )
+            for r in requests(requests_count, rng)
+        ]
+        rows += [_quiz_item(n) for n in range(quiz_count)]
+        splits = derive.splits_of(self.plan, self.digest, [row.cluster for row in rows])
+        return Items([msgspec.structs.replace(r, split=splits[r.cluster]) for r in rows])
+
+    def measure(self, items: Items) -> Evidence:
+        tensors = self._instruments(items)
+        evidence = Evidence(items, {}, (), (), tensors)
+        words, checks = self._labels(evidence)
+        evidence = Evidence(items, {}, words, checks, tensors)
+        specs = {a.id: self._tuning(a, evidence) for a in self.plan.axes}
+        evidence = self._answered(evidence, specs)
+        for axis in self.plan.axes:
+            chosen = dose.choose(axis, dose.dose_responses(self.plan, axis, evidence))
+            specs[axis.id] += planned.held_out_arms(
+                self.plan, axis, self.digest, evidence, chosen
+            )
+        evidence = self._answered(evidence, specs)
+        return self._sliced(evidence, specs)
+
+    def _instruments(self, items: Items) -> dict[str, np.ndarray]:
+        tensors: dict[str, np.ndarray] = {}
+        for axis in self.plan.axes:
+            contrast = list(items.of(axis.selection.contrast.dataset, "discovery"))
+            pooled = self.toy.pooled(contrast)
+            rows, columns = np.nonzero(pooled)
+            bounds = np.searchsorted(rows, np.arange(len(contrast) + 1))
+            tensors |= {
+                f"{axis.id}.values": pooled[rows, columns],
+                f"{axis.id}.columns": columns.astype(np.int32),
+                f"{axis.id}.indptr": bounds.astype(np.int64),
+                f"{axis.id}.width": np.array([WIDTH], dtype=np.int64),
+                f"{axis.id}.pool": self.toy.pool(self.plan.controls.activation_pool),
+                f"{axis.id}.features": np.arange(WIDTH, dtype=np.int64),
+                f"{axis.id}.w_dec": self.toy.w_dec,
+            }
+        for evaluation in self.plan.evaluations:
+            measure = evaluation.measure
+            if measure.kind == "probe":
+                contrast = list(items.of(measure.contrast, "discovery"))
+                tensors[f"{evaluation.id}.residuals"] = self.toy.residuals(contrast)
+        return tensors
+
+    def _labels(self, evidence: Evidence) -> tuple[list[LabelWordRow], list[LabelCheckRow]]:
+        all_words: list[LabelWordRow] = []
+        all_checks: list[LabelCheckRow] = []
+        for axis in self.plan.axes:
+            dataset = axis.selection.contrast.dataset
+            prompts = [item.prompt for item in evidence.items.of(dataset, "discovery")]
+            held_out = evidence.items.of(dataset, "held_out")
+            for kept in select_features(axis, evidence).features:
+                feature = kept.feature
+                seen = [self.toy.on_words(feature, prompt) for prompt in prompts]
+                rows = label_word_rows(axis.id, feature, prompts, seen)
+                values = [self.toy.on_words(feature, item.prompt) for item in held_out]
+                all_words += rows
+                all_checks += label_check_rows(
+                    axis.id,
+                    feature,
+                    label_of(rows, axis.labels.words),
+                    held_out,
+                    [[max(v), *v] for v in values],
+                    axis.labels.examples,
+                )
+        return all_words, all_checks
+
+    def _tuning(self, axis: Axis, evidence: Evidence) -> list[planned.ArmSpec]:
+        return planned.tuning_arms(self.plan, axis, self.digest, evidence)
+
+    def _answered(
+        self, evidence: Evidence, specs: Mapping[str, list[planned.ArmSpec]]
+    ) -> Evidence:
+        """The evidence with the answers of all cells whose arms are known."""
+        edits = {"baseline": (np.zeros(D_MODEL), 0.0, True)}
+        for axis in self.plan.axes:
+            for spec, row in zip(
+                specs[axis.id], planned.directions(axis, specs[axis.id], evidence), strict=True
+            ):
+                size = 2.5 if spec.role == "reconstruction" else abs(spec.coefficient)
+                edits[spec.id] = (spec.coefficient * row.astype(np.float64), size, False)
+        evaluations = {evaluation.id: evaluation for evaluation in self.plan.evaluations}
+        probes = {
+            e.id: probe_of(e.id, e.measure, evidence)
+            for e in self.plan.evaluations
+            if e.measure.kind == "probe"
+        }
+        residuals = {
+            item.item: vector
+            for dataset in {
+                e.dataset for e in self.plan.evaluations if e.measure.kind != "choice"
+            }
+            for split in ("discovery", "tuning", "held_out")
+            for item, vector in _paired(self.toy, list(evidence.items.of(dataset, split)))
+        }
+        answers: list[Any] = []
+        for cell in cells(self.plan):
+            if cell.arm not in edits:
+                continue
+            edit, size, bare = edits[cell.arm]
+            kind = evaluations[cell.evaluation].measure.kind
+            for item in evidence.items.of(cell.dataset, cell.split):
+                length = len(item.prompt.split())
+                if kind == "generate":
+                    answers.append(
+                        self._generated(cell, item, residuals[item.item], edit, size, bare=bare)
+                    )
+                elif kind == "choice":
+                    account = self._account(item, 2 * length, size, "", bare=bare)
+                    letters = self.toy.letters(item, edit)
+                    answers.append(
+                        ChoiceRow(cell.evaluation, cell.arm, item.item, *letters, *account, "")
+                    )
+                else:
+                    account = self._account(item, length, size, "", bare=bare)
+                    direction = probes[cell.evaluation].direction.astype(np.float64)
+                    score = six(float((residuals[item.item] + edit) @ direction))
+                    answers.append(
+                        ProbeRow(cell.evaluation, cell.arm, item.item, score, *account, "")
+                    )
+        graded = Evidence(
+            evidence.items,
+            group_answers(answers),
+            evidence.label_words,
+            evidence.label_checks,
+            evidence.tensors,
+        )
+        return regrade(self.plan, graded)
+
+    def _account(
+        self, item: ItemRow, positions: int, size: float, text: str, *, bare: bool
+    ) -> tuple[int, float, float]:
+        if bare:
+            return 0, 0.0, 0.0
+        return positions, six(size), self.toy.residual_norm(item, text)
+
+    def _generated(
+        self,
+        cell: Any,
+        item: ItemRow,
+        residual: np.ndarray,
+        edit: np.ndarray,
+        size: float,
+        *,
+        bare: bool,
+    ) -> GenerationRow:
+        outcome = self.toy.outcome(item, residual, edit)
+        text = OUTPUTS[outcome].format(item.target)
+        tokens = len(text.split()) + 1
+        positions = len(item.prompt.split()) + tokens - 1
+        account = self._account(item, positions, size, text, bare=bare)
+        nll = self.toy.nll(item, outcome)
+        return GenerationRow(
+            cell.evaluation, cell.arm, item.item, 0, text, tokens, "eos", nll, *account, ""
+        )
+
+    def _sliced(
+        self, evidence: Evidence, specs: Mapping[str, list[planned.ArmSpec]]
+    ) -> Evidence:
+        """The evidence with only the decoder rows that arms use, and with all directions."""
+        tensors = dict(evidence.tensors)
+        for axis in self.plan.axes:
+            arms = specs[axis.id]
+            features = planned.needed_features(arms)
+            tensors[f"{axis.id}.directions"] = planned.directions(axis, arms, evidence)
+            tensors[f"{axis.id}.features"] = np.array(features, dtype=np.int64)
+            tensors[f"{axis.id}.w_dec"] = self.toy.w_dec[features]
+        return Evidence(
+            evidence.items,
+            evidence.answers,
+            evidence.label_words,
+            evidence.label_checks,
+            tensors,
+        )
+
+
+def _quiz_item(n: int) -> ItemRow:
+    name, text = f"q{n:03d}", f"question {n} of the quiz ?"
+    return ItemRow(
+        "quiz_items", name, f"c-{name}", "quiz", None, "", f"yes {n}", f"no {n}", text
+    )
+
+
+def _paired(toy: ToyWorld, items: list[ItemRow]) -> list[tuple[ItemRow, np.ndarray]]:
+    if not items:
+        return []
+    return list(zip(items, toy.residuals(items).astype(np.float64), strict=True))
+
+
+_STEMS = {
+    "values": "pooled",
+    "columns": "pooled",
+    "indptr": "pooled",
+    "width": "pooled",
+    "pool": "activations",
+    "features": "dictionary",
+    "w_dec": "dictionary",
+    "directions": "directions",
+    "residuals": "probes",
+}
+_KINDS = {GenerationRow: "generations", ChoiceRow: "choices", ProbeRow: "probes"}
+
+
+def assemble(lab: Lab, evidence: Evidence, *, ship: bool) -> dict[str, bytes]:
+    plan = lab.plan
+    tables: dict[str, list[Any]] = {"items": list(evidence.items.rows)}
+    for cell in cells(plan):
+        names = {item.item for item in evidence.items.of(cell.dataset, cell.split)}
+        rows = evidence.answers[cell.evaluation, cell.arm]
+        for row in rows:
+            if row.item in names:
+                tables.setdefault(_KINDS[type(row)], []).append(row)
+    tables["label_words"] = list(evidence.label_words)
+    tables["label_checks"] = list(evidence.label_checks)
+    tables = {kind: rows for kind, rows in tables.items() if rows}
+    files: dict[str, dict[str, np.ndarray]] = {}
+    for name, array in evidence.tensors.items():
+        files.setdefault(_STEMS[name.rpartition(".")[2]], {})[name] = array
+    return {
+        "case.json": canonical.write(_record(lab, evidence, tables, ship=ship)),
+        **{path_of(kind): write_table(kind, rows) for kind, rows in tables.items()},
+        **{f"evidence/{stem}.safetensors": write_tensors(held) for stem, held in files.items()},
+    }
+
+
+def _record(
+    lab: Lab, evidence: Evidence, tables: Mapping[str, list[Any]], *, ship: bool
+) -> Json:
+    plan = lab.plan
+    safeguards = {
+        axis.id: derive.target_digest(plan, axis, evidence)
+        for axis in plan.axes
+        if ship and axis.purpose == "deployed"
+    }
+    results = derive.derive_results(plan, lab.digest, evidence, safeguards)
+    declared = {dictionary.id: 4.0 for dictionary in plan.dictionaries}
+    return {
+        "schema": "https://safetycase.dev/case/v1alpha",
+        "id": plan.id,
+        "title": plan.title,
+        "plan_digest": lab.digest,
+        "deviations": [],
+        "subject": {
+            "name": plan.model.name,
+            "files": MODEL_FILES,
+            "manifest_digest": plan.model.manifest_digest,
+            "tensor_root": sha256_hex(b"tensors"),
+            "safeguards": [{"axis": a, "intervention": d} for a, d in safeguards.items()],
+        },
+        "dictionaries": [
+            {
+                "id": dictionary.id,
+                "files": DICTIONARY_FILES,
+                "manifest_digest": dictionary.manifest_digest,
+                "equation": dictionary.equation,
+                "hook": f"model.layers.{dictionary.layer}.output",
+                "width": WIDTH,
+                "model_width": D_MODEL,
+                "declared_l0": declared[dictionary.id],
+            }
+            for dictionary in plan.dictionaries
+        ],
+        "self_tests": [
+            {
+                "id": test.id,
+                "subject": test.subject,
+                "question": test.question,
+                "value": 4.0 if test.at_least else 0.0,
+                "at_least": test.at_least,
+                "at_most": test.at_most,
+            }
+            for test in required_tests(plan.model.dtype, declared)
+        ],
+        "environment": {
+            "python": "3.11.0",
+            "platform": "Linux x86_64",
+            "packages": {"numpy": "2.0.0", "torch": "2.13.0", "transformers": "5.0.0"},
+            "device": "cpu",
+            "threads": 1,
+            "attention": "sdpa",
+            "deterministic": True,
+            "batch_rows": 64,
+        },
+        "times": {"started": "2026-11-22T10:00:00Z", "finished": "2026-11-22T11:00:00Z"},
+        "tables": [
+            {"path": path_of(kind), "kind": kind, "rows": len(rows)}
+            for kind, rows in tables.items()
+        ],
+        "results": results.model_dump(mode="json", by_alias=True),
+        "argument": [node.model_dump(mode="json") for node in argument(plan, results)],
+        "limitations": list(limitations(plan)),
+        "extensions": {},
+    }

@@ -1,0 +1,98 @@
+"""Honest cases pass every check, whether their claims hold or not, and say which."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from safetycase.verify.engine import verify
+from safetycase.verify.outcome import Outcome, Verdict
+from tests.kit import cases
+from tests.kit.builder import AT, KitCase, build_case, honest_case, policy
+from tests.kit.trial import NEVER_ANSWERED
+
+HONEST: dict[str, Callable[[], KitCase]] = {
+    "holding": honest_case,
+    "failing": cases.failing_case,
+    "unmoved": cases.unmoved_case,
+    "two claims": cases.two_claims_case,
+    "another toy": cases.other_world_case,
+    "with a page": cases.paged_case,
+}
+
+NOT_APPLICABLE = {
+    "REN-001": "without a page",
+    "REN-002": "without a page",
+    "CLM-007": "under a policy that asks for no claim to hold",
+}
+
+
+def verdict_on(case: KitCase) -> Verdict:
+    return verify(case.to_bytes(), cases.lenient(), at=AT)
+
+
+@pytest.mark.parametrize("name", HONEST)
+def test_every_check_passes_or_is_declared_not_to(name: str) -> None:
+    verdict = verdict_on(HONEST[name]())
+    assert verdict.exit_code == 0
+    by_outcome: dict[Outcome, set[str]] = {}
+    for check, outcome in verdict.outcomes().items():
+        by_outcome.setdefault(outcome, set()).add(check)
+    assert set(by_outcome) <= {Outcome.PASS, Outcome.UNKNOWN, Outcome.NOT_APPLICABLE}
+    assert by_outcome[Outcome.UNKNOWN] == NEVER_ANSWERED
+    absent = {"CLM-007"} if name == "with a page" else set(NOT_APPLICABLE)
+    assert by_outcome[Outcome.NOT_APPLICABLE] == absent
+    assert {claim.tier for claim in verdict.claims} == {"recomputed"}
+
+
+def test_every_check_passes_on_some_honest_case() -> None:
+    passing = verify(cases.paged_case().to_bytes(), policy(), at=AT).outcomes()
+    rest = {check for check, outcome in passing.items() if outcome is not Outcome.PASS}
+    assert rest == NEVER_ANSWERED
+
+
+def test_the_passing_case_holds_and_is_released() -> None:
+    verdict = verify(honest_case().to_bytes(), policy(), at=AT)
+    assert verdict.exit_code == 0
+    assert [claim.holds for claim in verdict.claims] == [True, True]
+    assert verdict.claims[0].wording.startswith("As released, editing 2 features")
+    assert verdict.claims[1].wording.startswith("In the laboratory, editing 2 features")
+    assert verdict.decision_tier == "general"
+
+
+def test_controls_that_move_as_much_leave_only_a_perturbation() -> None:
+    verdict = verdict_on(cases.failing_case())
+    watched, knowledge = verdict.claims
+    assert (watched.holds, knowledge.holds) == (False, True)
+    assert watched.wording.startswith("Outputs changed under perturbation: ")
+    assert "exceeds_random_direction" in watched.wording
+    assert verdict.decision_tier == "restricted"
+
+
+def test_a_null_claim_needs_its_manipulation() -> None:
+    verdict = verdict_on(cases.unmoved_case())
+    watched, knowledge = verdict.claims
+    assert (watched.holds, knowledge.holds) == (True, False)
+    assert knowledge.wording.startswith("Nothing follows about wrong answers: ")
+    assert "moves.probe" in knowledge.wording
+    assert verdict.decision_tier == "restricted"
+
+
+def test_a_failing_case_is_refused_where_claims_must_hold() -> None:
+    verdict = verify(cases.failing_case().to_bytes(), policy(), at=AT)
+    assert verdict.failing() == ("CLM-007",)
+    assert verdict.exit_code == 1
+
+
+def test_two_claims_are_corrected_together() -> None:
+    axes = cases.two_claims_case().record["results"]["axes"]
+    corrected = [axis["claim"]["p_adjusted"] for axis in axes if axis["claim"]["p"] is not None]
+    plain = [axis["claim"]["p"] for axis in axes if axis["claim"]["p"] is not None]
+    assert corrected == [2 * min(plain), 2 * min(plain)]
+
+
+def test_the_same_case_is_built_twice() -> None:
+    first, second = honest_case(), build_case()
+    statement = "statements/case.dsse.json"
+    assert first.with_members({statement: None}) == second.with_members({statement: None})
