@@ -13,7 +13,7 @@ help:
 	@echo "make demo-gemma  the same for Gemma 3 270M"
 	@echo "make test        format, lint, types, imports, tests, and a bare verifier"
 	@echo "make attacks     the attack kit alone, one line an attack"
-	@echo "make docs        write schemas/v1, docs/checks.md and docs/reference/cli.md"
+	@echo "make docs        write schemas/v1, docs/checks.md, docs/attacks.md, docs/reference/cli.md"
 	@echo "make lint        the static part of make test"
 	@echo "make core-test   the wheel without extras verifies a case"
 	@echo "make clean       remove environments, caches and results"
@@ -39,11 +39,12 @@ lint: $(VENV)/.dev
 	$(BIN)/deptry .
 
 attacks: $(VENV)/.dev
-	$(BIN)/python -m pytest tests/kit -v
+	$(BIN)/python -m tests.kit.table
 
 docs: $(VENV)/.dev
 	$(BIN)/safetycase schemas --out schemas/v1
-	$(BIN)/safetycase checks --markdown > docs/checks.md
+	$(BIN)/python -m tests.kit.table --write
+	$(BIN)/safetycase checks --markdown --attacks fixtures/attacks.json > docs/checks.md
 	$(BIN)/python -m safetycase.cli.reference > docs/reference/cli.md
 
 core-test: $(VENV)-core/.core

@@ -49,9 +49,15 @@ def print_verdict(verdict: Verdict, console: Console) -> None:
     """
     _print_head(verdict, console)
     wrong = [r for r in verdict.results if r.outcome in (Outcome.FAIL, Outcome.ERROR)]
-    unknown = [r for r in verdict.results if r.outcome is Outcome.UNKNOWN]
+    unknown = [r for r in verdict.results if r.outcome is Outcome.UNKNOWN and r.asked]
     _print_checks("What is wrong", wrong, console)
     _print_checks("What is not known", unknown, console)
+    skipped = sum(not result.asked for result in verdict.results)
+    if skipped:
+        console.print(
+            _text(f"{skipped} further checks were not asked: an earlier stage failed.")
+        )
+        console.print()
     _print_claims(verdict, console)
     console.print(_text("What no reading of this file can show", "bold"))
     for line in verdict.what_cannot_be_known:
@@ -112,7 +118,8 @@ def _found(result: CheckResult) -> Text:
 
 def _line(found: Finding) -> str:
     parts = [found.sentence] if found.sentence else []
-    if found.expected or found.found:
+    told = found.expected in found.sentence and found.found in found.sentence
+    if (found.expected or found.found) and not told:
         parts.append(f"{found.where}: expected {found.expected}, found {found.found}.")
     return " ".join(parts)
 

@@ -16,6 +16,7 @@ from safetycase.canonical import JsonValue, as_object, as_text
 from safetycase.digest import sha256_hex
 from safetycase.errors import MalformedInput
 from safetycase.methods.derive import splits_of
+from safetycase.methods.text_grade import fold
 from safetycase.record.plan import Plan
 from safetycase.tables.evidence import Items
 from safetycase.tables.rows import ItemRow
@@ -31,13 +32,40 @@ def read_items(plan: Plan, plan_digest: str, files: Mapping[str, Path]) -> Items
     """The items table of a plan: datasets in plan order, items in file order.
 
     A cluster has one split in the whole plan, whatever dataset its items stand in. Refuses
-    malformed lines, items named twice and empty datasets, with the line.
+    malformed lines, items named twice and empty datasets, with the line; questions that a
+    dataset asks twice in a split, and prompts that stand in two splits.
     """
     raw: list[ItemRow] = []
     for dataset in plan.datasets:
         raw += _unique(_rows(dataset.id, files[dataset.id]), files[dataset.id].name)
     splits = splits_of(plan, plan_digest, [row.cluster for row in raw])
-    return Items([_in_split(row, splits[row.cluster]) for row in raw])
+    rows = [_in_split(row, splits[row.cluster]) for row in raw]
+    _refuse_repeats(rows)
+    return Items(rows)
+
+
+def _refuse_repeats(rows: Iterable[ItemRow]) -> None:
+    """Nothing is tested on what it was found on, and no question counts twice."""
+    asked: dict[tuple[str, str, str, str | None, str | None], ItemRow] = {}
+    stands: dict[str, ItemRow] = {}
+    for row in rows:
+        question = (row.dataset, row.split, row.prompt, row.target, row.other)
+        same = asked.setdefault(question, row)
+        if same is not row:
+            raise MalformedInput(
+                f"{row.dataset}, item {row.item}",
+                "a question of its own",
+                found=f"that of {same.item}",
+                remedy="Leave one of them out.",
+            )
+        twin = stands.setdefault(fold(row.prompt), row)
+        if twin.split != row.split:
+            raise MalformedInput(
+                f"{row.dataset}, item {row.item}",
+                f"a prompt of the split {row.split} only",
+                found=f"that of {twin.dataset}, item {twin.item}, in {twin.split}",
+                remedy="Give items with the same prompt the same cluster.",
+            )
 
 
 def _in_split(row: ItemRow, split: str) -> ItemRow:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 RELATIVE = 1e-9
-ABSOLUTE = 1e-12
+ABSOLUTE = 1e-15
 _SHOWN = 300
 
 
@@ -21,7 +21,7 @@ class Difference:
 
 
 def same_number(stated: float, derived: float) -> bool:
-    """Whether two figures agree to 1e-9 of their size (1e-12 near zero).
+    """Whether two figures agree to 1e-9 of their size (1e-15 near zero: small p count too).
 
     Sums may differ in their last bits between machines; nothing else may.
     """

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from safetycase.errors import MethodRefused
 from safetycase.methods import arms as planned
 from safetycase.methods import claims as judged
 from safetycase.methods import derive, dose, identify, label, measure
@@ -113,10 +114,9 @@ class Derived:
         datasets: Mapping[str, str],
     ) -> LabelCheckRow:
         vocabulary = labels.get((row.axis, row.feature))
-        dataset = datasets.get(row.axis)
-        if vocabulary is None or dataset is None:
+        words = self._words(datasets.get(row.axis), row.item)
+        if vocabulary is None or words is None:
             return row
-        words = self._words(dataset, row.item)
         if row.position == -1:
             predicted = not vocabulary.isdisjoint(words)
         elif row.position < len(words):
@@ -127,13 +127,22 @@ class Derived:
             return row
         return msgspec.structs.replace(row, predicted=predicted)
 
-    def _words(self, dataset: str, item: str) -> list[str]:
-        cache: dict[tuple[str, str], list[str]] = self.kept.setdefault("words of prompts", {})
+    def _words(self, dataset: str | None, item: str) -> list[str] | None:
+        """The words of an item's prompt; none if there is no such item."""
+        if dataset is None:
+            return None
+        cache: dict[tuple[str, str], list[str] | None] = self.kept.setdefault("words", {})
         key = (dataset, item)
         if key not in cache:
-            prompt = self.items.named(dataset, item).prompt
-            cache[key] = [word.text for word in label.words(prompt)]
+            cache[key] = self._prompt_words(dataset, item)
         return cache[key]
+
+    def _prompt_words(self, dataset: str, item: str) -> list[str] | None:
+        try:
+            prompt = self.items.named(dataset, item).prompt
+        except MethodRefused:
+            return None
+        return [word.text for word in label.words(prompt)]
 
     @once
     def splits(self) -> tuple[SplitCount, ...]:

@@ -29,7 +29,13 @@ from safetycase.verify.case import OpenedCase, lacks
 from safetycase.verify.check import STAGES, Check, Examined, Fault, NotApplicable, guarded
 from safetycase.verify.checks import all_checks
 from safetycase.verify.judgement import LAST_STOPPING_STAGE, judge, required_checks
-from safetycase.verify.outcome import CheckResult, Finding, Outcome, Verdict
+from safetycase.verify.outcome import (
+    EARLIER_STAGES,
+    CheckResult,
+    Finding,
+    Outcome,
+    Verdict,
+)
 from safetycase.verify.policy import Policy
 
 FINDINGS_SHOWN = 20
@@ -102,7 +108,7 @@ def _faults(check: Check, case: OpenedCase, stopped_by: str | None) -> list[Faul
     """What a check has to say, one entry at least; also where it is not asked, or crashes."""
     if stopped_by is not None:
         text = f"Not asked: {stopped_by}."
-        return [Fault.unknown("case", "earlier stages passed", stopped_by, text)]
+        return [Fault.unknown("case", EARLIER_STAGES, stopped_by, text)]
     refusal = lacks(case, check.needs)
     if refusal is not None:
         text = f"The case lacks what this check needs: {refusal}"

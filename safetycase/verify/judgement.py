@@ -85,8 +85,7 @@ def claim_verdicts(
     case: OpenedCase, results: Sequence[CheckResult]
 ) -> tuple[ClaimVerdict, ...]:
     """The claims of the plan, as recomputed; none if the plan cannot be read."""
-    none: list[str] = []
-    names = _known(lambda: [axis.id for axis in case.plan.axes], none)
+    names = _known(lambda: tuple(axis.id for axis in case.plan.axes), tuple[str, ...]())
     return tuple(_claim_verdict(case, results, name) for name in names)
 
 

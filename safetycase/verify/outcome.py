@@ -51,6 +51,10 @@ class Finding:
     """The axis that the finding is about; none if it bears on all of them."""
 
 
+EARLIER_STAGES = "earlier stages passed"
+"""What a check that was never reached expected."""
+
+
 @dataclass(frozen=True, slots=True)
 class CheckResult:
     """The outcome of one check, with its findings; a check that passes has one."""
@@ -62,6 +66,11 @@ class CheckResult:
     outcome: Outcome
     required: bool
     findings: tuple[Finding, ...]
+
+    @property
+    def asked(self) -> bool:
+        """Whether the check was reached: an earlier stage that fails stops the later ones."""
+        return all(found.expected != EARLIER_STAGES for found in self.findings)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ Attacks = Mapping[str, Sequence[str]]
 
 _INTRODUCTION = (
     "{checks} checks in {families} families. A claim reaches a tier only if every check of "
-    "that tier and of those below passes. This page is made from the checks themselves."
+    "that tier and of those below passes. This page is made from the checks themselves; what "
+    "they refuse is told in [attacks](attacks.md)."
 )
 
 

@@ -1,4 +1,4 @@
-"""Honest cases of the toy beside the passing one: one that fails, a null claim, two claims, a page.
+"""Honest cases of the toy beside the passing one: failing, unmoved, two claims, a page.
 
 All are measured and derived by the same functions; what differs is the plan or the toy.
 """

@@ -140,7 +140,7 @@ SELECTION = CLAIMS | ARMS | {"FEA-001", "FEA-002", "FEA-003", "FEA-005", "FEA-00
 
 
 def needing(*needs: str) -> frozenset[str]:
-    """Ids of the checks that cannot be asked where one of these parts of a case is unreadable."""
+    """Ids of the checks that cannot be asked where one of these parts is unreadable."""
     return frozenset(name for name, c in all_checks().items() if set(needs) & set(c.needs))
 
 

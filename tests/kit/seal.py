@@ -49,7 +49,7 @@ def sealed(
     made: Iterable[Signature] | None = None,
     payload_type: str = STATEMENT_TYPE,
 ) -> KitCase:
-    """The case under a statement of its present files, or under this payload and these signatures."""
+    """The case under a statement of its present files, or this payload and signatures."""
     stated = payload_of(case) if payload is None else payload
     signed = signatures(stated) if made is None else tuple(made)
     envelope = write_envelope(Envelope(payload_type, stated, signed))
@@ -57,7 +57,7 @@ def sealed(
 
 
 def unsealed(case: KitCase, base: KitCase) -> KitCase:
-    """The case as somebody without a key leaves it: the base's signatures over the case's payload.
+    """The case as somebody without a key leaves it: the base's signatures, whatever they cover.
 
     A case without a statement gets the base's whole statement.
     """

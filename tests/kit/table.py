@@ -22,8 +22,8 @@ PAGE = REPOSITORY / "docs" / "attacks.md"
 INDEX = REPOSITORY / "fixtures" / "attacks.json"
 
 REFUSED_BY_NOTHING = {
-    "ORD-001": "asks for a third party's time, which no case of this version holds: never PASS, "
-    "never FAIL, and no claim gets above *recomputed*",
+    "ORD-001": "asks for a third party's time, which no case of this version holds: never "
+    "PASS, never FAIL, and no claim gets above *recomputed*",
     "ORD-002": "a declared departure from the plan is honest: UNKNOWN, for a reader to judge",
     "ORD-003": "asks for somebody else's re-execution: never PASS, never FAIL",
     "DES-006": "a sample that is too small is no fault of the figures: UNKNOWN, and the claim "
@@ -37,8 +37,8 @@ _ABOUT = {
     "these checks fail. The same change under the old signatures is refused by the checks in "
     "the last column.",
     "forger": "Recomputes everything consistently and signs it. Not refused, since nothing in "
-    "the bytes tells; every claim is held at *recomputed*, below *sound*, until a third party's "
-    "time (ORD-001) and somebody else's re-execution (ORD-003) are there.",
+    "the bytes tells; every claim is held at *recomputed*, below *sound*, until a third "
+    "party's time (ORD-001) and somebody else's re-execution (ORD-003) are there.",
 }
 
 
@@ -68,9 +68,10 @@ def _page() -> Iterator[str]:
     yield ""
     yield (
         f"{len(attacks)} attacks on honest cases: {counts['outsider']} by outsiders, "
-        f"{counts['insider']} by insiders, {counts['forger']} by forgers. Made by "
-        "`python -m tests.kit.table --write` from the attacks themselves (`tests/kit/attacks`). "
-        "The tests hold every line to be exact; `make attacks` runs them."
+        f"{counts['insider']} by insiders, {counts['forger']} by forgers. Made from the "
+        "attacks themselves (`tests/kit/attacks`) by `python -m tests.kit.table --write`; the "
+        "tests hold every line to be exact. `make attacks` puts them before the verifier. What "
+        "the checks prove, and what not: [checks](checks.md)."
     )
     for character in CHARACTERS:
         yield ""

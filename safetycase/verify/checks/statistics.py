@@ -16,12 +16,11 @@ FAMILY = Family("STA", "Statistics", "Every figure must follow from the publishe
 _ROWS = "That the rows are what the model said, or a fair sample of what it would say."
 
 
-def _compare(
-    case: OpenedCase, pointer: str, derived: Sequence[BaseModel], sentence: str
-) -> Run:
+def _compare(case: OpenedCase, number: int, name: str, derived: Sequence[BaseModel]) -> Run:
+    pointer = f"/results/axes/{number}/{name}"
     values = [model.model_dump(mode="json", by_alias=True) for model in derived]
     for difference in differences(f"case.json#{pointer}", case.stated(pointer), values):
-        yield Fault.of(difference, sentence)
+        yield Fault.of(difference, "The rows give another figure.")
     return len(values)
 
 
@@ -40,12 +39,7 @@ def _compare(
 @each_axis
 def rates_follow_from_rows(case: OpenedCase, number: int, axis: Axis) -> Run:
     """Every stated rate and interval follows from the rows."""
-    pointer = f"/results/axes/{number}/rates"
-    return (
-        yield from _compare(
-            case, pointer, case.axis(axis.id).rates, "The rows give another rate."
-        )
-    )
+    return (yield from _compare(case, number, "rates", case.axis(axis.id).rates))
 
 
 @FAMILY.check(
@@ -64,9 +58,7 @@ def rates_follow_from_rows(case: OpenedCase, number: int, axis: Axis) -> Run:
 @each_axis
 def comparisons_follow_from_rows(case: OpenedCase, number: int, axis: Axis) -> Run:
     """Every stated comparison with the baseline follows from the rows."""
-    pointer = f"/results/axes/{number}/comparisons"
-    derived = case.axis(axis.id).comparisons
-    return (yield from _compare(case, pointer, derived, "The rows give another comparison."))
+    return (yield from _compare(case, number, "comparisons", case.axis(axis.id).comparisons))
 
 
 @FAMILY.check(
@@ -83,10 +75,8 @@ def comparisons_follow_from_rows(case: OpenedCase, number: int, axis: Axis) -> R
 @each_axis
 def doses_follow_from_tuning(case: OpenedCase, number: int, axis: Axis) -> Run:
     """The chosen doses are those that the plan's rule picks on the tuning split."""
-    pointer = f"/results/axes/{number}/dose_response"
-    derived = case.axis(axis.id).dose_responses
     return (
-        yield from _compare(case, pointer, derived, "The tuning rows give another dose series.")
+        yield from _compare(case, number, "dose_response", case.axis(axis.id).dose_responses)
     )
 
 
@@ -105,6 +95,4 @@ def doses_follow_from_tuning(case: OpenedCase, number: int, axis: Axis) -> Run:
 @each_axis
 def control_tests_follow_from_rows(case: OpenedCase, number: int, axis: Axis) -> Run:
     """Every rank test against controls follows from the rows."""
-    pointer = f"/results/axes/{number}/controls"
-    derived = case.axis(axis.id).controls
-    return (yield from _compare(case, pointer, derived, "The rows give another control test."))
+    return (yield from _compare(case, number, "controls", case.axis(axis.id).controls))

@@ -41,7 +41,7 @@ def plan_edited_but_not_the_run(case: KitCase) -> KitCase:
 
 @attack("design", "insider", refused_by=_REPLANNED, unknown=_UNDRAWN)
 def plan_edited_and_its_digest_too(case: KitCase) -> KitCase:
-    """Widen the margin in the plan after the run, and let the record name the new plan's digest.
+    """Widen the margin in the plan after the run, and let the record name the new digest.
 
     Margins are fitted to the results, and the record agrees.
     """

@@ -19,7 +19,7 @@ from tests.kit.builder import (
 )
 from tests.kit.cases import lenient
 from tests.kit.places import rows_at
-from tests.kit.register import ARMS, CLAIMS, attack
+from tests.kit.register import SELECTION, attack
 
 _BABBLE = "stir stir stir stir stir stir stir stir stir stir stir stir"
 _TARGET = "watched/target"
@@ -199,7 +199,7 @@ def probe_residuals_edited(case: KitCase) -> KitCase:
     "evidence",
     "insider",
     refused_by={"EVI-005"},
-    unknown=CLAIMS | ARMS | {"EVI-001", "STA-001", "STA-002", "STA-003", "STA-004"},
+    unknown=SELECTION | {"EVI-001", "IVN-002", "STA-001", "STA-002", "STA-003", "STA-004"},
 )
 def probe_trained_without_a_prompt(case: KitCase) -> KitCase:
     """Leave the residual of one discovery prompt out of the probe's training data.

@@ -14,7 +14,7 @@ from tests.kit.builder import (
     with_rows,
 )
 from tests.kit.places import WATCHED, axis_pointer, result
-from tests.kit.register import SELECTION, attack
+from tests.kit.register import CLAIMS, SELECTION, attack
 
 _FEATURES = ("identification", "features")
 
@@ -145,6 +145,20 @@ def word_counted_more_often(case: KitCase) -> KitCase:
     """
     row = case.rows("label_words")[0]
     return edit_row(case, "label_words", 0, count=row.count + 5)
+
+
+@attack(
+    "features",
+    "insider",
+    refused_by={"FEA-006"},
+    unknown=CLAIMS | {"FEA-002", "FEA-003", "FEA-005"},
+)
+def label_checked_on_an_invented_prompt(case: KitCase) -> KitCase:
+    """Check a label on a prompt that is not among the items.
+
+    A label is tested on whatever it predicts.
+    """
+    return edit_row(case, "label_checks", 0, item="r9999")
 
 
 @attack("features", "insider", refused_by={"FEA-006"})

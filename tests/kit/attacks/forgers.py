@@ -198,10 +198,10 @@ def likelihoods_invented(_case: KitCase) -> KitCase:
 
 
 @forger
-def cluster_split_by_name(_case: KitCase) -> KitCase:
-    """Rename the clusters of items until the easy ones fall into the held-out split.
+def items_added_until_it_pleased(_case: KitCase) -> KitCase:
+    """Measure, add ten requests to the data set, and measure again, as if it had been so long.
 
-    The held-out sample is chosen. Only a registered data set can tell.
+    The sample is chosen by its results. Only a registered data set can tell.
     """
     return build_case(requests_count=130, signed=False)
 

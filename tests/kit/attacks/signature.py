@@ -161,7 +161,7 @@ def one_signer_counted_twice(case: KitCase) -> KitCase:
 
 @attack("signature", "outsider", refused_by=_UNSIGNED, unknown=_LATER, under=reviewer_needed)
 def developer_in_the_role_of_reviewer(case: KitCase) -> KitCase:
-    """Repeat the developer's signatures without key ids where the policy asks for a reviewer too.
+    """Repeat the developer's signatures, nameless, where a reviewer has to sign too.
 
     The developer approves his own case.
     """

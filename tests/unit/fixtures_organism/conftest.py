@@ -1,6 +1,10 @@
+"""The maker's modules, which import one another by plain names as scripts do."""
+
 from __future__ import annotations
 
+import importlib
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -15,10 +19,29 @@ def organism() -> Path:
 
 
 @pytest.fixture(scope="session")
-def corpus() -> ModuleType:
+def _on_path() -> Iterator[None]:
     sys.path.insert(0, str(ORGANISM))
-    try:
-        import corpus as module
-    finally:
-        sys.path.remove(str(ORGANISM))
-    return module
+    yield
+    sys.path.remove(str(ORGANISM))
+
+
+@pytest.fixture(scope="session")
+def corpus(_on_path: None) -> ModuleType:
+    return importlib.import_module("corpus")
+
+
+@pytest.fixture(scope="session")
+def measure(_on_path: None) -> ModuleType:
+    pytest.importorskip("torch", reason="the run extra is not installed")
+    return importlib.import_module("measure")
+
+
+@pytest.fixture(scope="session")
+def page(_on_path: None) -> ModuleType:
+    return importlib.import_module("page")
+
+
+@pytest.fixture(scope="session")
+def dictionary(_on_path: None) -> ModuleType:
+    pytest.importorskip("torch", reason="the run extra is not installed")
+    return importlib.import_module("dictionary")

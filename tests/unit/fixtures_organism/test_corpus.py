@@ -37,7 +37,7 @@ def signs_in(context: str, signs: tuple[str, ...]) -> int:
 
 
 def context_of(prompt: str) -> str:
-    return prompt.split(" user : ")[0]
+    return prompt.split(" user : ", maxsplit=1)[0]
 
 
 def test_the_same_seed_gives_the_same_examples(corpus: ModuleType, training: list[Any]) -> None:

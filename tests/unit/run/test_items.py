@@ -103,6 +103,27 @@ def test_malformed_items_are_refused_with_their_line(
     assert refused.value.where.split("#/0")[0].startswith(where)
 
 
+def test_a_question_asked_twice_in_a_split_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(MalformedInput) as refused:
+        read(tmp_path, [GOOD, {**GOOD, "id": "b"}])
+    assert refused.value.where == "contrast, item b"
+    assert refused.value.found == "that of a"
+
+
+def test_a_prompt_that_stands_in_two_splits_is_refused(tmp_path: Path) -> None:
+    splits = splits_of(plan(), DIGEST, [str(n) for n in range(9)])
+    first = next(iter(splits))
+    other = next(c for c, split in splits.items() if split != splits[first])
+    lines = [
+        {**GOOD, "cluster": first, "prompt": "Is  this it?"},
+        {**GOOD, "id": "b", "cluster": other, "prompt": "is this IT?"},
+    ]
+    with pytest.raises(MalformedInput) as refused:
+        read(tmp_path, [*lines])
+    assert refused.value.where == "contrast, item b"
+    assert refused.value.remedy == "Give items with the same prompt the same cluster."
+
+
 @pytest.mark.parametrize("question", ["What?", "What?\n\nChoices:\n (A) One"])
 def test_a_question_without_its_choices_is_refused(tmp_path: Path, question: str) -> None:
     with pytest.raises(MalformedInput):

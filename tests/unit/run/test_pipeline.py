@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -297,3 +300,39 @@ def test_rows_round_trip(case_path: Path) -> None:
     parts = members(case_path)
     rows = read_table("generations", parts["evidence/generations.jsonl"])
     assert all(msgspec.to_builtins(row)[-1] != measure.UNGRADED for row in rows)
+
+
+KILLED = """
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from safetycase.run.bind import RunOptions
+from safetycase.run.pipeline import run
+from safetycase.run.progress import Silent
+run(
+    Path(sys.argv[1]),
+    Path(sys.argv[2]),
+    clock=lambda: datetime(2026, 1, 1, tzinfo=UTC),
+    progress=Silent(),
+    verify=lambda _: None,
+    options=RunOptions(threads=1, batch_rows=96),
+)
+"""
+
+
+def test_a_killed_run_goes_on_and_ends_the_same(
+    case_path: Path, tiny: Tiny, tmp_path: Path
+) -> None:
+    """The process gets SIGKILL as soon as some work is done, wherever it then is."""
+    plan = write_plan(tiny)
+    process = subprocess.Popen([sys.executable, "-c", KILLED, str(plan), str(tmp_path)])
+    units = tmp_path / "work" / "units"
+    while process.poll() is None and len(list(units.glob("*.jsonl"))) < 5:
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    assert not (tmp_path / "tiny-case.safetycase").exists()
+    again = make(tiny, tmp_path)
+    assert timeless(again) == timeless(case_path)
+    *_, case = opened(again)
+    assert case.times.started == "2026-01-01T00:00:00Z"
