@@ -9,15 +9,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from importlib.util import find_spec
 from pathlib import Path
 
 CASES = Path(__file__).resolve().parents[1] / "fixtures" / "cases"
 POLICY = CASES / "policy.yaml"
 ABSENT = ("torch", "transformers", "safetensors", "jinja2", "weasyprint", "scipy")
-LONGEST_SECONDS = 1.5
-TRIES = 5
 
 SEALED = """
 import os, sys
@@ -37,17 +34,15 @@ sys.exit(99 if loaded else code)
 """.replace("ABSENT", repr(ABSENT))
 
 
-def verified(*arguments: str) -> tuple[int, str, float]:
-    """Exit code, output and seconds of one cold verification."""
-    begun = time.monotonic()
+def verified(*arguments: str) -> tuple[int, str]:
+    """Exit code and output of one cold verification."""
     finished = subprocess.run(
         [sys.executable, "-I", "-c", SEALED, "verify", *arguments],
         capture_output=True,
         text=True,
         check=False,
     )
-    seconds = time.monotonic() - begun
-    return finished.returncode, finished.stdout + finished.stderr, seconds
+    return finished.returncode, finished.stdout + finished.stderr
 
 
 def require(holds: bool, told: str) -> None:  # noqa: FBT001
@@ -57,20 +52,18 @@ def require(holds: bool, told: str) -> None:  # noqa: FBT001
 
 
 def main() -> None:
-    """Every case: 0 under its policy, 3 without one, in time."""
+    """Every case: 0 under its policy, 3 without one."""
     require("site-packages" in str(find_spec("safetycase")), "the wheel is not installed")
     for name in ABSENT:
         require(find_spec(name) is None, f"{name} is installed: this is not the core alone")
     cases = sorted(CASES.glob("*.safetycase"))
     require(bool(cases), f"no cases in {CASES}")
     for case in cases:
-        code, said, _ = verified(str(case), "--policy", str(POLICY))
+        code, said = verified(str(case), "--policy", str(POLICY))
         require(code == 0, f"{case.name}: exit {code} with its policy\n{said}")
-        code, said, _ = verified(str(case))
+        code, said = verified(str(case))
         require(code == 3, f"{case.name}: exit {code} without a policy\n{said}")
-        best = min(verified(str(case), "--policy", str(POLICY))[2] for _ in range(TRIES))
-        require(best <= LONGEST_SECONDS, f"{case.name}: {best:.2f} s, over {LONGEST_SECONDS} s")
-        sys.stdout.write(f"{case.name}: verified in {best:.2f} s, core alone\n")
+        sys.stdout.write(f"{case.name}: verified, core alone\n")
 
 
 if __name__ == "__main__":

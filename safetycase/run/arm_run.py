@@ -119,7 +119,7 @@ def _logits(model: LoadedModel, batch: PaddedBatch, cache: DynamicCache | None) 
         position_ids=batch.positions,
         past_key_values=cache,
         use_cache=cache is not None,
-        logits_to_keep=1,
+        logits_to_keep=batch.last,
     )
     return _last(output.logits)
 
@@ -161,7 +161,7 @@ def run_until_read(model: LoadedModel, batch: PaddedBatch) -> None:
             attention_mask=batch.real,
             position_ids=batch.positions,
             use_cache=False,
-            logits_to_keep=1,
+            logits_to_keep=batch.last,
         )
     except _Reached:
         return

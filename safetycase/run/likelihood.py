@@ -46,7 +46,7 @@ def median_nlls(
         position_ids=batch.positions,
         past_key_values=cache,
         use_cache=True,
-        logits_to_keep=1,
+        logits_to_keep=batch.last,
     ).logits[:, -1]
     opening = torch.log_softmax(first.float(), -1)
     results: list[dict[Tokens, float]] = [{} for _ in prompts]

@@ -38,6 +38,15 @@ class PaddedBatch:
     editable: torch.Tensor
     positions: torch.Tensor
 
+    @property
+    def last(self) -> torch.Tensor:
+        """Index [1] of the last position, whose logits are wanted.
+
+        As an index, not as a count: a slice is not contiguous, and the product with a large
+        vocabulary is then an order of magnitude slower.
+        """
+        return torch.tensor([self.ids.shape[1] - 1], device=self.ids.device)
+
 
 def encode(model: LoadedModel, text: str, *, where: str, room: int = 0) -> Prompt:
     """The tokens of a prompt, with BOS in front once and no end token behind.

@@ -30,7 +30,7 @@ Alters = Callable[[KitCase], KitCase | bytes]
 CHARACTERS: tuple[Character, ...] = ("outsider", "insider", "forger")
 
 ATTACKS: dict[str, Attack] = {}
-"""Every attack by name, in the order in which the families are imported."""
+"""Every attack by name, as registered so far; `register_all` for all of them."""
 
 
 @dataclass(frozen=True)
@@ -150,8 +150,9 @@ def after_stage(stage: int) -> frozenset[str]:
 
 
 def register_all() -> dict[str, Attack]:
-    """All attacks, after every family has been imported."""
+    """All attacks by name, family by family, after every family has been imported."""
     from tests.kit import attacks  # noqa: PLC0415 — the families import this module
 
-    assert attacks.FAMILIES
-    return ATTACKS
+    families = [module.__name__.rpartition(".")[2] for module in attacks.FAMILIES]
+    ordered = sorted(ATTACKS.values(), key=lambda each: families.index(each.family))
+    return {each.name: each for each in ordered}
