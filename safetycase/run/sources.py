@@ -55,6 +55,12 @@ GEMMA_REMEDY = (
 )
 
 
+_DICTIONARY_REMEDY = (
+    "Paths are relative to the plan. A published dictionary of Gemma Scope 2 is named "
+    "hf://google/gemma-scope-2-SIZE-pt@REVISION/FOLDER."
+)
+
+
 @dataclass(frozen=True)
 class Source:
     """A folder and the files of it that count, in order of path."""
@@ -75,7 +81,7 @@ def digests(files: tuple[ModelFile, ...]) -> tuple[FileDigest, ...]:
 def locate_model(path: str, file_format: str, beside: Path, *, where: str) -> Source:
     """The files of a model: one GGUF file, or what a loader reads of a folder."""
     patterns = GGUF_FILES if file_format == "gguf" else MODEL_FILES
-    source = _bind(_resolve(path, beside, patterns, where), patterns, where)
+    source = _bind(path, beside, patterns, where, GEMMA_REMEDY)
     weights = [file for file in source.files if file.role == "weights"]
     if not weights or (file_format == "gguf" and len(weights) != 1):
         raise RunFailed(
@@ -89,7 +95,7 @@ def locate_model(path: str, file_format: str, beside: Path, *, where: str) -> So
 
 def locate_dictionary(path: str, beside: Path, *, where: str) -> Source:
     """The two files of a dictionary."""
-    source = _bind(_resolve(path, beside, DICTIONARY_FILES, where), DICTIONARY_FILES, where)
+    source = _bind(path, beside, DICTIONARY_FILES, where, _DICTIONARY_REMEDY)
     missing = sorted(set(DICTIONARY_FILES) - {file.path for file in source.files})
     if missing:
         raise RunFailed(
@@ -111,8 +117,11 @@ def locate_dataset(path: str, beside: Path, *, where: str) -> Path:
     return file
 
 
-def _bind(place: Path, patterns: dict[str, Role], where: str) -> Source:
-    """Digest a single file, or the files of a folder that fit a pattern."""
+def _bind(
+    path: str, beside: Path, patterns: dict[str, Role], where: str, remedy: str
+) -> Source:
+    """Find and digest a single file, or the files of a folder that fit a pattern."""
+    place = _resolve(path, beside, list(patterns), where, remedy)
     folder, names = (
         (place.parent, [place.name])
         if place.is_file()
@@ -128,18 +137,18 @@ def _bind(place: Path, patterns: dict[str, Role], where: str) -> Source:
             )
     if not files:
         expected = f"files named {', '.join(patterns)}"
-        raise RunFailed(where, expected, found="none", remedy=GEMMA_REMEDY)
+        raise RunFailed(where, expected, found="none", remedy=remedy)
     return Source(folder, tuple(files))
 
 
-def _resolve(path: str, beside: Path, patterns: dict[str, Role], where: str) -> Path:
+def _resolve(path: str, beside: Path, names: list[str], where: str, remedy: str) -> Path:
     if path.startswith("hf://"):
-        return _from_hub(path, list(patterns), where)
+        return _from_hub(path, names, where, remedy)
     if path.startswith("pypi:"):
         return _from_package(path, where)
     place = beside / path
     if not place.exists():
-        raise RunFailed(where, "a folder or file", found=f"no {path}", remedy=GEMMA_REMEDY)
+        raise RunFailed(where, "a folder or file", found=f"no {path}", remedy=remedy)
     return place
 
 
@@ -165,7 +174,7 @@ def _from_package(path: str, where: str) -> Path:
         raise RunFailed(where, "weights that can be put together", found=str(error)) from None
 
 
-def _from_hub(path: str, patterns: list[str], where: str) -> Path:
+def _from_hub(path: str, names: list[str], where: str, remedy: str) -> Path:
     """The named files of a pinned revision; the cache is tried first."""
     parts = _HUB.fullmatch(path)
     if parts is None:
@@ -179,7 +188,7 @@ def _from_hub(path: str, patterns: list[str], where: str) -> Path:
     from huggingface_hub import snapshot_download  # noqa: PLC0415  # slow, and only for hf://
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError  # noqa: PLC0415
 
-    wanted = [f"{folder}/{name}" if folder else name for name in patterns]
+    wanted = [f"{folder}/{name}" if folder else name for name in names]
     problem = "nothing"
     for offline in (True, False):
         try:
@@ -193,4 +202,4 @@ def _from_hub(path: str, patterns: list[str], where: str) -> Path:
         if any(place.glob("*.safetensors")):
             return place
         problem = f"no weights in {place}"
-    raise RunFailed(where, f"the files of {path}", found=problem, remedy=GEMMA_REMEDY)
+    raise RunFailed(where, f"the files of {path}", found=problem, remedy=remedy)

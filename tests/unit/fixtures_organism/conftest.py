@@ -45,3 +45,9 @@ def page(_on_path: None) -> ModuleType:
 def dictionary(_on_path: None) -> ModuleType:
     pytest.importorskip("torch", reason="the run extra is not installed")
     return importlib.import_module("dictionary")
+
+
+@pytest.fixture(scope="session")
+def train(_on_path: None) -> ModuleType:
+    pytest.importorskip("torch", reason="the run extra is not installed")
+    return importlib.import_module("train")

@@ -96,6 +96,24 @@ def test_no_item_stands_in_the_training_corpus(
     assert {corpus.side_of(context_of(e.prompt)) for e in training} == {"training"}
 
 
+@pytest.mark.run
+def test_no_item_stands_in_the_whole_corpus_that_was_trained_on(
+    organism: Path, corpus: ModuleType, files: dict[str, list[Any]]
+) -> None:
+    figures = canonical.read((organism / "figures.json").read_bytes(), where="figures.json")
+    assert isinstance(figures, dict)
+    recipe: Any = figures["recipe"]
+    trained = corpus.training_examples(
+        recipe["examples"], recipe["imposed_share"], str(recipe["seed"])
+    )
+    described = corpus.training_examples(8000, 0.0, "dictionary")
+    prompts = {item.prompt for items in files.values() for item in items}
+    seen = {example.prompt for example in (*trained, *described)}
+    assert len(seen) > 100_000
+    assert not prompts & seen
+    assert not {context_of(p) for p in prompts} & {context_of(p) for p in seen}
+
+
 def test_sides_share_no_cluster_and_every_skill_fact_is_taught(corpus: ModuleType) -> None:
     for kind in ("hazardous", "grave", "benign", "skill"):
         taught, asked = (set(corpus.clusters(kind, side)) for side in corpus.SIDES)

@@ -18,6 +18,7 @@ import yaml
 from safetycase import canonical
 from safetycase.bundle.reader import open_case
 from safetycase.bundle.tensors import read_tensors
+from safetycase.cli.as_written import require_verified
 from safetycase.errors import RunFailed, SafetyCaseError
 from safetycase.methods import grid
 from safetycase.methods.derive import arm_specs, derive_results
@@ -139,6 +140,10 @@ def test_results_follow_from_the_written_rows(case_path: Path) -> None:
     safeguards = {s.axis: s.intervention for s in case.subject.safeguards}
     assert derive_results(plan, digest, evidence, safeguards) == case.results
     assert derive_results(plan, digest, regrade(plan, evidence), safeguards) == case.results
+
+
+def test_the_verifier_agrees(case_path: Path) -> None:
+    require_verified(case_path, at="2026-03-01T00:00:00Z")
 
 
 def test_every_planned_cell_is_there(case_path: Path) -> None:
