@@ -19,7 +19,7 @@ from safetycase.run.model import LoadedModel, residual_of
 from safetycase.run.prompts import PaddedBatch, Prompt, pad_left
 
 
-class _Reached(Exception):  # noqa: N818  # a signal, not an error
+class _Reached(Exception):  # a signal, not an error
     """The block that was to be read has run; the rest of the pass is not needed."""
 
 
