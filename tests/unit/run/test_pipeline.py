@@ -307,6 +307,9 @@ def test_rows_round_trip(case_path: Path) -> None:
     assert all(msgspec.to_builtins(row)[-1] != measure.UNGRADED for row in rows)
 
 
+MOMENTS = (0.05, 0.25, 0.5, 0.7, 0.9)
+"""Shares of the work units done when the process is killed."""
+
 KILLED = """
 import sys
 from datetime import UTC, datetime
@@ -328,15 +331,19 @@ run(
 def test_a_killed_run_goes_on_and_ends_the_same(
     case_path: Path, tiny: Tiny, tmp_path: Path
 ) -> None:
-    """The process gets SIGKILL as soon as some work is done, wherever it then is."""
+    """SIGKILL at five moments, each a little further on, wherever the process then is."""
     plan = write_plan(tiny)
-    process = subprocess.Popen([sys.executable, "-c", KILLED, str(plan), str(tmp_path)])
     units = tmp_path / "work" / "units"
-    while process.poll() is None and len(list(units.glob("*.jsonl"))) < 5:
-        time.sleep(0.01)
-    process.kill()
-    process.wait()
-    assert not (tmp_path / "tiny-case.safetycase").exists()
+    whole = len(list((case_path.parent / "work" / "units").glob("*.jsonl")))
+    assert whole > len(MOMENTS)
+    for moment in MOMENTS:
+        process = subprocess.Popen([sys.executable, "-c", KILLED, str(plan), str(tmp_path)])
+        while process.poll() is None and len(list(units.glob("*.jsonl"))) < moment * whole:
+            time.sleep(0.01)
+        assert process.poll() is None, "the run ended before it could be killed"
+        process.kill()
+        process.wait()
+        assert not (tmp_path / "tiny-case.safetycase").exists()
     again = make(tiny, tmp_path)
     assert timeless(again) == timeless(case_path)
     *_, case = opened(again)
