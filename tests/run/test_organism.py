@@ -48,8 +48,6 @@ def cut_down(folder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
-    if not (ORGANISM / "model" / "model.safetensors").is_file():
-        pytest.skip("the organism is not made: python fixtures/organism/make.py")
     folder = tmp_path_factory.mktemp("organism")
     path = run(
         cut_down(folder),
