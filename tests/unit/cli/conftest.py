@@ -64,7 +64,13 @@ def written_plan(tmp_path: Path) -> Callable[..., Path]:
             (part / "config.json").write_bytes(b"{}")
             (part / f"{file}.safetensors").write_bytes(write_tensors({}))
         items = [
-            {"id": f"i{n}", "cluster": f"c{n}", "kind": "k", "context": "yes", "prompt": f"p{n}"}
+            {
+                "id": f"i{n}",
+                "cluster": f"c{n}",
+                "kind": "k",
+                "context": "yes",
+                "prompt": f"p{n}",
+            }
             for n in range(400)
         ]
         (folder / "items.jsonl").write_bytes(b"\n".join(map(write, items)) + b"\n")
