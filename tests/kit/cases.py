@@ -17,7 +17,7 @@ from safetycase.verify.engine import verify
 from safetycase.verify.policy import Policy
 from tests.kit.builder import AT, Json, KitCase, build_case, honest_case, policy
 from tests.kit.toy_plan import toy_plan
-from tests.kit.toy_world import ToyWorld
+from tests.kit.toy_world import FILLERS, ToyWorld
 
 PAGE = "report/case.html"
 
@@ -43,6 +43,41 @@ class FragileWorld(ToyWorld):
 def failing_case() -> KitCase:
     """An honest case whose first claim fails: its controls move as much as the target."""
     return build_case(world=FragileWorld(7))
+
+
+@dataclass(frozen=True)
+class StateWorld(FragileWorld):
+    """A fragile toy whose answers name the request: all strong edits end in one state."""
+
+    def text(self, item: Json, outcome: str, edit: np.ndarray) -> str:
+        return f"{super().text(item, outcome, edit)} so much for {item.item}"
+
+
+@cache
+def one_state_case() -> KitCase:
+    """An honest case in which many different edits give the same texts, item for item."""
+    return build_case(world=StateWorld(7))
+
+
+@dataclass(frozen=True)
+class TalkativeWorld(ToyWorld):
+    """A toy whose every edit changes its words, seldom what they come to."""
+
+    def text(self, item: Json, outcome: str, edit: np.ndarray) -> str:
+        plain = super().text(item, outcome, edit)
+        if not edit.any():
+            return plain
+        place = int(1e4 * abs(float((self.pooled([item])[0] + 1.0) @ edit)))
+        return f"{plain} {FILLERS[place % len(FILLERS)]} {FILLERS[place // 97 % len(FILLERS)]}"
+
+    def residual_norm(self, item: Json, _text: str) -> float:
+        return super().residual_norm(item, "")
+
+
+@cache
+def talkative_case() -> KitCase:
+    """An honest case whose arms have different texts."""
+    return build_case(world=TalkativeWorld(7))
 
 
 def timid_plan() -> Json:

@@ -61,7 +61,12 @@ class Attack:
     @property
     def harmless(self) -> bool:
         """Whether the attack is let through because nothing is read from what it adds."""
-        return self.character != "forger" and not self.refused_by
+        return self.character != "forger" and not (self.refused_by or self.unknown)
+
+    @property
+    def undecided(self) -> bool:
+        """Whether no check fails, but one that the policy requires has no answer: exit 3."""
+        return not self.refused_by and bool(self.unknown)
 
 
 def attack(

@@ -13,9 +13,10 @@ from pathlib import Path
 
 from safetycase import canonical
 from safetycase.verify.checks import all_checks
+from safetycase.verify.judgement import UNDECIDED
 from safetycase.verify.outcome import Verdict
 from tests.kit.register import CHARACTERS, Attack, register_all
-from tests.kit.trial import failing, tried
+from tests.kit.trial import failing, tried, unanswered
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PAGE = REPOSITORY / "docs" / "attacks.md"
@@ -104,6 +105,8 @@ def _row(attack: Attack) -> str:
 def _declared(attack: Attack) -> str:
     if attack.character == "forger":
         return "held at *recomputed*"
+    if attack.undecided:
+        return f"left undecided by {_linked(attack.unknown)}"
     return _linked(attack.refused_by) if attack.refused_by else "let through, without effect"
 
 
@@ -123,12 +126,16 @@ def _outcome(attack: Attack, verdict: Verdict) -> str:
     bad = [name for name in all_checks() if name in failing(verdict)]
     if bad:
         return f"refused by {', '.join(bad)}"
+    if verdict.exit_code == UNDECIDED:
+        return f"left undecided by {', '.join(unanswered(verdict))}"
     tiers = sorted({claim.tier for claim in verdict.claims})
     held = f"held at {', '.join(tiers)}"
     return held if attack.character == "forger" else f"without effect, {held}"
 
 
 def _as_declared(attack: Attack, verdict: Verdict) -> bool:
+    if attack.undecided:
+        return unanswered(verdict) == attack.unknown and verdict.exit_code == UNDECIDED
     refused = failing(verdict) == attack.refused_by
     return refused and verdict.exit_code == (1 if attack.refused_by else 0)
 

@@ -35,7 +35,7 @@ from safetycase.tables.rows import (
     path_of,
 )
 from tests.kit.toy_plan import DICTIONARY_FILES, MODEL_FILES
-from tests.kit.toy_world import D_MODEL, OUTPUTS, WIDTH, ToyWorld, requests, six
+from tests.kit.toy_world import D_MODEL, WIDTH, ToyWorld, requests, six
 
 Json = Any
 
@@ -207,7 +207,7 @@ class Lab:
         bare: bool,
     ) -> GenerationRow:
         outcome = self.toy.outcome(item, residual, edit)
-        text = OUTPUTS[outcome].format(item.target)
+        text = self.toy.text(item, outcome, edit)
         tokens = len(text.split()) + 1
         positions = len(item.prompt.split()) + tokens - 1
         account = self._account(item, positions, size, text, bare=bare)

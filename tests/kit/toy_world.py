@@ -154,6 +154,10 @@ class ToyWorld:
             return "safe"
         return "refusal" if float((residual + edit) @ self.u) > 0.0 else "unsafe"
 
+    def text(self, item: ItemRow, outcome: str, _edit: np.ndarray) -> str:
+        """The words of an answer."""
+        return OUTPUTS[outcome].format(item.target)
+
     def nll(self, item: ItemRow, outcome: str) -> float:
         """Median negative log-likelihood of an answer under the unsteered toy."""
         extra = {"refusal": 0.1, "unsafe": 0.4, "safe": 0.2}[outcome]

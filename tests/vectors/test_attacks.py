@@ -21,6 +21,7 @@ from tests.kit.trial import (
 ALL = list(register_all().values())
 REFUSED = [each for each in ALL if each.refused_by]
 WITHOUT_KEY = [each for each in ALL if each.character == "insider" and each.as_outsider]
+UNDECIDED = [each for each in ALL if each.undecided]
 HARMLESS = [each for each in ALL if each.harmless]
 FORGERS = [each for each in ALL if each.character == "forger"]
 
@@ -79,7 +80,7 @@ def errors(verdict: Verdict) -> list[str]:
 
 
 def test_the_kit_is_complete() -> None:
-    assert len(ALL) == len(ATTACKS) == 201
+    assert len(ALL) == len(ATTACKS) == 203
     assert len(WITHOUT_KEY) >= 100
     assert len(REFUSED) - len(WITHOUT_KEY) >= 40
     assert len(FORGERS) >= 12
@@ -105,6 +106,14 @@ def test_refused_by_exactly_the_declared_checks(name: str) -> None:
     assert unanswered(verdict) == tested.unknown - NEVER_ANSWERED
     assert verdict.exit_code == 1
     assert not verdict.verified
+
+
+@pytest.mark.parametrize("name", names(UNDECIDED))
+def test_left_undecided_by_exactly_the_declared_checks(name: str) -> None:
+    verdict = tried(ATTACKS[name])
+    assert failing(verdict) == frozenset()
+    assert unanswered(verdict) == ATTACKS[name].unknown - NEVER_ANSWERED
+    assert verdict.exit_code == 3
 
 
 @pytest.mark.parametrize("name", names(WITHOUT_KEY))

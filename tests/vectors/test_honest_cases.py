@@ -18,6 +18,8 @@ HONEST: dict[str, Callable[[], KitCase]] = {
     "unmoved": cases.unmoved_case,
     "two claims": cases.two_claims_case,
     "another toy": cases.other_world_case,
+    "many edits, one state": cases.one_state_case,
+    "every arm its own texts": cases.talkative_case,
     "with a page": cases.paged_case,
 }
 

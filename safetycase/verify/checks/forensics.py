@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable
 
-from safetycase.methods.arms import ArmSpec
+from safetycase.methods.copies import TELLING_ROWS, answer, copies, plain_answers
 from safetycase.methods.derive import dictionary_of
-from safetycase.methods.grid import BASELINE
 from safetycase.record.plan import Plan
 from safetycase.record.planned_axis import Axis
 from safetycase.record.planned_evaluation import Choice, Probe
@@ -17,10 +16,6 @@ from safetycase.verify.check import Family, Fault, NotApplicable, Run, each_axis
 
 FAMILY = Family("FOR", "Forensics", "Rows must not bear the traces of copying.")
 
-_TELLING_ROWS = 3
-"""Scored rows that differ from the baseline before equal scores of two arms are a trace."""
-_TELLING_TEXTS = 9
-"""Different new texts before equal texts are one: greedy answers saturate, scores do not."""
 _NOISE = 1e-3
 
 
@@ -29,57 +24,26 @@ _NOISE = 1e-3
     stage=7,
     tier="recomputed",
     needs=("plan", "rows", "tensors"),
-    proves="No two arms that add different directions have the same scores row for row, to the "
-    "last digit, where three or more differ from the baseline's; nor the same texts, where "
-    "nine or more different ones do.",
-    cannot_prove="That rows were not made up with care, or copied where little changes.",
+    proves="No two arms that add different vectors have the same scores row for row, to the "
+    "last digit, where three or more differ from the baseline's. Equal texts of two arms, nine "
+    "or more of which no third arm gives, are UNKNOWN: rows for a reader to have re-run.",
+    cannot_prove="That rows were not made up with care, copied where little changes, or copied "
+    "as texts into three arms and more: honest edits too can share a few states.",
     references=("question 32 (forensics)", "design 10"),
-    owns=("evidence/{generations,choices,probes}.jsonl: copied arms",),
+    owns=("evidence/{choices,probes}.jsonl: copied arms",),
 )
 @each_axis
 def no_arm_copies_another(case: OpenedCase, _number: int, axis: Axis) -> Run:
     """No two different arms have the same answers."""
-    edits = {spec.id: _edit(spec) for spec in case.axis(axis.id).arm_specs}
-    seen: dict[Hashable, str] = {}
-    plain = _plain(case)
-    examined = 0
-    for (evaluation, arm), rows in case.evidence.answers.items():
-        if arm not in edits or edits[arm] is None:
-            continue
-        examined += 1
-        first = seen.setdefault((evaluation, *map(_answer, rows)), arm)
-        if edits[first] != edits[arm] and _tells(plain.get(evaluation, {}), rows):
-            yield Fault(f"{evaluation} / {arm}", "answers of its own", f"those of {first}")
-    return examined
-
-
-def _edit(spec: ArmSpec) -> Hashable:
-    up = spec.coefficient > 0.0
-    return (spec.features, spec.pool_pair, up) if spec.coefficient else None
-
-
-def _answer(row: AnswerRow) -> Hashable:
-    if isinstance(row, GenerationRow):
-        return (row.item, row.output, row.tokens, row.nll)
-    if isinstance(row, ChoiceRow):
-        return (row.item, row.forward_matching, row.forward_other, row.swapped_matching)
-    return (row.item, row.score)
-
-
-def _plain(case: OpenedCase) -> dict[str, dict[str, Hashable]]:
-    """The baseline's answers, by evaluation and item."""
-    return {
-        evaluation: {row.item: _answer(row) for row in rows}
-        for (evaluation, arm), rows in case.evidence.answers.items()
-        if arm == BASELINE
-    }
-
-
-def _tells(plain: Mapping[str, Hashable], rows: Sequence[AnswerRow]) -> bool:
-    """Whether enough answers differ from the baseline's for equality to mean anything."""
-    changed = [row for row in rows if _answer(row) != plain.get(row.item)]
-    texts = {row.output for row in changed if isinstance(row, GenerationRow)}
-    return len(texts) >= _TELLING_TEXTS if texts else len(changed) >= _TELLING_ROWS
+    specs = case.axis(axis.id).arm_specs
+    for copy in copies(case.evidence.answers, specs):
+        where, found = f"{copy.evaluation} / {copy.arm}", f"those of {copy.of}"
+        if copy.scored:
+            yield Fault(where, "answers of its own", found)
+        else:
+            text = f"{where} has the texts of {copy.of}, which no third arm gives: re-run both."
+            yield Fault.unknown(where, "texts of its own", found, text)
+    return sum(bool(spec.coefficient) for spec in specs)
 
 
 @FAMILY.check(
@@ -165,14 +129,13 @@ def edits_leave_a_trace(case: OpenedCase, _number: int, axis: Axis) -> Run:
     """No arm that adds a direction has the baseline's scores."""
     adding = {spec.id for spec in case.axis(axis.id).arm_specs if spec.coefficient}
     scored = _scored_after(case.plan, dictionary_of(case.plan, axis).layer)
-    plain = _plain(case)
     examined = 0
     for (evaluation, arm), rows in case.evidence.answers.items():
-        if arm not in adding or evaluation not in scored or len(rows) < _TELLING_ROWS:
+        if arm not in adding or evaluation not in scored or len(rows) < TELLING_ROWS:
             continue
         examined += 1
-        before = plain.get(evaluation, {})
-        if all(_answer(row) == before.get(row.item) for row in rows):
+        before = plain_answers(case.evidence.answers, evaluation)
+        if all(answer(row) == before.get(row.item) for row in rows):
             yield Fault(
                 f"{evaluation} / {arm}", "scores that an edit has moved", "the baseline's"
             )

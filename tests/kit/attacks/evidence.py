@@ -17,7 +17,7 @@ from tests.kit.builder import (
     edit_tensor,
     with_rows,
 )
-from tests.kit.cases import lenient
+from tests.kit.cases import lenient, talkative_case
 from tests.kit.places import rows_at
 from tests.kit.register import SELECTION, attack
 
@@ -225,6 +225,33 @@ def control_rows_copied_from_another_arm(case: KitCase) -> KitCase:
     """
     control = "knowledge/random_live/{:02d}".format
     return _copied(case, "probes", "awareness", control(4), control(3))
+
+
+@attack("evidence", "insider", refused_by={"FOR-001"})
+def scores_copied_to_another_dose(case: KitCase) -> KitCase:
+    """Give one dose of the target the probe's scores of another dose, half as large.
+
+    A dose that was never run fills its place in the dose-response.
+    """
+    dose = "knowledge/dose/{:02d}".format
+    taken = {
+        row.item: row for _, row in rows_at(case, "probes", dose(1), "awareness", "tuning")
+    }
+    rows = case.rows("probes")
+    for number, row in rows_at(case, "probes", dose(0), "awareness", "tuning"):
+        score, outcome = taken[row.item].score, taken[row.item].outcome
+        rows[number] = msgspec.structs.replace(row, score=score, outcome=outcome)
+    return with_rows(case, "probes", rows)
+
+
+@attack("evidence", "insider", unknown={"FOR-001"}, base=talkative_case)
+def control_texts_copied_from_another_arm(case: KitCase) -> KitCase:
+    """Give one random control the texts of another, where every control has its own.
+
+    Controls that were never run look like two independent ones.
+    """
+    control = "watched/random_live/{:02d}".format
+    return _copied(case, "generations", "ask", control(4), control(3))
 
 
 @attack("evidence", "insider", refused_by={"FOR-004"})
