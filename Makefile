@@ -46,6 +46,7 @@ docs: $(VENV)/.dev
 	$(BIN)/python -m tests.kit.table --write
 	$(BIN)/safetycase checks --markdown --attacks fixtures/attacks.json > docs/checks.md
 	$(BIN)/python -m safetycase.cli.reference > docs/reference/cli.md
+	$(BIN)/python scripts/readme_picture.py
 
 core-test: $(VENV)-core/.core
 	$(VENV)-core/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall .
