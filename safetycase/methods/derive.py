@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import msgspec
+
 from safetycase.canonical import write
 from safetycase.digest import sha256_hex
 from safetycase.errors import MethodRefused
@@ -19,12 +21,24 @@ from safetycase.record.plan import Plan, PlannedDictionary
 from safetycase.record.planned_axis import Axis
 from safetycase.record.results import Arm, AxisResult, Claim, Intervention, Results, SplitCount
 from safetycase.tables.evidence import Evidence, Items
+from safetycase.tables.rows import ItemRow
 
 
 def splits_of(plan: Plan, plan_digest: str, clusters: Sequence[str]) -> dict[str, str]:
     """The split of every cluster, from the plan's digest and the plan's shares."""
     shares = {split: getattr(plan.splits, split) for split in SPLITS}
     return assign_all(plan_digest, clusters, shares)
+
+
+def resplit(plan: Plan, plan_digest: str, rows: Sequence[ItemRow]) -> list[ItemRow]:
+    """The items with the splits that the plan's digest gives their clusters."""
+    splits = splits_of(plan, plan_digest, [row.cluster for row in rows])
+    return [
+        row
+        if row.split == splits[row.cluster]
+        else msgspec.structs.replace(row, split=splits[row.cluster])
+        for row in rows
+    ]
 
 
 def split_counts(plan: Plan, items: Items) -> tuple[SplitCount, ...]:

@@ -10,12 +10,16 @@ null in which the predictions are permuted among the prompts.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from safetycase.methods.stream import Stream
+from safetycase.record.plan import Plan
 from safetycase.record.planned_axis import Axis
 from safetycase.record.results import LabelScore, Unavailable
+from safetycase.tables.evidence import Items
 from safetycase.tables.rows import ItemRow, LabelCheckRow, LabelWordRow
 
 WORDS_PUBLISHED = 64
@@ -101,6 +105,51 @@ def label_check_rows(
             for n, word in enumerate(words(item.prompt))
         ]
     return rows
+
+
+def vocabularies(
+    plan: Plan, rows: Iterable[LabelWordRow]
+) -> dict[tuple[str, int], frozenset[str]]:
+    """The label of every feature with published words, by axis and feature."""
+    sizes = {axis.id: axis.labels.words for axis in plan.axes}
+    listed: dict[tuple[str, int], list[LabelWordRow]] = {}
+    for row in rows:
+        if row.axis in sizes:
+            listed.setdefault((row.axis, row.feature), []).append(row)
+    return {key: frozenset(label_of(own, sizes[key[0]])) for key, own in listed.items()}
+
+
+def repredict(
+    plan: Plan,
+    items: Items,
+    labels: Mapping[tuple[str, int], frozenset[str]],
+    rows: Iterable[LabelCheckRow],
+) -> list[LabelCheckRow]:
+    """The rows with every prediction made again from the label and the prompt.
+
+    A feature without published words has an empty label, which predicts nothing. A row stays
+    as it is where there is no such item or word.
+    """
+    datasets = {axis.id: axis.selection.contrast.dataset for axis in plan.axes}
+    known = {(row.dataset, row.item): row.prompt for row in items.rows}
+    texts: dict[tuple[str, str], list[str]] = {}
+
+    def again(row: LabelCheckRow) -> LabelCheckRow:
+        vocabulary = labels.get((row.axis, row.feature), frozenset())
+        key = (datasets.get(row.axis, ""), row.item)
+        if key not in known:
+            return row
+        if key not in texts:
+            texts[key] = [word.text for word in words(known[key])]
+        if row.position >= len(texts[key]):
+            return row
+        here = texts[key] if row.position == -1 else [texts[key][row.position]]
+        predicted = not vocabulary.isdisjoint(here)
+        if predicted == row.predicted:
+            return row
+        return msgspec.structs.replace(row, predicted=predicted)
+
+    return [again(row) for row in rows]
 
 
 def balanced_accuracy(predicted: Sequence[bool], active: Sequence[bool]) -> float | None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from safetycase.report.source import Shown, Source
-from safetycase.report.words import HOLDS, STATES, question_of, tier_meaning
+from safetycase.report.words import HOLDS, STATES, question_of
 from safetycase.verify.outcome import (
     TIERS,
     CheckResult,
     ClaimVerdict,
     Outcome,
     Verdict,
+    tier_meaning,
 )
 
 

@@ -20,7 +20,8 @@ from safetycase.record.results import (
     Rate,
     SelectedFeature,
 )
-from safetycase.report.words import ROLE_MEANINGS, ROLE_NAMES, TIER_MEANINGS, in_words, plain
+from safetycase.report.words import ROLE_MEANINGS, ROLE_NAMES, in_words, plain
+from safetycase.verify.outcome import TIER_MEANINGS
 
 _PARTS = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _MODELS: tuple[type[Record], ...] = (

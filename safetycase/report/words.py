@@ -1,4 +1,4 @@
-"""What the report says in its own words: tiers, states, roles and conditions."""
+"""What the report says in its own words: states, roles and conditions."""
 
 from __future__ import annotations
 
@@ -6,14 +6,6 @@ from collections.abc import Mapping
 
 from safetycase.record.planned_axis import Axis
 from safetycase.verify.outcome import Outcome
-
-TIER_MEANINGS: Mapping[str, str] = {
-    "asserted": "somebody says so; nothing of it was confirmed.",
-    "intact": "these are the signed bytes, and they are well formed; no figure was confirmed.",
-    "recomputed": "every figure and choice was derived again from the plan and the rows.",
-    "sound": "recomputed, and a third party's time and seed show that the plan came first.",
-    "reproduced": "sound, and somebody else measured enough of the rows again.",
-}
 
 STATES: Mapping[int, tuple[str, str]] = {
     0: ("VERIFIED", "The file is what it says it is; whether its claims hold stands below."),
@@ -99,8 +91,3 @@ def question_of(axis: Axis, condition: str) -> str:
     titles = {f"keeps.{effect.id}": effect.title for effect in axis.side_effects}
     titles |= {f"moves.{mediator.id}": mediator.title for mediator in axis.mediators}
     return CONDITION_QUESTIONS.get(condition) or titles.get(condition, condition)
-
-
-def tier_meaning(tier: str) -> str:
-    """What a tier says, in one line; a tier of a later version has no words here."""
-    return TIER_MEANINGS.get(tier, "this tier is not known to this version.")

@@ -11,6 +11,7 @@ from safetycase import canonical
 from safetycase.bundle.tensors import write_tensors
 from safetycase.methods.argument import argument, limitations
 from safetycase.methods.derive import derive_results, target_digest
+from safetycase.methods.tensors import planned_tensors
 from safetycase.record.case import (
     Case,
     Deviation,
@@ -26,19 +27,6 @@ from safetycase.run.freeze import FrozenPlan
 from safetycase.run.notebook import Notebook
 from safetycase.tables.codec import write_table
 from safetycase.tables.rows import path_of
-
-_FILE_OF_TENSOR = {
-    "values": "pooled",
-    "columns": "pooled",
-    "indptr": "pooled",
-    "width": "pooled",
-    "pool": "activations",
-    "features": "dictionary",
-    "w_dec": "dictionary",
-    "directions": "directions",
-    "residuals": "probes",
-}
-"""Which file of the evidence holds a tensor, by the last part of its name."""
 
 
 def members_of(
@@ -78,7 +66,7 @@ def members_of(
         "case.json": canonical.write(case.model_dump(mode="json")),
         "plan.json": frozen.data,
         **tables,
-        **_tensor_files(notes.tensors),
+        **_tensor_files(frozen.plan, notes.tensors),
     }
 
 
@@ -132,9 +120,9 @@ def _tables(plan: Plan, notes: Notebook) -> tuple[dict[str, bytes], tuple[TableR
     return tables, references
 
 
-def _tensor_files(tensors: Mapping[str, np.ndarray]) -> dict[str, bytes]:
+def _tensor_files(plan: Plan, tensors: Mapping[str, np.ndarray]) -> dict[str, bytes]:
+    paths = {tensor.name: tensor.path for tensor in planned_tensors(plan, {})}
     files: dict[str, dict[str, np.ndarray]] = {}
     for name, tensor in tensors.items():
-        file = _FILE_OF_TENSOR[name.rpartition(".")[2]]
-        files.setdefault(file, {})[name] = tensor
-    return {f"evidence/{file}.safetensors": write_tensors(held) for file, held in files.items()}
+        files.setdefault(paths[name], {})[name] = tensor
+    return {path: write_tensors(held) for path, held in files.items()}

@@ -15,7 +15,8 @@ from safetycase.digest import hash_file, manifest_digest, sha256_hex
 from safetycase.errors import MalformedInput, PlanRefused
 from safetycase.methods.lint import lint
 from safetycase.record.plan import Plan
-from safetycase.run.plan_file import as_plan, read_yaml
+from safetycase.record.yaml_text import read_yaml
+from safetycase.run.plan_file import as_plan
 from safetycase.run.sources import (
     Source,
     digests,

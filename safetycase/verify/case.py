@@ -23,6 +23,7 @@ from safetycase.envelope.dsse import Envelope, read_envelope
 from safetycase.envelope.statement import CaseStatement, case_id, open_statement
 from safetycase.envelope.trust import SignatureReport, read_instant, verify_envelope
 from safetycase.errors import MalformedInput, MethodRefused, SafetyCaseError, SchemaViolation
+from safetycase.methods.tensors import TensorFault, tensor_faults
 from safetycase.record.case import Case
 from safetycase.record.plan import Plan
 from safetycase.record.results import AxisResult
@@ -32,7 +33,6 @@ from safetycase.tables.rows import TABLES, path_of
 from safetycase.verify.derived import Derived, DerivedAxis
 from safetycase.verify.once import once
 from safetycase.verify.policy import Policy
-from safetycase.verify.tensors import TensorFault, tensor_faults
 
 Model = TypeVar("Model", bound=BaseModel)
 

@@ -6,10 +6,12 @@ import re
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field, replace
 
+from pydantic import BaseModel
+
 from safetycase.errors import MalformedInput, MethodRefused, UsageError
 from safetycase.record.planned_axis import Axis
 from safetycase.verify.case import NEEDS, OpenedCase
-from safetycase.verify.compare import Difference
+from safetycase.verify.compare import Difference, differences
 from safetycase.verify.outcome import TIERS, Outcome
 
 _ID = re.compile(r"[A-Z]{3}-\d{3}")
@@ -111,17 +113,21 @@ class Family:
     name: str
     rule: str
     """What the family asks for, in one sentence."""
+    stage: int
+    """Stage of its checks, unless one says otherwise."""
+    tier: str
+    """Tier that rests on its checks, unless one says otherwise."""
     checks: dict[str, Check] = field(default_factory=dict)
 
     def check(
         self,
         number: int,
         *,
-        stage: int,
-        tier: str,
         proves: str,
         cannot_prove: str,
         references: tuple[str, ...],
+        stage: int | None = None,
+        tier: str | None = None,
         needs: tuple[str, ...] = (),
         owns: tuple[str, ...] = (),
         since: str = "0.1",
@@ -135,8 +141,8 @@ class Family:
                 Check(
                     id=f"{self.prefix}-{number:03d}",
                     title=(function.__doc__ or "").strip(),
-                    stage=stage,
-                    tier=tier,
+                    stage=self.stage if stage is None else stage,
+                    tier=tier or self.tier,
                     proves=proves,
                     cannot_prove=cannot_prove,
                     references=references,
@@ -179,6 +185,31 @@ def each_axis(function: AxisRun) -> CaseRun:
 
     run.__doc__ = function.__doc__
     return run
+
+
+def compared(
+    case: OpenedCase,
+    pointer: str,
+    derived: object,
+    sentence: str = "",
+    *,
+    skip: frozenset[str] = frozenset(),
+) -> Run:
+    """Faults where case.json states at a pointer something else than what follows.
+
+    Models count as the JSON they spell. Examined: the entries of a list, else one value.
+    """
+    wanted = _as_json(derived)
+    place = f"case.json#{pointer}"
+    for difference in differences(place, case.stated(pointer), wanted, skip=skip):
+        yield Fault.of(difference, sentence)
+    return len(wanted) if isinstance(wanted, list) else 1
+
+
+def _as_json(value: object) -> object:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json", by_alias=True)
+    return [_as_json(one) for one in value] if isinstance(value, (list, tuple)) else value
 
 
 def guarded(run: Run) -> Run:

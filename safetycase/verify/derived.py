@@ -7,14 +7,12 @@ check that answers for it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import msgspec
 import numpy as np
 
-from safetycase.errors import MethodRefused
 from safetycase.methods import arms as planned
 from safetycase.methods import claims as judged
 from safetycase.methods import derive, dose, identify, label, measure
@@ -39,19 +37,8 @@ from safetycase.record.results import (
     SplitCount,
 )
 from safetycase.tables.evidence import Evidence, Items
-from safetycase.tables.rows import ItemRow, LabelCheckRow
+from safetycase.tables.rows import LabelCheckRow
 from safetycase.verify.once import once
-
-
-def resplit(plan: Plan, plan_digest: str, rows: Sequence[ItemRow]) -> list[ItemRow]:
-    """The items with the splits that the plan's digest gives their clusters."""
-    splits = derive.splits_of(plan, plan_digest, [row.cluster for row in rows])
-    return [
-        row
-        if row.split == splits[row.cluster]
-        else msgspec.structs.replace(row, split=splits[row.cluster])
-        for row in rows
-    ]
 
 
 @dataclass
@@ -69,7 +56,7 @@ class Derived:
     @once
     def items(self) -> Items:
         """Items, with their splits derived again."""
-        return Items(resplit(self.plan, self.plan_digest, self.stated.items.rows))
+        return Items(derive.resplit(self.plan, self.plan_digest, self.stated.items.rows))
 
     @once
     def ungraded(self) -> Evidence:
@@ -90,59 +77,8 @@ class Derived:
     @once
     def label_checks(self) -> list[LabelCheckRow]:
         """Label checks with every prediction made again from the label and the prompt."""
-        labels = {
-            (axis.id, feature): frozenset(self.label_words(axis, feature))
-            for axis in self.plan.axes
-            for feature in {row.feature for row in self.stated.label_words}
-        }
-        datasets = {axis.id: axis.selection.contrast.dataset for axis in self.plan.axes}
-        return [self._predicted(row, labels, datasets) for row in self.stated.label_checks]
-
-    def label_words(self, axis: Axis, feature: int) -> tuple[str, ...]:
-        """The label of a feature, from the published words."""
-        rows = [
-            row
-            for row in self.stated.label_words
-            if row.axis == axis.id and row.feature == feature
-        ]
-        return label.label_of(rows, axis.labels.words)
-
-    def _predicted(
-        self,
-        row: LabelCheckRow,
-        labels: Mapping[tuple[str, int], frozenset[str]],
-        datasets: Mapping[str, str],
-    ) -> LabelCheckRow:
-        vocabulary = labels.get((row.axis, row.feature))
-        words = self._words(datasets.get(row.axis), row.item)
-        if vocabulary is None or words is None:
-            return row
-        if row.position == -1:
-            predicted = not vocabulary.isdisjoint(words)
-        elif row.position < len(words):
-            predicted = words[row.position] in vocabulary
-        else:
-            return row
-        if predicted == row.predicted:
-            return row
-        return msgspec.structs.replace(row, predicted=predicted)
-
-    def _words(self, dataset: str | None, item: str) -> list[str] | None:
-        """The words of an item's prompt; none if there is no such item."""
-        if dataset is None:
-            return None
-        cache: dict[tuple[str, str], list[str] | None] = self.kept.setdefault("words", {})
-        key = (dataset, item)
-        if key not in cache:
-            cache[key] = self._prompt_words(dataset, item)
-        return cache[key]
-
-    def _prompt_words(self, dataset: str, item: str) -> list[str] | None:
-        try:
-            prompt = self.items.named(dataset, item).prompt
-        except MethodRefused:
-            return None
-        return [word.text for word in label.words(prompt)]
+        labels = label.vocabularies(self.plan, self.stated.label_words)
+        return label.repredict(self.plan, self.items, labels, self.stated.label_checks)
 
     @once
     def splits(self) -> tuple[SplitCount, ...]:

@@ -18,14 +18,16 @@ class Outcome(StrEnum):
     ERROR = "ERROR"
 
 
-TIERS = ("asserted", "intact", "recomputed", "sound", "reproduced")
-"""How far a claim holds, least first.
+TIER_MEANINGS: Mapping[str, str] = {
+    "asserted": "somebody says so; nothing of it was confirmed.",
+    "intact": "these are the signed bytes, and they are well formed; no figure was confirmed.",
+    "recomputed": "every figure and choice was derived again from the plan and the rows.",
+    "sound": "recomputed, and a third party's time and seed show that the plan came first.",
+    "reproduced": "sound, and somebody else measured enough of the rows again.",
+}
+"""How far a claim holds, least first, and what that says."""
 
-asserted: somebody says so. intact: these are the signed bytes, and they are well formed.
-recomputed: every figure and choice follows from plan and rows. sound: the plan is proved to be
-older than the measurements, and its draws to be unpickable. reproduced: somebody else measured
-again.
-"""
+TIERS = tuple(TIER_MEANINGS)
 
 WHAT_CANNOT_BE_KNOWN = (
     "That the rows came from the model named by the subject's digests: that needs the weights.",
@@ -35,6 +37,11 @@ WHAT_CANNOT_BE_KNOWN = (
     "That the holder of a key is whom it is named after: only the policy's pinning says so.",
 )
 """Printed on every verdict."""
+
+
+def tier_meaning(tier: str) -> str:
+    """What a tier says, in one line; a tier of a later version has no words here."""
+    return TIER_MEANINGS.get(tier, "this tier is not known to this version.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,17 +7,16 @@ beside one.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import yaml
 from pydantic import Field, ValidationError
-from typing_extensions import override
 
 from safetycase import canonical
 from safetycase.digest import sha256_hex
 from safetycase.envelope.trust import Requirement, TrustedSigners, read_signers
 from safetycase.errors import SafetyCaseError, UsageError
 from safetycase.record.base import Identifier, Record, Text, Utc
+from safetycase.record.yaml_text import read_yaml
 
 POLICY_SCHEMA = "https://safetycase.dev/policy/v1alpha"
 
@@ -109,13 +108,13 @@ def read_policy(data: bytes, *, where: str) -> Policy:
     if len(data) > _MAX_POLICY_BYTES:
         raise UsageError(where, f"a policy of at most {_MAX_POLICY_BYTES} bytes")
     try:
-        value = yaml.load(data, Loader=_Loader)  # noqa: S506 — a SafeLoader with less in it
+        value = read_yaml(data.decode("utf-8"), where=where)
         policy = Policy.model_validate_json(canonical.write(value, where=where))
         trust = policy.trust()
         for requirement in policy.requirements():
             requirement.require_reachable(trust)
-    except yaml.YAMLError as error:
-        raise UsageError(where, "a policy in YAML", found=str(error)) from None
+    except UnicodeDecodeError as error:
+        raise UsageError(where, "a policy in UTF-8", found=error.reason) from None
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = "".join(f"/{step}" for step in first["loc"])
@@ -127,20 +126,3 @@ def read_policy(data: bytes, *, where: str) -> Policy:
     if bool(policy.signers) != bool(policy.signatures):
         raise UsageError(where, "signers and required signatures, both or neither")
     return policy
-
-
-class _Loader(yaml.SafeLoader):
-    """Plain YAML: text that looks like a time stays text, a key may stand only once."""
-
-    @override
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        if len(set(map(str, keys))) != len(keys):
-            raise yaml.YAMLError(f"a key occurs twice in {keys}")
-        return super().construct_mapping(node, deep=deep)
-
-
-_Loader.yaml_implicit_resolvers = {
-    first: [entry for entry in resolvers if entry[0] != "tag:yaml.org,2002:timestamp"]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}

@@ -2,33 +2,20 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel
-
 from safetycase.methods.argument import limitations
 from safetycase.record.planned_axis import Axis
 from safetycase.verify.case import OpenedCase
-from safetycase.verify.check import Family, Fault, NotApplicable, Run, each_axis
-from safetycase.verify.compare import differences
+from safetycase.verify.check import Family, Fault, NotApplicable, Run, compared, each_axis
 
-FAMILY = Family("CLM", "Claims", "Words may say no more than the figures allow.")
+FAMILY = Family(
+    "CLM", "Claims", "Words may say no more than the figures allow.", stage=9, tier="recomputed"
+)
 
 _CANNOT = "That the rows behind the figures are the model's."
 
 
-def _compare(case: OpenedCase, pointer: str, derived: object, sentence: str = "") -> Run:
-    for difference in differences(f"case.json#{pointer}", case.stated(pointer), derived):
-        yield Fault.of(difference, sentence)
-    return 1
-
-
-def _dump(model: BaseModel) -> dict[str, object]:
-    return model.model_dump(mode="json", by_alias=True)
-
-
 @FAMILY.check(
     1,
-    stage=9,
-    tier="recomputed",
     needs=("record", "plan", "rows", "tensors"),
     proves="Every condition of every claim is there, in its fixed order, and holds or fails as "
     "the recomputed figures say.",
@@ -40,15 +27,12 @@ def _dump(model: BaseModel) -> dict[str, object]:
 @each_axis
 def conditions_are_judged_again(case: OpenedCase, number: int, axis: Axis) -> Run:
     """Every condition of a claim holds or fails as the figures say."""
-    derived = [_dump(condition) for condition in case.derived.claims[axis.id].conditions]
     pointer = f"/results/axes/{number}/claim/conditions"
-    return (yield from _compare(case, pointer, derived))
+    return (yield from compared(case, pointer, case.derived.claims[axis.id].conditions))
 
 
 @FAMILY.check(
     2,
-    stage=9,
-    tier="recomputed",
     needs=("record", "plan", "rows", "tensors"),
     proves="The p of every claim is the largest of the tests it must pass, and its adjusted p "
     "is Holm's over all effect claims of the plan.",
@@ -61,15 +45,13 @@ def claim_p_is_corrected(case: OpenedCase, number: int, axis: Axis) -> Run:
     """Every claim's p is corrected over all claims of the plan."""
     claim = case.derived.claims[axis.id]
     pointer = f"/results/axes/{number}/claim"
-    yield from _compare(case, f"{pointer}/p", claim.p)
-    yield from _compare(case, f"{pointer}/p_adjusted", claim.p_adjusted)
+    yield from compared(case, f"{pointer}/p", claim.p)
+    yield from compared(case, f"{pointer}/p_adjusted", claim.p_adjusted)
     return 2
 
 
 @FAMILY.check(
     3,
-    stage=9,
-    tier="recomputed",
     needs=("record", "plan", "rows", "tensors"),
     proves="Every claim's sentence is the strongest that its conditions allow, and it is said "
     "to hold only if every condition does.",
@@ -82,15 +64,13 @@ def wording_is_computed(case: OpenedCase, number: int, axis: Axis) -> Run:
     """Every claim is worded as its conditions allow."""
     claim = case.derived.claims[axis.id]
     pointer = f"/results/axes/{number}/claim"
-    yield from _compare(case, f"{pointer}/holds", claim.holds)
-    yield from _compare(case, f"{pointer}/wording", claim.wording)
+    yield from compared(case, f"{pointer}/holds", claim.holds)
+    yield from compared(case, f"{pointer}/wording", claim.wording)
     return 2
 
 
 @FAMILY.check(
     4,
-    stage=9,
-    tier="recomputed",
     needs=("record", "plan", "rows", "tensors"),
     proves="The release tier is the one that the plan's first applicable rule gives, with "
     "rates taken at their upper bounds.",
@@ -100,13 +80,11 @@ def wording_is_computed(case: OpenedCase, number: int, axis: Axis) -> Run:
 )
 def decision_follows_from_claims(case: OpenedCase) -> Run:
     """The release tier follows from claims and rates by the plan's rules."""
-    return (yield from _compare(case, "/results/decision", _dump(case.derived.decision)))
+    return (yield from compared(case, "/results/decision", case.derived.decision))
 
 
 @FAMILY.check(
     5,
-    stage=9,
-    tier="recomputed",
     needs=("record", "plan", "rows", "tensors"),
     proves="The argument is the computed one: every claim with its evidence, and every reason "
     "to doubt it as open, mitigated or residual.",
@@ -116,15 +94,11 @@ def decision_follows_from_claims(case: OpenedCase) -> Run:
 )
 def argument_is_computed(case: OpenedCase) -> Run:
     """The argument is the one that follows from plan and results."""
-    derived = [_dump(node) for node in case.derived.argument]
-    yield from _compare(case, "/argument", derived)
-    return len(derived)
+    return (yield from compared(case, "/argument", case.derived.argument))
 
 
 @FAMILY.check(
     6,
-    stage=9,
-    tier="recomputed",
     needs=("record", "plan"),
     proves="The case says of itself what no case of its kind and of its plan can show.",
     cannot_prove="That it says everything that it does not show.",
@@ -142,7 +116,6 @@ def limitations_are_stated(case: OpenedCase) -> Run:
 
 @FAMILY.check(
     7,
-    stage=9,
     tier="asserted",
     needs=("record", "plan", "rows", "tensors"),
     proves="The claims that the policy asks for hold, by recomputation.",

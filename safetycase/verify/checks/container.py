@@ -5,13 +5,17 @@ from __future__ import annotations
 from safetycase.verify.case import OpenedCase
 from safetycase.verify.check import Family, Run
 
-FAMILY = Family("CON", "Container", "The file must have one reading, within fixed limits.")
+FAMILY = Family(
+    "CON",
+    "Container",
+    "The file must have one reading, within fixed limits.",
+    stage=0,
+    tier="intact",
+)
 
 
 @FAMILY.check(
     1,
-    stage=0,
-    tier="intact",
     proves="The file is a zip of the one shape that all readers read alike; its names are "
     "those that a case may hold; sizes, counts and compression ratios are within "
     "limits; the data of every member have the declared size and CRC.",

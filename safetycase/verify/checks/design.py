@@ -12,12 +12,15 @@ from safetycase.methods.measure import TABLE_OF_KIND
 from safetycase.methods.text_grade import fold
 from safetycase.tables.rows import path_of
 from safetycase.verify.case import OpenedCase
-from safetycase.verify.check import Family, Fault, Run
-from safetycase.verify.compare import differences
+from safetycase.verify.check import Family, Fault, Run, compared
 from safetycase.verify.outcome import Outcome
 
 FAMILY = Family(
-    "DES", "Design", "The plan must be able to show its claims, and be carried out."
+    "DES",
+    "Design",
+    "The plan must be able to show its claims, and be carried out.",
+    stage=6,
+    tier="recomputed",
 )
 
 _Key = tuple[str, str, str, int]
@@ -25,8 +28,6 @@ _Key = tuple[str, str, str, int]
 
 @FAMILY.check(
     1,
-    stage=6,
-    tier="recomputed",
     needs=("plan",),
     proves="The plan has no fault that lint refuses: names resolve, the controls are enough "
     "for alpha over the family of claims, doses have zero and both signs, claims of no change "
@@ -45,8 +46,6 @@ def plan_can_reach_its_claims(case: OpenedCase) -> Run:
 
 @FAMILY.check(
     2,
-    stage=6,
-    tier="recomputed",
     needs=("plan", "rows"),
     proves="Every item stands in the split that the plan's digest and shares give its cluster, "
     "so that clusters are whole and nobody chose what is held out.",
@@ -68,8 +67,6 @@ def splits_follow_from_the_plan(case: OpenedCase) -> Run:
 
 @FAMILY.check(
     3,
-    stage=6,
-    tier="recomputed",
     needs=("record", "plan", "rows"),
     proves="The stated sizes of the splits are those of the items.",
     cannot_prove="That the items are all there were.",
@@ -78,18 +75,11 @@ def splits_follow_from_the_plan(case: OpenedCase) -> Run:
 )
 def split_sizes_are_stated(case: OpenedCase) -> Run:
     """The stated split sizes are those of the items."""
-    derived = [count.model_dump(mode="json") for count in case.derived.splits]
-    for difference in differences(
-        "case.json#/results/splits", case.stated("/results/splits"), derived
-    ):
-        yield Fault.of(difference)
-    return len(derived)
+    return (yield from compared(case, "/results/splits", case.derived.splits))
 
 
 @FAMILY.check(
     4,
-    stage=6,
-    tier="recomputed",
     needs=("plan", "rows"),
     proves="No prompt of one split occurs, letter case and spacing aside, in another: nothing "
     "is tested on what it was found on.",
@@ -115,8 +105,6 @@ def no_prompt_crosses_splits(case: OpenedCase) -> Run:
 
 @FAMILY.check(
     5,
-    stage=6,
-    tier="recomputed",
     needs=("plan", "rows"),
     proves="The answers are exactly those of the plan's grid: every arm on every item of its "
     "split, once, in order; nothing is dropped, repeated or added.",
@@ -166,7 +154,6 @@ def _spelled(key: _Key) -> str:
 
 @FAMILY.check(
     6,
-    stage=6,
     tier="sound",
     needs=("plan", "rows"),
     proves="The held-out sample is large enough for what the plan asks: margins could be kept "
@@ -198,8 +185,6 @@ def sample_is_large_enough(case: OpenedCase) -> Run:
 
 @FAMILY.check(
     7,
-    stage=6,
-    tier="recomputed",
     needs=("plan", "rows"),
     proves="No question of a dataset is counted twice in one split.",
     cannot_prove="That the questions are independent of each other.",

@@ -11,16 +11,24 @@ from safetycase.verify.case import OpenedCase
 from safetycase.verify.check import Family, Fault, Run
 
 FAMILY = Family(
-    "ENC", "Encoding", "Every value has one spelling, and no spelling two readings."
+    "ENC",
+    "Encoding",
+    "Every value has one spelling, and no spelling two readings.",
+    stage=1,
+    tier="intact",
 )
 
 _CANNOT = "That the values are true, or that they follow a schema."
 
 
+def _canonical(case: OpenedCase, name: str) -> Run:
+    canonical.read_canonical(case.container.read(name), where=name)
+    yield from ()
+    return 1
+
+
 @FAMILY.check(
     1,
-    stage=1,
-    tier="intact",
     needs=("container",),
     proves="case.json is strict JSON in its RFC 8785 spelling: no duplicate keys, no NaN, no "
     "lone surrogates, nothing after the value.",
@@ -30,15 +38,11 @@ _CANNOT = "That the values are true, or that they follow a schema."
 )
 def record_has_one_spelling(case: OpenedCase) -> Run:
     """case.json is canonical JSON."""
-    canonical.read_canonical(case.container.read(layout.RECORD_NAME), where=layout.RECORD_NAME)
-    yield from ()
-    return 1
+    return _canonical(case, layout.RECORD_NAME)
 
 
 @FAMILY.check(
     2,
-    stage=1,
-    tier="intact",
     needs=("container",),
     proves="plan.json is strict JSON in its RFC 8785 spelling, so that a plan has one digest.",
     cannot_prove=_CANNOT,
@@ -47,15 +51,11 @@ def record_has_one_spelling(case: OpenedCase) -> Run:
 )
 def plan_has_one_spelling(case: OpenedCase) -> Run:
     """plan.json is canonical JSON."""
-    canonical.read_canonical(case.container.read(layout.PLAN_NAME), where=layout.PLAN_NAME)
-    yield from ()
-    return 1
+    return _canonical(case, layout.PLAN_NAME)
 
 
 @FAMILY.check(
     3,
-    stage=1,
-    tier="intact",
     needs=("container",),
     proves="The envelope is a DSSE envelope of the in-toto type, and its payload a closed "
     "statement of our predicate type in its RFC 8785 spelling.",
@@ -79,7 +79,6 @@ def statement_has_one_spelling(case: OpenedCase) -> Run:
 @FAMILY.check(
     4,
     stage=4,
-    tier="intact",
     needs=("container", "rows"),
     proves="Every table is spelled as its writer spells it: column names first, one array a "
     "line, numbers in their shortest spelling, a line feed after every row.",
@@ -104,7 +103,6 @@ def tables_have_one_spelling(case: OpenedCase) -> Run:
 @FAMILY.check(
     5,
     stage=4,
-    tier="intact",
     needs=("container", "tensors"),
     proves="Every tensor file is spelled as its writer spells it: names in order, no metadata, "
     "no holes.",

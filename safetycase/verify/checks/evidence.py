@@ -17,7 +17,13 @@ from safetycase.tables.rows import AnswerRow, ChoiceRow, GenerationRow, ProbeRow
 from safetycase.verify.case import OpenedCase
 from safetycase.verify.check import Family, Fault, NotApplicable, Run, each_axis
 
-FAMILY = Family("EVI", "Evidence", "Rows are graded as planned, and report what the edit did.")
+FAMILY = Family(
+    "EVI",
+    "Evidence",
+    "Rows are graded as planned, and report what the edit did.",
+    stage=7,
+    tier="recomputed",
+)
 
 ANSWER_TABLES = ("generations", "choices", "probes")
 _NOISE = {"float32": 1e-3, "bfloat16": 0.1}
@@ -28,8 +34,6 @@ _EXCESS = 1e-4
 
 @FAMILY.check(
     1,
-    stage=7,
-    tier="recomputed",
     needs=("plan", "rows", "tensors"),
     proves="Every outcome is the one that the plan's grader gives the published answer: text "
     "rules and coherence ceilings, letter log-odds, or the probe's own threshold.",
@@ -65,8 +69,6 @@ def axis_of(case: OpenedCase, arm: str) -> str | None:
 
 @FAMILY.check(
     2,
-    stage=7,
-    tier="recomputed",
     needs=("plan", "rows"),
     proves="By the rows' own counts the hook edited at least one position of every row of "
     "every arm but the baseline, where it edited none; and only the sham changed nothing.",
@@ -100,8 +102,6 @@ def _hook_fault(row: AnswerRow) -> str | None:
 
 @FAMILY.check(
     3,
-    stage=7,
-    tier="recomputed",
     needs=("plan", "rows"),
     proves="With the hook in place and a dose of zero, every answer is the baseline's.",
     cannot_prove="That the hook does nothing else at other doses.",
@@ -148,8 +148,6 @@ def _near(before: Sequence[float], after: Sequence[float], noise: float) -> bool
 
 @FAMILY.check(
     4,
-    stage=7,
-    tier="recomputed",
     needs=("plan", "rows"),
     proves="Every answer is one that could occur: no longer than the plan allows, cut only at "
     "the limit, probabilities of two letters that sum to at most one.",
@@ -189,8 +187,6 @@ def _impossible(row: AnswerRow, limits: dict[str, int]) -> Iterator[tuple[str, s
 
 @FAMILY.check(
     5,
-    stage=7,
-    tier="recomputed",
     needs=("plan", "rows", "tensors"),
     proves="Every probe is trained on residuals of the discovery split, one for each prompt of "
     "its contrast, and its direction tells the two classes apart there.",

@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from pydantic import BaseModel
-
 from safetycase.errors import MethodRefused
 from safetycase.methods.identify import pooled
 from safetycase.methods.label import words
 from safetycase.record.planned_axis import Axis
 from safetycase.tables.rows import LabelCheckRow
 from safetycase.verify.case import OpenedCase
-from safetycase.verify.check import Family, Fault, Run, each_axis
-from safetycase.verify.compare import differences
+from safetycase.verify.check import Family, Fault, Run, compared, each_axis
 
 FAMILY = Family(
-    "FEA", "Features", "Features must be those that the rule finds, and be labelled."
+    "FEA",
+    "Features",
+    "Features must be those that the rule finds, and be labelled.",
+    stage=8,
+    tier="recomputed",
 )
 
 _REAL = "That the published activations are the model's own; that needs the weights."
@@ -25,14 +26,8 @@ _VALIDATION = frozenset({"held_out_auroc", "label", "label_score"})
 _TABLES = ("evidence/label_words.jsonl", "evidence/label_checks.jsonl")
 
 
-def _dump(model: BaseModel) -> dict[str, object]:
-    return model.model_dump(mode="json", by_alias=True)
-
-
 @FAMILY.check(
     1,
-    stage=8,
-    tier="recomputed",
     needs=("record", "plan", "rows", "tensors"),
     proves="The stated features are those that the plan's rule keeps, from all features of the "
     "dictionary on the discovery split: AUROC, rank p, Holm over all candidates, density.",
@@ -56,35 +51,26 @@ def selection_is_made_again(case: OpenedCase, number: int, axis: Axis) -> Run:
             for kept in found.features
         ],
     }
-    stated = case.stated(pointer)
-    for difference in differences(f"case.json#{pointer}", stated, derived, skip=_VALIDATION):
-        yield Fault.of(difference, "The selection rule gives another answer on these rows.")
+    said = "The selection rule gives another answer on these rows."
+    yield from compared(case, pointer, derived, said, skip=_VALIDATION)
     return found.candidates
 
 
 def _feature_field(case: OpenedCase, number: int, axis: Axis, name: str) -> Run:
     """Compare one field of every kept feature; features are matched by their index."""
     pointer = f"/results/axes/{number}/identification/features"
-    derived = {
-        feature.feature: _dump(feature)[name]
-        for feature in case.axis(axis.id).identification.features
-    }
-    stated = case.stated_axis(number).identification.features
+    derived = {f.feature: f for f in case.axis(axis.id).identification.features}
     examined = 0
-    for place, feature in enumerate(stated):
+    for place, feature in enumerate(case.stated_axis(number).identification.features):
         if feature.feature in derived:
             examined += 1
-            where = f"case.json#{pointer}/{place}/{name}"
-            value = _dump(feature)[name]
-            for difference in differences(where, value, derived[feature.feature]):
-                yield Fault.of(difference)
+            wanted = getattr(derived[feature.feature], name)
+            yield from compared(case, f"{pointer}/{place}/{name}", wanted)
     return examined
 
 
 @FAMILY.check(
     2,
-    stage=8,
-    tier="recomputed",
     needs=("record", "plan", "rows", "tensors"),
     proves="The AUROC of every kept feature on held-out prompts is the one that the published "
     "activations give: how much of the discovery AUROC was luck.",
@@ -100,8 +86,6 @@ def held_out_auroc_is_made_again(case: OpenedCase, number: int, axis: Axis) -> R
 
 @FAMILY.check(
     3,
-    stage=8,
-    tier="recomputed",
     needs=("record", "plan", "rows", "tensors"),
     proves="The label of every kept feature is the list of words on which it fires most, cut "
     "where the plan says; nobody wrote it.",
@@ -117,8 +101,6 @@ def labels_are_made_again(case: OpenedCase, number: int, axis: Axis) -> Run:
 
 @FAMILY.check(
     4,
-    stage=8,
-    tier="recomputed",
     needs=("plan", "rows"),
     proves="Every prediction of a label is the one that its words make on the prompt.",
     cannot_prove=_REAL,
@@ -139,8 +121,6 @@ def label_predictions_are_made_again(case: OpenedCase) -> Run:
 
 @FAMILY.check(
     5,
-    stage=8,
-    tier="recomputed",
     needs=("record", "plan", "rows", "tensors"),
     proves="The detection and fuzzing scores of every label, and the null of permuted "
     "predictions, follow from the published predictions and activations.",
@@ -156,8 +136,6 @@ def label_scores_are_made_again(case: OpenedCase, number: int, axis: Axis) -> Ru
 
 @FAMILY.check(
     6,
-    stage=8,
-    tier="recomputed",
     needs=("plan", "rows", "tensors"),
     proves="The label tables hold the kept features and no others; every word is counted as it "
     "occurs in the discovery prompts; every held-out prompt of the contrast is checked, the "
@@ -228,8 +206,6 @@ def _word_above_prompt(feature: int, rows: list[LabelCheckRow]) -> Iterator[Faul
 
 @FAMILY.check(
     7,
-    stage=8,
-    tier="recomputed",
     needs=("plan", "rows", "tensors"),
     proves="The pooled activations are well formed: one sparse row for each discovery prompt, "
     "indices ascending and inside the dictionary, values finite and above zero.",

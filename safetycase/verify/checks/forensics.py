@@ -14,15 +14,15 @@ from safetycase.tables.rows import AnswerRow, ChoiceRow, GenerationRow, ProbeRow
 from safetycase.verify.case import OpenedCase
 from safetycase.verify.check import Family, Fault, NotApplicable, Run, each_axis
 
-FAMILY = Family("FOR", "Forensics", "Rows must not bear the traces of copying.")
+FAMILY = Family(
+    "FOR", "Forensics", "Rows must not bear the traces of copying.", stage=7, tier="recomputed"
+)
 
 _NOISE = 1e-3
 
 
 @FAMILY.check(
     1,
-    stage=7,
-    tier="recomputed",
     needs=("plan", "rows", "tensors"),
     proves="No two arms that add different vectors have the same scores row for row, to the "
     "last digit, where three or more differ from the baseline's. Equal texts of two arms, nine "
@@ -48,8 +48,6 @@ def no_arm_copies_another(case: OpenedCase, _number: int, axis: Axis) -> Run:
 
 @FAMILY.check(
     2,
-    stage=7,
-    tier="recomputed",
     needs=("plan", "rows"),
     proves="Equal answers to one item have one negative log-likelihood in all arms, since it "
     "is taken under the unsteered model.",
@@ -75,8 +73,6 @@ def equal_texts_are_equally_likely(case: OpenedCase) -> Run:
 
 @FAMILY.check(
     3,
-    stage=7,
-    tier="recomputed",
     needs=("plan", "rows"),
     proves="For one item and one text, every arm of an axis saw as many positions and the same "
     "activation norm before the edit: the edit changes nothing upstream of itself.",
@@ -113,8 +109,6 @@ def _text(row: AnswerRow) -> Hashable:
 
 @FAMILY.check(
     4,
-    stage=7,
-    tier="recomputed",
     needs=("plan", "rows", "tensors"),
     proves="No arm that adds a direction has, to the last digit, the baseline's scores on all "
     "of three or more rows that are read after the edit: no control is silent.",

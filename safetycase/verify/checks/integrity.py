@@ -7,13 +7,17 @@ from safetycase.tables.rows import TABLES, path_of
 from safetycase.verify.case import OpenedCase
 from safetycase.verify.check import Family, Fault, Run
 
-FAMILY = Family("INT", "Integrity", "The files must be those of the statement, and only those.")
+FAMILY = Family(
+    "INT",
+    "Integrity",
+    "The files must be those of the statement, and only those.",
+    stage=2,
+    tier="intact",
+)
 
 
 @FAMILY.check(
     1,
-    stage=2,
-    tier="intact",
     needs=("statement",),
     proves="Every file that the statement lists is in the case, with that size and SHA-256.",
     cannot_prove="Who made the statement.",
@@ -38,8 +42,6 @@ def listed_files_are_there(case: OpenedCase) -> Run:
 
 @FAMILY.check(
     2,
-    stage=2,
-    tier="intact",
     needs=("statement",),
     proves="No record, plan, evidence or circuit is in the case that the statement leaves out.",
     cannot_prove="That nothing was left out before the statement was made.",
@@ -59,7 +61,6 @@ def no_file_is_unbound(case: OpenedCase) -> Run:
 @FAMILY.check(
     3,
     stage=4,
-    tier="intact",
     needs=("container", "record"),
     proves="The record names exactly the tables that are in the case, each with its kind.",
     cannot_prove="That the rows are all that were measured; the grid does (DES-005).",
@@ -86,7 +87,6 @@ def tables_are_those_of_the_record(case: OpenedCase) -> Run:
 @FAMILY.check(
     4,
     stage=4,
-    tier="intact",
     needs=("record", "rows"),
     proves="Every table has as many rows as the record says.",
     cannot_prove="That they are the right rows.",

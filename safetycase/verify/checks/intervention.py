@@ -10,10 +10,15 @@ import numpy as np
 from safetycase.methods.arms import ArmSpec, needed_features
 from safetycase.record.planned_axis import Axis
 from safetycase.verify.case import OpenedCase
-from safetycase.verify.check import Family, Fault, NotApplicable, Run, each_axis
-from safetycase.verify.compare import differences
+from safetycase.verify.check import Family, Fault, NotApplicable, Run, compared, each_axis
 
-FAMILY = Family("IVN", "Interventions", "What was added must be what plan, seed and pool give.")
+FAMILY = Family(
+    "IVN",
+    "Interventions",
+    "What was added must be what plan, seed and pool give.",
+    stage=8,
+    tier="recomputed",
+)
 
 _DONE = "That the model was edited so; only a re-run with the weights could show that."
 _REALISED = frozenset({"realised", "relative"})
@@ -28,8 +33,6 @@ _ADDING_ROLES = frozenset(
 
 @FAMILY.check(
     1,
-    stage=8,
-    tier="recomputed",
     needs=("record", "plan", "rows", "tensors"),
     proves="Every arm has the features, the pair of activations, the dose and the coefficient "
     "that follow from the selection, the plan's digest and the chosen dose: no control was "
@@ -43,10 +46,8 @@ def arms_are_drawn_again(case: OpenedCase, number: int, axis: Axis) -> Run:
     """Every arm is the one that the plan's seed draws."""
     pointer = f"/results/axes/{number}/arms"
     derived = [_spec_json(spec) for spec in case.axis(axis.id).arm_specs]
-    stated = case.stated(pointer)
-    for difference in differences(f"case.json#{pointer}", stated, derived, skip=_REALISED):
-        yield Fault.of(difference, "Plan, seed and pool give another arm.")
-    return len(derived)
+    said = "Plan, seed and pool give another arm."
+    return (yield from compared(case, pointer, derived, said, skip=_REALISED))
 
 
 def _spec_json(spec: ArmSpec) -> dict[str, object]:
@@ -55,8 +56,6 @@ def _spec_json(spec: ArmSpec) -> dict[str, object]:
 
 @FAMILY.check(
     2,
-    stage=8,
-    tier="recomputed",
     needs=("record", "plan", "rows", "tensors"),
     proves="The intervention is specified in full (dictionary, hook, layer, operation, unit, "
     "positions, condition, error policy, number format), as planned, and its unit is the mean "
@@ -69,16 +68,11 @@ def _spec_json(spec: ArmSpec) -> dict[str, object]:
 def intervention_is_specified(case: OpenedCase, number: int, axis: Axis) -> Run:
     """The intervention is specified in full and as planned."""
     pointer = f"/results/axes/{number}/intervention"
-    derived = case.axis(axis.id).intervention.model_dump(mode="json")
-    for difference in differences(f"case.json#{pointer}", case.stated(pointer), derived):
-        yield Fault.of(difference)
-    return len(derived)
+    return (yield from compared(case, pointer, case.axis(axis.id).intervention))
 
 
 @FAMILY.check(
     3,
-    stage=8,
-    tier="recomputed",
     needs=("record", "plan", "rows", "tensors"),
     proves="The intervention's digest is that of its complete specification: what a release "
     "configuration must name to ship it.",
@@ -90,16 +84,11 @@ def intervention_is_specified(case: OpenedCase, number: int, axis: Axis) -> Run:
 def intervention_digest_follows(case: OpenedCase, number: int, axis: Axis) -> Run:
     """The intervention's digest follows from its specification."""
     pointer = f"/results/axes/{number}/intervention_digest"
-    derived = case.axis(axis.id).intervention_digest
-    for difference in differences(f"case.json#{pointer}", case.stated(pointer), derived):
-        yield Fault.of(difference)
-    return 1
+    return (yield from compared(case, pointer, case.axis(axis.id).intervention_digest))
 
 
 @FAMILY.check(
     4,
-    stage=8,
-    tier="recomputed",
     needs=("plan", "rows", "tensors"),
     proves="Every direction that was added is the unit sum of its features' decoder rows, or "
     "the unit difference of its two activations, to 1e-5.",
@@ -126,8 +115,6 @@ def directions_are_made_again(case: OpenedCase, _number: int, axis: Axis) -> Run
 
 @FAMILY.check(
     5,
-    stage=8,
-    tier="recomputed",
     needs=("record", "plan", "rows", "tensors"),
     proves="The realised edit norms of every arm, absolute and relative, are the means of its "
     "rows.",
@@ -148,17 +135,12 @@ def realised_norms_follow_from_rows(case: OpenedCase, number: int, axis: Axis) -
             continue
         examined += 1
         for name in sorted(_REALISED):
-            where = f"case.json#{pointer}/{place}/{name}"
-            stated, wanted = getattr(arm, name), getattr(again, name)
-            for difference in differences(where, stated, wanted):
-                yield Fault.of(difference)
+            yield from compared(case, f"{pointer}/{place}/{name}", getattr(again, name))
     return examined
 
 
 @FAMILY.check(
     6,
-    stage=8,
-    tier="recomputed",
     needs=("plan", "rows", "tensors"),
     proves="On every row of every arm that adds a direction, the edit has the size of the "
     "arm's coefficient: the dose was given as stated, controls are as strong as the target.",
@@ -189,8 +171,6 @@ def doses_are_given_as_stated(case: OpenedCase, _number: int, axis: Axis) -> Run
 
 @FAMILY.check(
     7,
-    stage=8,
-    tier="recomputed",
     needs=("record", "plan", "rows", "tensors"),
     proves="Every safeguard of the release configuration names an axis of the plan that is "
     "meant to be deployed, once, and the digest of exactly the intervention that was measured.",
@@ -220,8 +200,6 @@ def safeguards_are_those_measured(case: OpenedCase) -> Run:
 
 @FAMILY.check(
     8,
-    stage=8,
-    tier="recomputed",
     needs=("plan", "rows", "tensors"),
     proves="The dictionary slices are those of exactly the features that some arm edits, in "
     "order.",

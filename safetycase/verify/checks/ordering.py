@@ -5,13 +5,17 @@ from __future__ import annotations
 from safetycase.verify.case import OpenedCase
 from safetycase.verify.check import Family, Fault, Run
 
-FAMILY = Family("ORD", "Ordering", "Somebody else must vouch for the order of events.")
+FAMILY = Family(
+    "ORD",
+    "Ordering",
+    "Somebody else must vouch for the order of events.",
+    stage=5,
+    tier="sound",
+)
 
 
 @FAMILY.check(
     1,
-    stage=5,
-    tier="sound",
     needs=("record",),
     proves="A third party's time shows that the plan is older than the first measurement, and "
     "its seeds contain a value that nobody could choose.",
@@ -32,8 +36,6 @@ def plan_is_proved_older(case: OpenedCase) -> Run:
 
 @FAMILY.check(
     2,
-    stage=5,
-    tier="sound",
     needs=("record",),
     proves="The record declares no departure from the plan.",
     cannot_prove="That there was none; undeclared ones show only where rows contradict it.",
@@ -55,7 +57,6 @@ def nothing_deviates(case: OpenedCase) -> Run:
 
 @FAMILY.check(
     3,
-    stage=5,
     tier="reproduced",
     needs=("record",),
     proves="Somebody else, under a key of their own, measured enough rows again, chosen after "

@@ -8,10 +8,15 @@ from safetycase.digest import FileDigest, manifest_digest
 from safetycase.methods.instruments import InstrumentTest, required_tests
 from safetycase.record.case import ModelFile
 from safetycase.verify.case import OpenedCase
-from safetycase.verify.check import Family, Fault, Run
-from safetycase.verify.compare import differences
+from safetycase.verify.check import Family, Fault, Run, compared
 
-FAMILY = Family("PRO", "Provenance", "Model, dictionaries, plan and environment are named.")
+FAMILY = Family(
+    "PRO",
+    "Provenance",
+    "Model, dictionaries, plan and environment are named.",
+    stage=5,
+    tier="recomputed",
+)
 
 _TRUTH = "That the digests are those of the files that were really loaded."
 _NEEDED_PACKAGES = ("numpy", "torch", "transformers")
@@ -19,8 +24,6 @@ _NEEDED_PACKAGES = ("numpy", "torch", "transformers")
 
 @FAMILY.check(
     1,
-    stage=5,
-    tier="recomputed",
     needs=("record", "container"),
     proves="The record's plan digest is the SHA-256 of the plan in the case.",
     cannot_prove="That the plan is older than the measurements; only a third party's time is.",
@@ -29,15 +32,11 @@ _NEEDED_PACKAGES = ("numpy", "torch", "transformers")
 )
 def plan_is_the_one_named(case: OpenedCase) -> Run:
     """The record names the plan that is in the case."""
-    if case.record.plan_digest != case.plan_digest:
-        yield Fault("case.json#/plan_digest", case.plan_digest, case.record.plan_digest)
-    return 1
+    return (yield from compared(case, "/plan_digest", case.plan_digest))
 
 
 @FAMILY.check(
     2,
-    stage=5,
-    tier="recomputed",
     needs=("record", "plan"),
     proves="The subject's list of files, names, sizes and bytes, is the one whose digest the "
     "plan fixed; it is in order and holds weights.",
@@ -60,8 +59,6 @@ def subject_is_its_files(case: OpenedCase) -> Run:
 
 @FAMILY.check(
     3,
-    stage=5,
-    tier="recomputed",
     needs=("record", "plan"),
     proves="The subject has the name and the manifest digest that the plan fixed.",
     cannot_prove=_TRUTH,
@@ -70,18 +67,13 @@ def subject_is_its_files(case: OpenedCase) -> Run:
 )
 def subject_is_the_planned_model(case: OpenedCase) -> Run:
     """The subject is the model that the plan names."""
-    subject, model = case.record.subject, case.plan.model
-    stated = {"name": subject.name, "manifest_digest": subject.manifest_digest}
-    derived = {"name": model.name, "manifest_digest": model.manifest_digest}
-    for difference in differences("case.json#/subject", stated, derived):
-        yield Fault.of(difference)
-    return len(stated)
+    yield from compared(case, "/subject/name", case.plan.model.name)
+    yield from compared(case, "/subject/manifest_digest", case.plan.model.manifest_digest)
+    return 2
 
 
 @FAMILY.check(
     4,
-    stage=5,
-    tier="recomputed",
     needs=("record", "plan"),
     proves="Every dictionary's manifest digest follows from its files and is the planned one, "
     "with the planned equation and hook.",
@@ -94,7 +86,7 @@ def dictionaries_are_those_planned(case: OpenedCase) -> Run:
     """Every dictionary is the planned one, and its digest follows from its files."""
     planned = {dictionary.id: dictionary for dictionary in case.plan.dictionaries}
     for number, entry in enumerate(case.record.dictionaries):
-        where = f"case.json#/dictionaries/{number}"
+        here = f"/dictionaries/{number}"
         wanted = planned.get(entry.id)
         if wanted is None:
             continue
@@ -102,15 +94,10 @@ def dictionaries_are_those_planned(case: OpenedCase) -> Run:
         stated = entry.manifest_digest
         if not stated == derived == wanted.manifest_digest:
             found = f"{stated}; its files give {derived}"
-            yield Fault(f"{where}/manifest_digest", wanted.manifest_digest, found)
-        yield from _unsorted(f"{where}/files", entry.files)
-        hook = f"model.layers.{wanted.layer}.output"
-        for name, have, want in (
-            ("equation", entry.equation, wanted.equation),
-            ("hook", entry.hook, hook),
-        ):
-            if have != want:
-                yield Fault(f"{where}/{name}", want, have)
+            yield Fault(f"case.json#{here}/manifest_digest", wanted.manifest_digest, found)
+        yield from _unsorted(f"case.json#{here}/files", entry.files)
+        yield from compared(case, f"{here}/equation", wanted.equation)
+        yield from compared(case, f"{here}/hook", f"model.layers.{wanted.layer}.output")
     return len(case.record.dictionaries)
 
 
@@ -126,8 +113,6 @@ def _unsorted(where: str, files: Iterable[ModelFile]) -> Iterable[Fault]:
 
 @FAMILY.check(
     5,
-    stage=5,
-    tier="recomputed",
     needs=("record", "plan"),
     proves="Every test of the instruments was made on the model and on each dictionary, with "
     "the fixed question and bounds.",
@@ -159,8 +144,6 @@ def instruments_were_tested(case: OpenedCase) -> Run:
 
 @FAMILY.check(
     6,
-    stage=5,
-    tier="recomputed",
     needs=("record", "plan"),
     proves="Every test of the instruments came out within its fixed bounds.",
     cannot_prove="That the values were measured; only a re-run could show that.",
@@ -189,8 +172,6 @@ def _required(case: OpenedCase) -> list[InstrumentTest]:
 
 @FAMILY.check(
     7,
-    stage=5,
-    tier="recomputed",
     needs=("record",),
     proves="The record names the interpreter, the platform, the device and the versions of the "
     "libraries that bear on the numbers, and the run enforced deterministic algorithms.",
@@ -212,8 +193,6 @@ def environment_is_stated(case: OpenedCase) -> Run:
 
 @FAMILY.check(
     8,
-    stage=5,
-    tier="recomputed",
     needs=("record",),
     proves="By its own account the run started before it finished, and finished before the "
     "time of this verification.",

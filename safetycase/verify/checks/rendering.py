@@ -7,7 +7,13 @@ from safetycase.methods.figures_on_page import PageFigures, page_differences, re
 from safetycase.verify.case import OpenedCase
 from safetycase.verify.check import Family, Fault, NotApplicable, Run
 
-FAMILY = Family("REN", "Renderings", "A page states the record's figures, and no others.")
+FAMILY = Family(
+    "REN",
+    "Renderings",
+    "A page states the record's figures, and no others.",
+    stage=10,
+    tier="asserted",
+)
 
 REPORT = "report/case.html"
 _ABSENT = NotApplicable("the case holds no page")
@@ -19,8 +25,6 @@ def _page(case: OpenedCase) -> PageFigures:
 
 @FAMILY.check(
     1,
-    stage=10,
-    tier="asserted",
     needs=("container", "statement"),
     proves="The page says that it is of this case.",
     cannot_prove="That the verdict which it quotes was given; verify the case yourself.",
@@ -41,8 +45,6 @@ def page_is_of_this_case(case: OpenedCase) -> Run:
 
 @FAMILY.check(
     2,
-    stage=10,
-    tier="asserted",
     needs=("record", "plan", "statement"),
     proves="Every figure that the page shows or lists is the record's value at the place it "
     "points to, in the fixed spelling; what it shows and what it lists are the same.",

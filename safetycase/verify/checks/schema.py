@@ -9,18 +9,22 @@ from safetycase.methods.grid import evaluation_named
 from safetycase.methods.lint import measures_of
 from safetycase.record.planned_evaluation import INCOHERENT, Choice, Evaluation, Generate
 from safetycase.verify.case import OpenedCase
-from safetycase.verify.check import Family, Fault, Run
+from safetycase.verify.check import Family, Fault, Run, compared
 from safetycase.verify.compare import differences
 
-FAMILY = Family("SCH", "Schema", "Fields are those of the schema, and references resolve.")
+FAMILY = Family(
+    "SCH",
+    "Schema",
+    "Fields are those of the schema, and references resolve.",
+    stage=4,
+    tier="intact",
+)
 
 _SPEC = "schemas/v1"
 
 
 @FAMILY.check(
     1,
-    stage=4,
-    tier="intact",
     needs=("container",),
     proves="case.json is of a version that this verifier knows; every field is there, has its "
     "type and range, and none is unknown.",
@@ -36,8 +40,6 @@ def record_follows_its_schema(case: OpenedCase) -> Run:
 
 @FAMILY.check(
     2,
-    stage=4,
-    tier="intact",
     needs=("container",),
     proves="plan.json is of a version that this verifier knows; every field is there, has its "
     "type and range, and none is unknown.",
@@ -53,8 +55,6 @@ def plan_follows_its_schema(case: OpenedCase) -> Run:
 
 @FAMILY.check(
     3,
-    stage=4,
-    tier="intact",
     needs=("container",),
     proves="Every table has the columns of its kind, and every row their types and ranges.",
     cannot_prove="That any value is true.",
@@ -70,8 +70,6 @@ def tables_follow_their_schemas(case: OpenedCase) -> Run:
 
 @FAMILY.check(
     4,
-    stage=4,
-    tier="intact",
     needs=("container", "record", "plan"),
     proves="The tensors are exactly those that the plan asks for, each in its file, with its "
     "type, its dimensions and finite values; widths are those that the record states.",
@@ -100,8 +98,6 @@ def _width_faults(case: OpenedCase) -> Iterator[Fault]:
 
 @FAMILY.check(
     5,
-    stage=4,
-    tier="intact",
     needs=("record", "plan"),
     proves="The record bears the plan's name and title, and has one result for each axis of "
     "the plan and one entry for each dictionary, in the plan's order.",
@@ -113,26 +109,21 @@ def _width_faults(case: OpenedCase) -> Iterator[Fault]:
 def record_answers_the_plan(case: OpenedCase) -> Run:
     """The record has the plan's name, axes and dictionaries, in order."""
     plan, record = case.plan, case.record
-    stated = {
-        "id": record.id,
-        "title": record.title,
-        "axes": [result.axis for result in record.results.axes],
-        "dictionaries": [entry.id for entry in record.dictionaries],
-    }
-    derived = {
-        "id": plan.id,
-        "title": plan.title,
-        "axes": [axis.id for axis in plan.axes],
-        "dictionaries": [entry.id for entry in plan.dictionaries],
-    }
-    for difference in differences("case.json#", stated, derived):
-        yield Fault.of(difference)
-    return len(stated)
+    yield from compared(case, "/id", plan.id)
+    yield from compared(case, "/title", plan.title)
+    named = [result.axis for result in record.results.axes]
+    used = [entry.id for entry in record.dictionaries]
+    for pointer, stated, planned in (
+        ("/results/axes", named, [axis.id for axis in plan.axes]),
+        ("/dictionaries", used, [entry.id for entry in plan.dictionaries]),
+    ):
+        for difference in differences(f"case.json#{pointer}", stated, planned):
+            yield Fault.of(difference)
+    return 4
 
 
 @FAMILY.check(
     6,
-    stage=4,
     tier="recomputed",
     needs=("plan",),
     proves="Every outcome that the plan counts is one that its evaluation's grader can give.",
@@ -163,7 +154,6 @@ def _outcomes_of(evaluation: Evaluation) -> set[str]:
 
 @FAMILY.check(
     7,
-    stage=4,
     tier="recomputed",
     needs=("plan", "rows"),
     proves="Every item belongs to a dataset of the plan, has a name of its own there, and a "

@@ -6,7 +6,11 @@ from safetycase.verify.case import OpenedCase
 from safetycase.verify.check import Family, Fault, NotApplicable, Run
 
 FAMILY = Family(
-    "SIG", "Signatures", "The user's signers must have signed exactly this statement."
+    "SIG",
+    "Signatures",
+    "The user's signers must have signed exactly this statement.",
+    stage=3,
+    tier="intact",
 )
 
 _DSSE = "https://github.com/secure-systems-lab/dsse/blob/v1.0.2/protocol.md"
@@ -15,8 +19,6 @@ _WHERE = "statements/case.dsse.json"
 
 @FAMILY.check(
     1,
-    stage=3,
-    tier="intact",
     needs=("statement",),
     proves="As many of the policy's signers as it asks for have signed this statement, each "
     "with every one of its keys (Ed25519 and ML-DSA-65), inside its window at the time given.",
@@ -58,8 +60,6 @@ def _why_not(case: OpenedCase) -> str:
 
 @FAMILY.check(
     2,
-    stage=3,
-    tier="intact",
     needs=("statement",),
     proves="Every signature that names a key of the policy was made by that key over this "
     "statement.",
@@ -81,7 +81,6 @@ def no_signature_claims_a_key_falsely(case: OpenedCase) -> Run:
 @FAMILY.check(
     3,
     stage=4,
-    tier="intact",
     needs=("statement", "record"),
     proves="The statement's subject is the model that the record is about.",
     cannot_prove="That the model was the one measured; only its weights could show that.",

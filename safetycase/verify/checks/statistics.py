@@ -8,26 +8,26 @@ from pydantic import BaseModel
 
 from safetycase.record.planned_axis import Axis
 from safetycase.verify.case import OpenedCase
-from safetycase.verify.check import Family, Fault, Run, each_axis
-from safetycase.verify.compare import differences
+from safetycase.verify.check import Family, Run, compared, each_axis
 
-FAMILY = Family("STA", "Statistics", "Every figure must follow from the published rows.")
+FAMILY = Family(
+    "STA",
+    "Statistics",
+    "Every figure must follow from the published rows.",
+    stage=7,
+    tier="recomputed",
+)
 
 _ROWS = "That the rows are what the model said, or a fair sample of what it would say."
 
 
-def _compare(case: OpenedCase, number: int, name: str, derived: Sequence[BaseModel]) -> Run:
+def _figures(case: OpenedCase, number: int, name: str, derived: Sequence[BaseModel]) -> Run:
     pointer = f"/results/axes/{number}/{name}"
-    values = [model.model_dump(mode="json", by_alias=True) for model in derived]
-    for difference in differences(f"case.json#{pointer}", case.stated(pointer), values):
-        yield Fault.of(difference, "The rows give another figure.")
-    return len(values)
+    return compared(case, pointer, derived, "The rows give another figure.")
 
 
 @FAMILY.check(
     1,
-    stage=7,
-    tier="recomputed",
     needs=("record", "plan", "rows", "tensors"),
     proves="Every held-out rate counts all items of its split under its arm, with the exact "
     "(Clopper-Pearson) interval at the plan's level, and names the table it comes from.",
@@ -39,13 +39,11 @@ def _compare(case: OpenedCase, number: int, name: str, derived: Sequence[BaseMod
 @each_axis
 def rates_follow_from_rows(case: OpenedCase, number: int, axis: Axis) -> Run:
     """Every stated rate and interval follows from the rows."""
-    return (yield from _compare(case, number, "rates", case.axis(axis.id).rates))
+    return (yield from _figures(case, number, "rates", case.axis(axis.id).rates))
 
 
 @FAMILY.check(
     2,
-    stage=7,
-    tier="recomputed",
     needs=("record", "plan", "rows", "tensors"),
     proves="Every paired comparison counts the same items before and after, with Tango's score "
     "interval of the difference and the exact McNemar p.",
@@ -58,13 +56,11 @@ def rates_follow_from_rows(case: OpenedCase, number: int, axis: Axis) -> Run:
 @each_axis
 def comparisons_follow_from_rows(case: OpenedCase, number: int, axis: Axis) -> Run:
     """Every stated comparison with the baseline follows from the rows."""
-    return (yield from _compare(case, number, "comparisons", case.axis(axis.id).comparisons))
+    return (yield from _figures(case, number, "comparisons", case.axis(axis.id).comparisons))
 
 
 @FAMILY.check(
     3,
-    stage=7,
-    tier="recomputed",
     needs=("record", "plan", "rows", "tensors"),
     proves="Every dose series counts the tuning items, and the chosen dose, the target's and "
     "that of every random set, is the one that the plan's rule picks there.",
@@ -76,14 +72,12 @@ def comparisons_follow_from_rows(case: OpenedCase, number: int, axis: Axis) -> R
 def doses_follow_from_tuning(case: OpenedCase, number: int, axis: Axis) -> Run:
     """The chosen doses are those that the plan's rule picks on the tuning split."""
     return (
-        yield from _compare(case, number, "dose_response", case.axis(axis.id).dose_responses)
+        yield from _figures(case, number, "dose_response", case.axis(axis.id).dose_responses)
     )
 
 
 @FAMILY.check(
     4,
-    stage=7,
-    tier="recomputed",
     needs=("record", "plan", "rows", "tensors"),
     proves="Every control family is counted in full: controls that act, silent ones, those as "
     "large as the target, and the rank p over those that act.",
@@ -95,4 +89,4 @@ def doses_follow_from_tuning(case: OpenedCase, number: int, axis: Axis) -> Run:
 @each_axis
 def control_tests_follow_from_rows(case: OpenedCase, number: int, axis: Axis) -> Run:
     """Every rank test against controls follows from the rows."""
-    return (yield from _compare(case, number, "controls", case.axis(axis.id).controls))
+    return (yield from _figures(case, number, "controls", case.axis(axis.id).controls))

@@ -9,10 +9,13 @@ from safetycase.methods.label import (
     label_score,
     label_word_rows,
     predicts,
+    repredict,
+    vocabularies,
     words,
 )
 from safetycase.record.results import LabelScore, Unavailable
-from safetycase.tables.rows import ItemRow, LabelCheckRow
+from safetycase.tables.evidence import Items
+from safetycase.tables.rows import ItemRow, LabelCheckRow, LabelWordRow
 from tests.unit.methods.plans import plan_data, plan_of
 
 AXIS = plan_of(plan_data()).axes[0]
@@ -82,3 +85,37 @@ def test_a_feature_that_always_fires_has_no_score_but_a_reason() -> None:
     score = label_score(AXIS, "d", 3, rows)
     assert isinstance(score, Unavailable)
     assert "fires on all" in score.reason
+
+
+PLAN = plan_of(plan_data())
+AXIS_ID, DATASET = AXIS.id, AXIS.selection.contrast.dataset
+ITEMS = Items([ItemRow(DATASET, "i", "c", "k", None, "held_out", None, None, "a test")])
+
+
+@pytest.mark.parametrize(
+    ("row", "predicted"),
+    [
+        ((AXIS_ID, 7, "i", -1), True),
+        ((AXIS_ID, 7, "i", 0), False),
+        ((AXIS_ID, 7, "i", 1), True),
+        ((AXIS_ID, 8, "i", -1), False),
+        ((AXIS_ID, 7, "i", 2), None),
+        ((AXIS_ID, 7, "j", -1), None),
+        (("other", 7, "i", -1), None),
+    ],
+)
+@pytest.mark.parametrize("stated", [True, False])
+def test_predictions_are_made_again_where_label_and_prompt_are_known(
+    row: tuple[str, int, str, int], predicted: bool | None, stated: bool
+) -> None:
+    """Feature 8 has no published words: its label predicts nothing."""
+    labels = vocabularies(PLAN, [LabelWordRow(AXIS_ID, 7, "test", 2, 3.0)])
+    (again,) = repredict(PLAN, ITEMS, labels, [LabelCheckRow(*row, 1.0, stated)])
+    assert again.predicted is (stated if predicted is None else predicted)
+
+
+def test_a_vocabulary_is_as_large_as_the_plan_says() -> None:
+    size = AXIS.labels.words
+    rows = [LabelWordRow(AXIS_ID, 7, f"w{n:03d}", 2, 1.0) for n in range(size + 1)]
+    rows.append(LabelWordRow("other", 7, "w", 2, 9.0))
+    assert vocabularies(PLAN, rows) == {(AXIS_ID, 7): {f"w{n:03d}" for n in range(size)}}

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from safetycase.errors import MalformedInput, PlanRefused
+from safetycase.errors import PlanRefused
 from safetycase.record.plan import Plan
-from safetycase.run.plan_file import as_plan, read_yaml
+from safetycase.run.plan_file import as_plan
 from tests.unit.run.tiny_world import plan_value
 
 
@@ -19,48 +19,6 @@ def whole_plan() -> dict:
     for dataset in value["datasets"]:
         dataset["sha256"] = "0" * 64
     return value
-
-
-@pytest.mark.parametrize(
-    ("text", "value"),
-    [
-        ("a: no", {"a": "no"}),
-        ("a: [yes, on, off, y]", {"a": ["yes", "on", "off", "y"]}),
-        ("a: true", {"a": True}),
-        ("a: 2026-01-01", {"a": "2026-01-01"}),
-        ("a: 1e-3", {"a": 0.001}),
-        ("a: [1, -2, 0.5, -.5, 1.]", {"a": [1, -2, 0.5, -0.5, 1.0]}),
-        ("a: 0x10", {"a": "0x10"}),
-        ("a: 1_000", {"a": "1_000"}),
-        ("a: 010", {"a": "010"}),
-        ("a: 1:30", {"a": "1:30"}),
-        ("a: null\nb: ~\nc:", {"a": None, "b": None, "c": None}),
-        ("a: 'true'", {"a": "true"}),
-        ("a: .nan", {"a": ".nan"}),
-    ],
-)
-def test_words_are_text_unless_json_knows_them(text: str, value: Any) -> None:
-    assert read_yaml(text, where="p.yaml") == value
-
-
-@pytest.mark.parametrize(
-    ("text", "where", "found"),
-    [
-        ("a: 1\nb: 2\na: 3", "p.yaml line 3", "a twice"),
-        ("x:\n  - {a: 1, a: 1}", "p.yaml line 2", "a twice"),
-        ("1: a", "p.yaml line 1", "1"),
-        ("[1, 2]", "p.yaml", "list"),
-        ("", "p.yaml", "NoneType"),
-        ("a: !!python/object:os.system x", "p.yaml", None),
-        ("a: [1", "p.yaml", None),
-        ("a: 1\n---\nb: 2", "p.yaml", None),
-    ],
-)
-def test_what_is_no_plain_mapping_is_refused(text: str, where: str, found: str | None) -> None:
-    with pytest.raises(MalformedInput) as refused:
-        read_yaml(text, where="p.yaml")
-    assert refused.value.where == where
-    assert found is None or refused.value.found == found
 
 
 def test_a_whole_plan_is_a_plan() -> None:

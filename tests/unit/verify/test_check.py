@@ -7,7 +7,15 @@ import pytest
 from safetycase.errors import MalformedInput, MethodRefused, UsageError
 from safetycase.record.planned_axis import Axis
 from safetycase.verify.case import OpenedCase
-from safetycase.verify.check import Family, Fault, NotApplicable, Run, each_axis, guarded
+from safetycase.verify.check import (
+    Family,
+    Fault,
+    NotApplicable,
+    Run,
+    compared,
+    each_axis,
+    guarded,
+)
 from safetycase.verify.outcome import Outcome
 from tests.kit.builder import AT, honest_case, policy
 
@@ -27,7 +35,7 @@ def _pass(_case: OpenedCase) -> Run:
 
 
 def _register(prefix: str = "ABC", number: int = 1, **changes: Any) -> Family:
-    family = Family(prefix, "name", "rule")
+    family = Family(prefix, "name", "rule", stage=6, tier="sound")
     family.check(number, **(FIELDS | changes))(_pass)
     return family
 
@@ -37,6 +45,46 @@ def test_a_check_says_what_it_is() -> None:
     assert (check.title, check.proves, check.owns) == ("All is well.", "p", ("x",))
     assert not check.absence_is_harmless
     assert not check.asks_policy
+
+
+def test_stage_and_tier_are_the_family_s_unless_said() -> None:
+    said = _register().checks["ABC-001"]
+    unsaid = _register(stage=None, tier=None).checks["ABC-001"]
+    assert (said.stage, said.tier) == (4, "intact")
+    assert (unsaid.stage, unsaid.tier) == (6, "sound")
+    assert _register(stage=0).checks["ABC-001"].stage == 0
+
+
+@pytest.mark.parametrize(
+    ("pointer", "change", "where"),
+    [
+        ("/results/splits", lambda m: m, []),
+        ("/results/splits", lambda m: m[:1], ["case.json#/results/splits"]),
+        (
+            "/results/splits",
+            lambda m: (m[0].model_copy(update={"tuning": 7}), *m[1:]),
+            ["case.json#/results/splits/0/tuning"],
+        ),
+    ],
+)
+def test_stated_models_are_compared_leaf_by_leaf(
+    pointer: str, change: Any, where: list[str]
+) -> None:
+    case = _case()
+    derived = change(case.derived.splits)
+    faults, examined = _drain(compared(case, pointer, derived, "said"))
+    assert [fault.where for fault in faults] == where
+    assert {fault.sentence for fault in faults} <= {"said"}
+    assert examined == len(derived)
+
+
+def test_what_is_skipped_and_what_is_one_value() -> None:
+    case = _case()
+    other = [split.model_copy(update={"tuning": 7}) for split in case.derived.splits]
+    skip = frozenset({"tuning"})
+    assert _drain(compared(case, "/results/splits", other, skip=skip))[0] == []
+    faults, examined = _drain(compared(case, "/id", "another"))
+    assert ([fault.found for fault in faults], examined) == (["toy"], 1)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +121,7 @@ def test_a_check_without_a_title_is_refused() -> None:
         return 1
 
     with pytest.raises(UsageError):
-        Family("ABC", "name", "rule").check(1, **FIELDS)(untitled)
+        Family("ABC", "name", "rule", stage=4, tier="intact").check(1, **FIELDS)(untitled)
 
 
 def _drain(run: Run) -> tuple[list[Fault], object]:

@@ -10,9 +10,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from safetycase.bundle.tensors import Array
 from safetycase.record.plan import Plan
+
+Array = NDArray[np.generic]
 
 Size = int | str | None
 """A fixed size; a name, whose first occurrence in an axis fixes it; or any size."""
