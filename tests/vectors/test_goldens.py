@@ -12,7 +12,7 @@ from safetycase.verify.policy import load_policy, read_policy
 
 CASES = Path(__file__).resolve().parents[2] / "fixtures" / "cases"
 POLICY = CASES / "policy.yaml"
-AT = "2026-11-22T19:00:00Z"
+AT = "2027-01-01T00:00:00Z"
 
 EXPECTED = {
     "passing": {
