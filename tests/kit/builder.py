@@ -156,7 +156,7 @@ def _parent(document: Json, pointer: str) -> tuple[Json, str]:
     return document, last
 
 
-def edit_row(case: KitCase, kind: str, number: int, **columns: Json) -> KitCase:
+def edit_row(case: KitCase, kind: str, number: int, /, **columns: Json) -> KitCase:
     """The case with some cells of one row of a table set."""
     rows = case.rows(kind)
     rows[number] = msgspec.structs.replace(rows[number], **columns)

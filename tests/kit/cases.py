@@ -115,6 +115,27 @@ def two_claims_case() -> KitCase:
     return build_case(two_claims_plan())
 
 
+def small_plan() -> Json:
+    """The toy plan at alpha 0.2, with as few controls as that allows."""
+    plan = toy_plan()
+    plan["controls"] |= {"random_live_features": 4, "random_directions": 4}
+    plan["controls"]["activation_pool"] = 16
+    plan["statistics"]["alpha"] = 0.2
+    watched, knowledge = plan["axes"]
+    watched["side_effects"][0]["margin"] = 0.35
+    knowledge["claim"]["margin"] = 0.35
+    for axis in plan["axes"]:
+        axis["dose_rule"]["incoherent_at_most"] = 0.2
+    plan["decision"]["rules"][0]["rate_at_most"] = 0.9
+    return plan
+
+
+@cache
+def small_case() -> KitCase:
+    """The smallest honest case with claims that hold: verified in some 40 ms."""
+    return build_case(small_plan(), requests_count=60, quiz_count=50)
+
+
 @cache
 def other_world_case() -> KitCase:
     """An honest case of another toy under the same plan."""
