@@ -17,6 +17,7 @@ from safetycase.cli.exit_code import ExitCode
 from safetycase.cli.explain import explain
 from safetycase.cli.keygen import keygen
 from safetycase.cli.plan import lint
+from safetycase.cli.policy import lint as lint_policy
 from safetycase.cli.report import report
 from safetycase.cli.run import run
 from safetycase.cli.schemas import schemas
@@ -37,9 +38,12 @@ app = typer.Typer(
 )
 plan = typer.Typer(rich_markup_mode=None, help="What a plan can show, before measuring.")
 plan.command("lint")(lint)
+policy = typer.Typer(rich_markup_mode=None, help="What a verifier asks for.")
+policy.command("lint")(lint_policy)
 
 app.command("demo")(demo)
 app.add_typer(plan, name="plan")
+app.add_typer(policy, name="policy")
 app.command("run")(run)
 app.command("keygen")(keygen)
 app.command("sign")(sign)

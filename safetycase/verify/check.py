@@ -90,6 +90,8 @@ class Check:
     """Whether NOT_APPLICABLE counts as a pass."""
     asks_policy: bool
     """Whether the question is the policy's: then UNKNOWN does not lower a claim's tier."""
+    answerable: bool
+    """Whether a case of this version can hold what the check needs to pass."""
 
     def __post_init__(self) -> None:
         """Refuse a check that does not say what it proves, what not, and where to read on."""
@@ -133,6 +135,7 @@ class Family:
         since: str = "0.1",
         absence_is_harmless: bool = False,
         asks_policy: bool = False,
+        answerable: bool = True,
     ) -> Callable[[CaseRun], CaseRun]:
         """Register a function as a check; its docstring is the title."""
 
@@ -152,6 +155,7 @@ class Family:
                     run=function,
                     absence_is_harmless=absence_is_harmless,
                     asks_policy=asks_policy,
+                    answerable=answerable,
                 )
             )
             return function

@@ -36,14 +36,26 @@ def required_checks(policy: Policy) -> frozenset[str]:
     `all` is every check that a claim of the minimum tier rests on, and those that ask for what
     the policy names. Refused with UsageError: ids that no check has.
     """
-    known = all_checks()
-    if policy.required_checks == "all":
-        highest = TIERS.index(policy.minimum_tier)
-        return frozenset(n for n, c in known.items() if TIERS.index(c.tier) <= highest)
-    unknown = sorted(set(policy.required_checks) - set(known))
+    of_claims = (checks_required_of(policy, axis) for axis in policy.claims)
+    required = checks_required_of(policy, None).union(*of_claims)
+    unknown = sorted(required - set(all_checks()))
     if unknown:
         raise UsageError(f"policy {policy.name}", "ids of checks", found=", ".join(unknown))
-    return frozenset(policy.required_checks)
+    return required
+
+
+def checks_required_of(policy: Policy, axis: str | None) -> frozenset[str]:
+    """Ids of the checks that must pass for the claim of an axis; none for any other claim."""
+    tier = policy.minimum_tier if axis is None else policy.tier_of(axis)
+    beside = frozenset(policy.checks_of(axis)) if axis is not None else frozenset[str]()
+    if policy.required_checks == "all":
+        return beside | {n for n, c in all_checks().items() if at_most(c.tier, tier)}
+    return beside | frozenset(policy.required_checks)
+
+
+def at_most(tier: str, other: str) -> bool:
+    """Whether a tier is the other or one below it."""
+    return TIERS.index(tier) <= TIERS.index(other)
 
 
 def supports(check: Check, outcome: Outcome) -> bool:
@@ -77,6 +89,10 @@ def _lowers(check: Check, result: CheckResult, axis: str) -> bool:
     unasked = check.asks_policy and result.outcome not in _BAD
     if unasked or supports(check, result.outcome):
         return False
+    return _is_about(result, axis)
+
+
+def _is_about(result: CheckResult, axis: str) -> bool:
     about = [finding.axis for finding in result.findings]
     return None in about or axis in about
 
@@ -123,18 +139,34 @@ def exit_code(
 def _undecided_or_verified(
     policy: Policy, results: Sequence[CheckResult], claims: Sequence[ClaimVerdict]
 ) -> tuple[int, str]:
-    known = all_checks()
     required = [r for r in results if r.required]
-    missing = [r.check for r in required if not supports(known[r.check], r.outcome)]
+    missing = _missing(policy, required, claims)
     if not policy.signers and _all_intact(claims):
         return UNDECIDED, "Intact, signer unknown: the policy names no signers."
     if missing or not required:
         return UNDECIDED, f"Undecided: {_listed(missing)} could not be answered."
-    lowest = TIERS.index(policy.minimum_tier)
-    low = [claim.axis for claim in claims if TIERS.index(claim.tier) < lowest]
-    if low or not claims:
-        return UNDECIDED, f"Undecided: below the tier {policy.minimum_tier}: {_listed(low)}."
+    absent = sorted(set(policy.claims) - {claim.axis for claim in claims})
+    if absent or not claims:
+        return UNDECIDED, f"Undecided: the case makes no claim about {_listed(absent)}."
+    low = [c for c in claims if not at_most(policy.tier_of(c.axis), c.tier)]
+    if low:
+        told = [f"{c.axis} is {c.tier}, not {policy.tier_of(c.axis)}" for c in low]
+        return UNDECIDED, f"Undecided: below the tier that is asked for: {_listed(told)}."
     return VERIFIED, f"Verified: {len(required)} required checks passed, none failed."
+
+
+def _missing(
+    policy: Policy, required: Sequence[CheckResult], claims: Sequence[ClaimVerdict]
+) -> list[str]:
+    """Required checks without a pass, for any claim of which they are required."""
+    known = all_checks()
+    asked = {c.axis: checks_required_of(policy, c.axis) for c in claims}
+    return [
+        r.check
+        for r in required
+        if not supports(known[r.check], r.outcome)
+        and (not asked or any(r.check in ids and _is_about(r, a) for a, ids in asked.items()))
+    ]
 
 
 def _all_intact(claims: Sequence[ClaimVerdict]) -> bool:

@@ -6,6 +6,7 @@ beside one.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -56,6 +57,20 @@ class RequiredSignatures(Record):
     """Different signers of that role, at least."""
 
 
+Tier = Literal["intact", "recomputed", "sound", "reproduced"]
+
+
+class RequiredOfClaim(Record):
+    """What must be so for the claim of one axis, where that differs from the rest."""
+
+    minimum_tier: Tier | None = None
+    """The tier that this claim must reach; none for the policy's own."""
+    must_hold: bool | None = None
+    """Whether this claim must hold, by recomputation; none for what the policy says of all."""
+    required_checks: tuple[str, ...] = ()
+    """Checks that must pass for this claim, beside those required of all."""
+
+
 class Policy(Record):
     """What must be so for a case to count as verified."""
 
@@ -69,10 +84,36 @@ class Policy(Record):
     """How many of them must have signed, by role; none without signers."""
     required_checks: Literal["all"] | Annotated[tuple[str, ...], Field(min_length=1)]
     """Checks that must pass; `all`: every check up to the minimum tier, and the renderings."""
-    minimum_tier: Literal["intact", "recomputed", "sound", "reproduced"]
+    minimum_tier: Tier
     """The tier that every claim of the case must reach."""
     must_hold: Literal["all", "none"] | tuple[Identifier, ...]
     """Axes whose claims must hold, by recomputation."""
+    claims: dict[Identifier, RequiredOfClaim] = Field(
+        default_factory=dict, json_schema_extra={"additionalProperties": False}
+    )
+    """What is asked of single claims, by axis; a case without the axis is undecided."""
+
+    def tier_of(self, axis: str) -> Tier:
+        """The tier that the claim of an axis must reach."""
+        asked = self.claims.get(axis)
+        return (asked and asked.minimum_tier) or self.minimum_tier
+
+    def checks_of(self, axis: str) -> tuple[str, ...]:
+        """Checks that are required of the claim of an axis, beside those required of all."""
+        asked = self.claims.get(axis)
+        return asked.required_checks if asked else ()
+
+    def that_must_hold(self, axes: Sequence[str]) -> tuple[str, ...]:
+        """Axes whose claims must hold, of a case that has these."""
+        of_all = {"all": tuple(axes), "none": ()}
+        named = self.must_hold if isinstance(self.must_hold, tuple) else of_all[self.must_hold]
+        wanted = dict.fromkeys(named, True)
+        wanted |= {
+            axis: asked.must_hold
+            for axis, asked in self.claims.items()
+            if asked.must_hold is not None
+        }
+        return tuple(axis for axis, holds in wanted.items() if holds)
 
     def trust(self) -> TrustedSigners:
         """The signers with their keys; unsound or shared keys are refused."""

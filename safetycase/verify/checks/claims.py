@@ -126,9 +126,8 @@ def limitations_are_stated(case: OpenedCase) -> Run:
 )
 def required_claims_hold(case: OpenedCase) -> Run:
     """The claims that the policy asks for hold."""
-    wanted = case.policy.must_hold
-    names = [axis.id for axis in case.plan.axes] if wanted == "all" else wanted
-    if wanted == "none" or not names:
+    names = case.policy.that_must_hold([axis.id for axis in case.plan.axes])
+    if not names:
         return NotApplicable("the policy asks for no claim to hold")
     for name in names:
         claim = case.derived.claims.get(name)

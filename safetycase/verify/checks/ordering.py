@@ -21,6 +21,7 @@ FAMILY = Family(
     "its seeds contain a value that nobody could choose.",
     cannot_prove="That no other plans were fixed and tried beside this one.",
     references=("design 4", "design 6", "https://www.rfc-editor.org/rfc/rfc3161"),
+    answerable=False,
 )
 def plan_is_proved_older(case: OpenedCase) -> Run:
     """A third party proves that the plan is older than the measurements."""

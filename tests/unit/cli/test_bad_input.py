@@ -254,6 +254,6 @@ def test_a_pipe_in_place_of_a_case_does_not_hang(command: Command, tmp_path: Pat
 
 def test_a_full_policy_without_its_case_is_refused(command: Command, tmp_path: Path) -> None:
     shutil.copy(
-        Path(__file__).resolve().parents[3] / "policies" / "release.yaml", tmp_path / "p.yaml"
+        Path(__file__).resolve().parents[3] / "policies" / "strict.yaml", tmp_path / "p.yaml"
     )
     _refused(command("verify", tmp_path / "none", "--policy", tmp_path / "p.yaml"), 2, "none")

@@ -69,9 +69,9 @@ def test_without_a_time_it_is_judged_as_of_now(
 def test_the_named_policy_is_the_one_that_judges(
     hollow: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    release = Path(__file__).resolve().parents[3] / "policies" / "release.yaml"
-    main(["verify", str(hollow), "--policy", str(release), "--at", AT, "--json"])
-    assert _json(capsys)["policy_name"] == "release"
+    strict = Path(__file__).resolve().parents[3] / "policies" / "strict.yaml"
+    main(["verify", str(hollow), "--policy", str(strict), "--at", AT, "--json"])
+    assert _json(capsys)["policy_name"] == "strict"
 
 
 def test_people_get_the_state_first_and_the_limits_last(

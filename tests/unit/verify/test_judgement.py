@@ -4,15 +4,18 @@ from typing import Any
 
 import pytest
 
+from safetycase.errors import UsageError
 from safetycase.verify.checks import all_checks
 from safetycase.verify.judgement import claim_tier, exit_code, required_checks
 from safetycase.verify.outcome import CheckResult, ClaimVerdict, Finding, Outcome
 from tests.kit.builder import policy
 
 
-def _results(changes: dict[str, tuple[Outcome, str | None]] | None = None) -> list[CheckResult]:
+def _results(
+    changes: dict[str, tuple[Outcome, str | None]] | None = None, asked: Any = None
+) -> list[CheckResult]:
     """A result for every check, PASS but for the changes (outcome and axis)."""
-    required = required_checks(policy())
+    required = required_checks(policy(claims=asked or {}))
     results = []
     for name, check in all_checks().items():
         outcome, axis = (changes or {}).get(name, (Outcome.PASS, None))
@@ -105,3 +108,49 @@ def test_all_means_every_check_up_to_the_minimum_tier() -> None:
     assert "STA-001" not in required_checks(policy(minimum_tier="intact"))
     assert required_checks(policy(minimum_tier="reproduced")) == set(all_checks())
     assert required_checks(policy(required_checks=["STA-001"])) == {"STA-001"}
+
+
+def _of_claims(changes: Any, tiers: dict[str, str], asked: Any, **more: Any) -> tuple[int, str]:
+    claims = [ClaimVerdict(axis, tier, True, "w", ()) for axis, tier in tiers.items()]
+    return exit_code(policy(claims=asked, **more), _results(changes, asked), claims)
+
+
+BOTH = {"a": "recomputed", "b": "recomputed"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "tiers", "asked", "code", "told"),
+    [
+        ({}, BOTH, {}, 0, "Verified"),
+        ({}, BOTH, {"c": {}}, 3, "no claim about c"),
+        ({}, BOTH, {"a": {"minimum_tier": "sound"}}, 3, "a is recomputed, not sound"),
+        ({}, BOTH | {"a": "sound"}, {"a": {"minimum_tier": "sound"}}, 0, "Verified"),
+        ({"ORD-001": (U, None)}, BOTH, {"a": {"minimum_tier": "sound"}}, 3, "ORD-001 could"),
+        ({"STA-001": (U, "a")}, BOTH | {"a": "intact"}, {}, 3, "STA-001 could not"),
+        ({"STA-001": (U, "a")}, BOTH | {"a": "intact"}, {"a": {"minimum_tier": "intact"}}, 0,
+         "Verified"),
+        ({"STA-001": (U, "b")}, BOTH | {"b": "intact"}, {"a": {"minimum_tier": "intact"}}, 3,
+         "STA-001 could not"),
+        ({"STA-001": (U, None)}, BOTH, {"a": {"minimum_tier": "intact"}}, 3,
+         "STA-001 could not"),
+        ({"STA-001": (F, "a")}, BOTH | {"a": "intact"}, {"a": {"minimum_tier": "intact"}}, 1,
+         "STA-001 failed"),
+        ({"DES-006": (U, "a")}, BOTH, {}, 0, "Verified"),
+        ({"DES-006": (U, "a")}, BOTH, {"a": {"required_checks": ["DES-006"]}}, 3,
+         "DES-006 could not"),
+        ({"DES-006": (U, "a")}, BOTH, {"b": {"required_checks": ["DES-006"]}}, 0, "Verified"),
+    ],
+)  # fmt: skip
+def test_demands_on_single_claims(
+    changes: Any, tiers: dict[str, str], asked: Any, code: int, told: str
+) -> None:
+    given, reason = _of_claims(changes, tiers, asked)
+    assert given == code, reason
+    assert told in reason
+
+
+def test_a_check_required_of_a_claim_is_a_required_check() -> None:
+    asked = {"a": {"required_checks": ["DES-006"]}}
+    assert "DES-006" in required_checks(policy(claims=asked))
+    with pytest.raises(UsageError):
+        required_checks(policy(claims={"a": {"required_checks": ["XXX-001"]}}))

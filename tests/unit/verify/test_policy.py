@@ -77,6 +77,10 @@ _OTHER = keys(OTHER_SIGNER).signer.to_json()
         BASE | {"required_checks": "some"},
         BASE | {"minimum_tier": "asserted"},
         BASE | {"must_hold": "some"},
+        BASE | {"claims": {"a": {"minimum_tier": "asserted"}}},
+        BASE | {"claims": {"a": {"must": True}}},
+        BASE | {"claims": {"A": {}}},
+        BASE | {"claims": ["a"]},
         BASE | {"signatures": [{"role": "developer", "threshold": 1}]},
         _signed(signatures=[]),
         _signed(signatures=[{"role": "developer", "threshold": 0}]),
@@ -126,10 +130,34 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     assert refusal.value.expected == "a readable policy"
 
 
-@pytest.mark.parametrize(("name", "must_hold"), [("baseline", "none"), ("release", "all")])
+@pytest.mark.parametrize(("name", "must_hold"), [("baseline", "none"), ("strict", "all")])
 def test_shipped_policies_read(name: str, must_hold: str) -> None:
     policy = load_policy(resource_path("policies", f"{name}.yaml"))
     assert policy.name == name
     assert policy.signers == ()
     assert policy.required_checks == "all"
     assert policy.must_hold == must_hold
+
+
+@pytest.mark.parametrize(
+    ("must_hold", "claims", "named"),
+    [
+        ("none", {}, ()),
+        ("all", {}, ("a", "b")),
+        (["b"], {}, ("b",)),
+        ("all", {"a": {"must_hold": False}}, ("b",)),
+        ("none", {"b": {"must_hold": True}}, ("b",)),
+        ("none", {"c": {"must_hold": True}}, ("c",)),
+        ("all", {"a": {"minimum_tier": "intact"}}, ("a", "b")),
+    ],
+)
+def test_which_claims_must_hold(must_hold: Any, claims: Any, named: tuple[str, ...]) -> None:
+    policy = _read(BASE | {"must_hold": must_hold, "claims": claims})
+    assert policy.that_must_hold(["a", "b"]) == named
+
+
+def test_what_is_asked_of_a_single_claim() -> None:
+    asked = {"a": {"minimum_tier": "sound", "required_checks": ["DES-006"]}}
+    policy = _read(BASE | {"claims": asked})
+    assert (policy.tier_of("a"), policy.tier_of("b")) == ("sound", "recomputed")
+    assert (policy.checks_of("a"), policy.checks_of("b")) == (("DES-006",), ())
