@@ -202,13 +202,15 @@ def build_case(
     ship: bool = True,
     signed: bool = True,
     tamper: Callable[[Evidence], Evidence] | None = None,
+    regraded: bool = True,
     plan_digest: str | None = None,
 ) -> KitCase:
     """An honest case of the toy model under a plan, all figures derived from its rows.
 
     `tamper` alters the evidence after measuring and before anything is derived from it: a
-    forger's case, consistent in itself. `plan_digest` makes the draws from another digest than
-    the plan's own. Without `ship`, no safeguard is named.
+    forger's case, consistent in itself; unless `regraded`, with grades of his own.
+    `plan_digest` makes the draws from another digest than the plan's own. Without `ship`, no
+    safeguard is named.
     """
     data = canonical.write(toy_plan() if plan is None else plan)
     frozen = Plan.model_validate_json(data)
@@ -217,7 +219,8 @@ def build_case(
     items = lab.items(requests_count, quiz_count)
     evidence = lab.measure(items)
     if tamper is not None:
-        evidence = regrade(frozen, tamper(evidence))
+        evidence = tamper(evidence)
+        evidence = regrade(frozen, evidence) if regraded else evidence
     members = assemble(lab, evidence, ship=ship) | {"plan.json": data}
     case = KitCase(members)
     return resign(case) if signed else case

@@ -5,6 +5,7 @@ All are measured and derived by the same functions; what differs is the plan or 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache
@@ -155,3 +156,17 @@ def with_page(case: KitCase) -> KitCase:
     verdict = verify(data, policy(), at=AT, renderings=False)
     page = render_html(opened.record, opened.plan, verdict, opened.case_id)
     return case.with_members({PAGE: page})
+
+
+HONEST: dict[str, Callable[[], KitCase]] = {
+    "holding": honest_case,
+    "failing": failing_case,
+    "unmoved": unmoved_case,
+    "small": small_case,
+    "two claims": two_claims_case,
+    "another toy": other_world_case,
+    "many edits, one state": one_state_case,
+    "every arm its own texts": talkative_case,
+    "with a page": paged_case,
+}
+"""Honest cases by name: none may be refused."""

@@ -13,8 +13,13 @@ from pathlib import Path
 
 from safetycase import canonical
 from safetycase.verify.checks import all_checks
+from safetycase.verify.engine import verify
 from safetycase.verify.judgement import UNDECIDED
 from safetycase.verify.outcome import Verdict
+from tests.kit import fraud_table
+from tests.kit.builder import AT
+from tests.kit.cases import HONEST, lenient
+from tests.kit.fraud import CAUGHT, all_frauds
 from tests.kit.register import CHARACTERS, Attack, register_all
 from tests.kit.sweep import listed
 from tests.kit.trial import failing, tried, unanswered
@@ -87,6 +92,8 @@ def _page() -> Iterator[str]:
         for attack in attacks:
             if attack.character == character:
                 yield _row(attack)
+    yield ""
+    yield from fraud_table.section()
     yield ""
     yield "## Checks that no attack makes fail"
     yield ""
@@ -174,6 +181,12 @@ def main(arguments: list[str]) -> int:
         INDEX.write_bytes(index_json())
         _say(f"{PAGE.name} and {INDEX.name} written")
         return 0
+    surprises = _attacks_tried() + _frauds_tried() + _honest_tried()
+    _say(f"{surprises} not as declared")
+    return 1 if surprises else 0
+
+
+def _attacks_tried() -> int:
     attacks = list(register_all().values())
     surprises = 0
     for attack in attacks:
@@ -181,10 +194,34 @@ def main(arguments: list[str]) -> int:
         expected = _as_declared(attack, verdict)
         surprises += not expected
         mark = " " if expected else "!"
-        line = f"{mark} {attack.character:<8}  {attack.name:<46}  {_outcome(attack, verdict)}"
-        _say(line)
-    _say(f"{len(attacks)} attacks, {surprises} not as declared")
-    return 1 if surprises else 0
+        _say(f"{mark} {attack.character:<8}  {attack.name:<46}  {_outcome(attack, verdict)}")
+    claimed = [attack for attack in attacks if attack.refused_by or attack.unknown]
+    caught = len(claimed) - sum(not _as_declared(attack, tried(attack)) for attack in claimed)
+    _say(f"{len(attacks)} attacks: {caught} of {len(claimed)} claimed as covered are caught")
+    return surprises
+
+
+def _frauds_tried() -> int:
+    frauds = list(all_frauds().values())
+    surprises = 0
+    for each in frauds:
+        expected, what = fraud_table.outcome(each)
+        surprises += not expected
+        _say(f"{' ' if expected else '!'} fraud     {each.name:<46}  {what}")
+    caught = sum(each.end in CAUGHT for each in frauds)
+    _say(f"{len(frauds)} frauds: {caught} miss their aim, the rest are held at their tier")
+    return surprises
+
+
+def _honest_tried() -> int:
+    alarms = 0
+    for name, build in HONEST.items():
+        verdict = verify(build().to_bytes(), lenient(), at=AT)
+        alarms += verdict.exit_code != 0
+        held = ", ".join(str(claim.holds) for claim in verdict.claims)
+        _say(f"{'!' if verdict.exit_code else ' '} honest    {name:<46}  claims hold: {held}")
+    _say(f"{len(HONEST)} honest cases: {alarms} false alarms")
+    return alarms
 
 
 if __name__ == "__main__":

@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
 from safetycase.verify.engine import verify
 from safetycase.verify.outcome import Outcome, Verdict
 from tests.kit import cases
 from tests.kit.builder import AT, KitCase, build_case, honest_case, policy
+from tests.kit.cases import HONEST
 from tests.kit.trial import NEVER_ANSWERED
-
-HONEST: dict[str, Callable[[], KitCase]] = {
-    "holding": honest_case,
-    "failing": cases.failing_case,
-    "unmoved": cases.unmoved_case,
-    "two claims": cases.two_claims_case,
-    "another toy": cases.other_world_case,
-    "many edits, one state": cases.one_state_case,
-    "every arm its own texts": cases.talkative_case,
-    "with a page": cases.paged_case,
-}
 
 NOT_APPLICABLE = {
     "REN-001": "without a page",
