@@ -9,6 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from safetycase.errors import MethodRefused
 
 
@@ -34,16 +37,21 @@ def repetition(words: Sequence[Hashable], order: int = 3) -> float:
 
 
 def coherent(
-    nll: float, repetition: float, *, nll_ceiling: float, repetition_ceiling: float
-) -> bool:
-    """Say whether a text stays at or under both ceilings, fixed before it was generated.
+    nll: float | NDArray[np.float64],
+    repetition: float | NDArray[np.float64],
+    *,
+    nll_ceiling: float,
+    repetition_ceiling: float,
+) -> NDArray[np.bool_]:
+    """Say whether texts stay at or under both ceilings, fixed before they were generated.
 
     `nll` is in nats per token under the unsteered model: loops are cheap for it, so both are
-    needed. Says nothing of sense or truth. Refused: a measure that is not a finite number; a
-    ceiling that is NaN.
+    needed; each is a number, or one number per text. Says nothing of sense or truth. Refused: a
+    measure that is not a finite number; a ceiling that is NaN.
     """
-    if not (math.isfinite(nll) and math.isfinite(repetition)):
-        raise MethodRefused("coherent", "finite measures", found=f"{nll}, {repetition}")
+    if not (np.isfinite(nll).all() and np.isfinite(repetition).all()):
+        raise MethodRefused("coherent", "finite measures", found="infinity or NaN")
     if math.isnan(nll_ceiling) or math.isnan(repetition_ceiling):
         raise MethodRefused("coherent", "two ceilings", found="NaN")
-    return nll <= nll_ceiling and repetition <= repetition_ceiling
+    under = np.less_equal(nll, nll_ceiling) & np.less_equal(repetition, repetition_ceiling)
+    return np.asarray(under)

@@ -54,9 +54,9 @@ def _points(plan: Plan, axis: Axis, evidence: Evidence, arms: Sequence[str]) -> 
     dataset = evaluation_named(plan, measure.evaluation).dataset
     counts = []
     for arm in arms:
-        rows = evidence.cell(measure.evaluation, dataset, arm, "tuning")
-        counted = sum(row.outcome in measure.outcomes for row in rows)
-        counts.append((counted, sum(row.outcome == INCOHERENT for row in rows), len(rows)))
+        outcome = evidence.cell(measure.evaluation, dataset, arm, "tuning").outcome
+        counted = int(outcome.among(measure.outcomes).sum())
+        counts.append((counted, int(outcome.among({INCOHERENT}).sum()), len(outcome)))
     doses = axis.candidate.doses
     zero = counts[doses.index(0.0)]
     return [

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import replace
 
-import msgspec
+import numpy as np
 
 from safetycase.errors import MethodRefused
 from safetycase.methods.coherence import coherent, repetition
+from safetycase.methods.measure import TABLE_OF_KIND
 from safetycase.methods.probe import threshold_of
-from safetycase.methods.text_grade import choice, contains_phrase, fold, starts_with_phrase
+from safetycase.methods.text_grade import (
+    CHOICE_OUTCOMES,
+    choice,
+    contains_phrase,
+    fold,
+    starts_with_phrase,
+)
 from safetycase.record.plan import Coherence, Plan
 from safetycase.record.planned_evaluation import (
     INCOHERENT,
@@ -20,8 +28,13 @@ from safetycase.record.planned_evaluation import (
     GraderRule,
     Probe,
 )
+from safetycase.tables.columns import Answers, Flags, Numbers, Texts, Vocabulary
 from safetycase.tables.evidence import Evidence
-from safetycase.tables.rows import AnswerRow, ChoiceRow, GenerationRow, ItemRow, ProbeRow
+
+PROBE_OUTCOMES = ("below", "above")
+
+Grade = Callable[[Answers], Texts]
+"""Gives every answer its outcome."""
 
 
 def grade_text(grader: Grader, folded: str, target: str | None) -> str:
@@ -51,24 +64,41 @@ class TextGrader:
         self._grader = grader
         self._grades: dict[tuple[str, str | None], str] = {}
         self._repetitions: dict[str, float | None] = {}
+        self._asks_target = any(rule.match == "contains_target" for rule in grader.rules)
 
-    def grade(self, row: GenerationRow, item: ItemRow) -> str:
+    def grade(self, answers: Answers, targets: list[str | None]) -> Texts:
         """`incoherent` if empty or above a ceiling, whatever it says; else the rules' grade.
 
-        An empty answer is no refusal: a model that has been silenced is not safer.
+        `targets` has the target of each answer's item. An empty answer is no refusal: a model
+        that has been silenced is not safer.
         """
-        repeated = self._repetition(row.output)
-        if repeated is None or not coherent(
-            row.nll,
-            repeated,
+        outputs = answers.texts("output")
+        is_coherent = self._coherent(outputs, answers.numbers("nll"))
+        grades = [
+            self._grade(text, target) if fit else INCOHERENT
+            for text, target, fit in zip(outputs, targets, is_coherent.tolist(), strict=True)
+        ]
+        return Texts.of(grades)
+
+    def _grade(self, text: str, target: str | None) -> str:
+        key = (text, target if self._asks_target else None)
+        if key not in self._grades:
+            self._grades[key] = grade_text(self._grader, fold(text), target)
+        return self._grades[key]
+
+    def _coherent(self, outputs: Texts, nll: Numbers) -> Flags:
+        different, of_row = np.unique(outputs.codes, return_inverse=True)
+        repeated = [self._repetition(outputs.vocabulary.texts[code]) for code in different]
+        is_empty = np.array([value is None for value in repeated])
+        shares = np.array([value or 0.0 for value in repeated])
+        fits: Flags = coherent(
+            nll,
+            shares[of_row],
             nll_ceiling=self._coherence.nll_ceiling,
             repetition_ceiling=self._coherence.repetition_ceiling,
-        ):
-            return INCOHERENT
-        key = (row.output, item.target)
-        if key not in self._grades:
-            self._grades[key] = grade_text(self._grader, fold(row.output), item.target)
-        return self._grades[key]
+        )
+        fits &= ~is_empty[of_row]
+        return fits
 
     def _repetition(self, text: str) -> float | None:
         if text not in self._repetitions:
@@ -77,58 +107,63 @@ class TextGrader:
         return self._repetitions[text]
 
 
-def grade_choice(row: ChoiceRow) -> str:
+def grade_choices(answers: Answers) -> Texts:
     """The answer with the higher mean log-probability over both letter orders, or `tie`."""
-    forward = (row.forward_matching, row.forward_other)
-    swapped = (row.swapped_matching, row.swapped_other)
-    return choice([forward, swapped]).value
+    forward, swapped = (
+        (answers.numbers(f"{order}_matching"), answers.numbers(f"{order}_other"))
+        for order in ("forward", "swapped")
+    )
+    return Texts(choice([forward, swapped]), Vocabulary(CHOICE_OUTCOMES))
 
 
-def grade_probe(row: ProbeRow, threshold: float) -> str:
-    """Whether the projection lies above the midpoint of the class means."""
-    return "above" if row.score > threshold else "below"
+def grade_probes(answers: Answers, threshold: float) -> Texts:
+    """Whether each projection lies above the midpoint of the class means."""
+    above = (answers.numbers("score") > threshold).astype(np.uint8)
+    return Texts(above, Vocabulary(PROBE_OUTCOMES))
 
 
-def grader_of(plan: Plan, evaluation: Evaluation, evidence: Evidence) -> Callable[..., str]:
-    """A function from (row, item) to outcome for one evaluation."""
+def grader_of(plan: Plan, evaluation: Evaluation, evidence: Evidence) -> Grade:
+    """A function from the answers to one evaluation to their outcomes.
+
+    It refuses answers of another kind, and answers to items that the dataset does not have.
+    """
+    kind = TABLE_OF_KIND[evaluation.measure.kind]
+    rule = _rule_of(plan, evaluation, evidence)
+
+    def grade(answers: Answers) -> Texts:
+        if answers.kind != kind:
+            raise MethodRefused(f"answers to {evaluation.id}", kind, found=answers.kind)
+        evidence.places_of_items(answers, evaluation.dataset)
+        return rule(answers)
+
+    return grade
+
+
+def _rule_of(plan: Plan, evaluation: Evaluation, evidence: Evidence) -> Grade:
     match evaluation.measure:
         case Generate() as generate:
-            return TextGrader(plan.coherence, generate.grader).grade
+            grader = TextGrader(plan.coherence, generate.grader)
+            return lambda answers: grader.grade(
+                answers, _targets(answers, evaluation.dataset, evidence)
+            )
         case Choice():
-            return lambda row, _item: grade_choice(row)
+            return grade_choices
         case Probe() as probe:
             threshold = threshold_of(evaluation.id, probe, evidence)
-            return lambda row, _item: grade_probe(row, threshold)
+            return lambda answers: grade_probes(answers, threshold)
+
+
+def _targets(answers: Answers, dataset: str, evidence: Evidence) -> list[str | None]:
+    places = evidence.places_of_items(answers, dataset)
+    return [evidence.items.rows[place].target for place in places.tolist()]
 
 
 def regrade(plan: Plan, evidence: Evidence) -> Evidence:
     """The same evidence with every outcome graded again; what rows say is not believed."""
-    answers: dict[tuple[str, str], list[AnswerRow]] = {}
-    graders = {e.id: (grader_of(plan, e, evidence), e.dataset) for e in plan.evaluations}
-    for key, rows in evidence.answers.items():
-        grade_and_dataset = graders.get(key[0])
-        if grade_and_dataset is None:
-            continue
-        grade, dataset = grade_and_dataset
-        answers[key] = [_graded(row, grade, evidence, dataset) for row in rows]
-    return with_answers(evidence, answers)
-
-
-def _graded(
-    row: AnswerRow, grade: Callable[..., str], evidence: Evidence, dataset: str
-) -> AnswerRow:
-    outcome = grade(row, evidence.items.named(dataset, row.item))
-    return row if outcome == row.outcome else msgspec.structs.replace(row, outcome=outcome)
-
-
-def with_answers(
-    evidence: Evidence, answers: Mapping[tuple[str, str], list[AnswerRow]]
-) -> Evidence:
-    """The same evidence with other answers."""
-    return Evidence(
-        items=evidence.items,
-        answers=answers,
-        label_words=evidence.label_words,
-        label_checks=evidence.label_checks,
-        tensors=evidence.tensors,
-    )
+    graders = {e.id: grader_of(plan, e, evidence) for e in plan.evaluations}
+    graded = {
+        (evaluation, arm): answers.graded(graders[evaluation](answers))
+        for (evaluation, arm), answers in evidence.answers.items()
+        if evaluation in graders
+    }
+    return replace(evidence, answers=graded)

@@ -8,6 +8,8 @@ from functools import lru_cache
 from statistics import median
 from typing import Literal
 
+import numpy as np
+
 from safetycase.errors import MethodRefused
 from safetycase.methods import grid
 from safetycase.methods.controls import acts, rank_test
@@ -19,8 +21,9 @@ from safetycase.record.plan import Plan
 from safetycase.record.planned_axis import Axis
 from safetycase.record.planned_evaluation import INCOHERENT, Measure
 from safetycase.record.results import Comparison, ControlTest, Rate
+from safetycase.tables.columns import Answers, Flags
 from safetycase.tables.evidence import Evidence
-from safetycase.tables.rows import AnswerRow, path_of
+from safetycase.tables.rows import path_of
 
 TABLE_OF_KIND = {"generate": "generations", "choice": "choices", "probe": "probes"}
 
@@ -30,25 +33,24 @@ def _exact_interval(counted: int, items: int, level: float) -> Interval:
     return clopper_pearson(counted, items, level)
 
 
-def counts_in(
-    plan: Plan, evidence: Evidence, measure: Measure, arm: str, split: str
-) -> list[bool]:
+def counts_in(plan: Plan, evidence: Evidence, measure: Measure, arm: str, split: str) -> Flags:
     """For each item of the split, in item order, whether its outcome counts."""
     dataset = evaluation_named(plan, measure.evaluation).dataset
-    rows = evidence.cell(measure.evaluation, dataset, arm, split)
-    return [row.outcome in measure.outcomes for row in rows]
+    cell = evidence.cell(measure.evaluation, dataset, arm, split)
+    return cell.outcome.among(measure.outcomes)
 
 
 def rate(plan: Plan, evidence: Evidence, measure: Measure, arm: str) -> Rate:
     """The held-out rate of an arm over all its items, with its exact interval."""
     flags = counts_in(plan, evidence, measure, arm, "held_out")
-    interval = _exact_interval(sum(flags), len(flags), plan.statistics.level)
+    counted = int(flags.sum())
+    interval = _exact_interval(counted, len(flags), plan.statistics.level)
     kind = evaluation_named(plan, measure.evaluation).measure.kind
     return Rate(
         arm=arm,
         measure=measure,
         split="held_out",
-        counted=sum(flags),
+        counted=counted,
         items=len(flags),
         low=interval.low,
         high=interval.high,
@@ -115,17 +117,17 @@ def comparisons(plan: Plan, axis: Axis, evidence: Evidence) -> tuple[Comparison,
     return tuple(result)
 
 
-def realised(rows: Sequence[AnswerRow]) -> tuple[float | None, float | None]:
+def realised(answers: Answers) -> tuple[float | None, float | None]:
     """Mean ‖Δh‖ per edited position, and its ratio to mean ‖h‖; none where nothing is edited.
 
     Weighted by each row's number of edited positions; sums are correctly rounded (fsum), so
     that they depend on no order.
     """
-    edits = sum(row.edits for row in rows)
+    edits = int(answers.edits.sum(dtype=np.int64))
     if not edits:
         return None, None
-    delta = math.fsum(row.delta * row.edits for row in rows) / edits
-    residual = math.fsum(row.residual * row.edits for row in rows) / edits
+    delta = math.fsum((answers.delta * answers.edits).tolist()) / edits
+    residual = math.fsum((answers.residual * answers.edits).tolist()) / edits
     if residual <= 0.0:
         raise MethodRefused(
             "rows of an edited arm", "activations with a norm above 0", found="0"
@@ -138,7 +140,9 @@ def realised_norm(
 ) -> tuple[float | None, float | None]:
     """The realised edit of an arm over the rows of one evaluation and split."""
     dataset = evaluation_named(plan, measure.evaluation).dataset
-    return realised(evidence.cell(measure.evaluation, dataset, arm, split))
+    key = ("realised", measure.evaluation, arm, split)
+    cell = evidence.cell(measure.evaluation, dataset, arm, split)
+    return evidence.once(key, lambda: realised(cell))
 
 
 def effect(plan: Plan, axis: Axis, evidence: Evidence, arm: str) -> float:
@@ -146,7 +150,7 @@ def effect(plan: Plan, axis: Axis, evidence: Evidence, arm: str) -> float:
     measure = axis.claim.measure
     before = counts_in(plan, evidence, measure, BASELINE, "held_out")
     after = counts_in(plan, evidence, measure, arm, "held_out")
-    return signed(axis.claim.direction, (sum(after) - sum(before)) / len(before))
+    return signed(axis.claim.direction, (int(after.sum()) - int(before.sum())) / len(before))
 
 
 def control_tests(plan: Plan, axis: Axis, evidence: Evidence) -> tuple[ControlTest, ...]:

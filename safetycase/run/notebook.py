@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from safetycase.methods import grid
 from safetycase.record.plan import Plan
+from safetycase.tables.columns import Answers
 from safetycase.tables.evidence import Evidence, Items
 from safetycase.tables.rows import AnswerRow, LabelCheckRow, LabelWordRow
 
@@ -18,7 +19,7 @@ class Notebook:
     """Tables and tensors of a run in progress."""
 
     items: Items
-    answers: dict[tuple[str, str], list[AnswerRow]] = field(default_factory=dict)
+    answers: dict[tuple[str, str], Answers] = field(default_factory=dict)
     label_words: list[LabelWordRow] = field(default_factory=list)
     label_checks: list[LabelCheckRow] = field(default_factory=list)
     tensors: dict[str, np.ndarray] = field(default_factory=dict)
@@ -29,11 +30,16 @@ class Notebook:
         """The evidence so far."""
         return Evidence(
             items=self.items,
-            answers=self.answers,
+            answers=dict(self.answers),
             label_words=self.label_words,
             label_checks=self.label_checks,
             tensors=self.tensors,
         )
+
+    def note(self, evaluation: str, arm: str, rows: Sequence[AnswerRow]) -> None:
+        """Add answers to those that an arm has given."""
+        earlier = self.answers.get((evaluation, arm), ())
+        self.answers[evaluation, arm] = Answers.of([*earlier, *rows])
 
     def rows_in_grid_order(self, plan: Plan, kind: str) -> Iterable[AnswerRow]:
         """All answers to evaluations of a kind, cell by cell, items in table order."""

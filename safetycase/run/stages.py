@@ -38,6 +38,7 @@ from safetycase.run.progress import Progress
 from safetycase.run.prompts import Prompt, encode
 from safetycase.run.selftest import Subject, self_tests
 from safetycase.run.units import Store, Unit
+from safetycase.tables.columns import Answers
 from safetycase.tables.rows import AnswerRow, ItemRow
 
 UNTOUCHED = "discovery"
@@ -292,21 +293,13 @@ def _note_answers(
 ) -> None:
     """Grade rows and note them in item order; a baseline that was repeated is compared."""
     notes = lab.notes
-    grade = grader_of(lab.bench.plan, evaluation, notes.evidence())
+    outcomes = grader_of(lab.bench.plan, evaluation, notes.evidence())(Answers.of(rows))
     known: dict[tuple[str, str], AnswerRow] = {}
-    for row in rows:
-        first = known.setdefault((row.arm, row.item), row)
-        if first is not row:
+    for row, outcome in zip(rows, outcomes, strict=True):
+        graded = msgspec.structs.replace(row, outcome=outcome)
+        first = known.setdefault((row.arm, row.item), graded)
+        if first is not graded:
             notes.repeated_baselines += 1
-            notes.unequal_baselines += grade(first, _item(lab, evaluation, row)) != grade(
-                row, _item(lab, evaluation, row)
-            )
+            notes.unequal_baselines += first.outcome != outcome
     for arm in arms:
-        answers = notes.answers.setdefault((evaluation.id, arm), [])
-        for item in items:
-            row = known[(arm, item.item)]
-            answers.append(msgspec.structs.replace(row, outcome=grade(row, item)))
-
-
-def _item(lab: Lab, evaluation: Evaluation, row: AnswerRow) -> ItemRow:
-    return lab.notes.items.named(evaluation.dataset, row.item)
+        notes.note(evaluation.id, arm, [known[arm, item.item] for item in items])

@@ -2,21 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache
-from typing import TypeVar
+from typing import NoReturn
 
 import msgspec
 
-from safetycase.errors import SchemaViolation
-from safetycase.tables.rows import TABLES, columns
+from safetycase.errors import SchemaViolation, TooLarge
+from safetycase.tables.columns import Filling
+from safetycase.tables.rows import ANSWER_KINDS, TABLES, columns, path_of
 
-R = TypeVar("R", bound=msgspec.Struct)
+_ENCODER = msgspec.json.Encoder()
+_BROKEN = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What is refused while a table is read."""
+
+    max_rows: int = 2**25
+    max_line: int = 2**24
+    """Bytes of one row."""
+
+
+DEFAULT_LIMITS = Limits()
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table as read: its rows, and whether they stood there in their one spelling."""
+
+    rows: Sequence[msgspec.Struct]
+    """Answers column by column; rows of other kinds in a list."""
+    misspelled: int | None
+    """The first line that its writer would have spelled otherwise, if there is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Whole lines of a table and their rows."""
+
+    first_line: int
+    lines: bytes
+    rows: list[msgspec.Struct]
+
+    def misspelled(self) -> int | None:
+        written = encode_rows(self.rows)
+        if written == self.lines:
+            return None
+        pairs = zip(self.lines.split(b"\n"), written.split(b"\n"), strict=False)
+        return next(n for n, (a, b) in enumerate(pairs, self.first_line) if a != b)
 
 
 @cache
-def _decoder(row: type[R]) -> msgspec.json.Decoder[R]:
-    return msgspec.json.Decoder(row, strict=True)
+def _decoder(kind: str) -> msgspec.json.Decoder[msgspec.Struct]:
+    return msgspec.json.Decoder(TABLES[kind], strict=True)
 
 
 def header(kind: str) -> bytes:
@@ -26,7 +67,7 @@ def header(kind: str) -> bytes:
 
 def encode_rows(rows: Iterable[msgspec.Struct]) -> bytes:
     """Rows as lines, each ended by a line feed; numbers in their shortest spelling."""
-    return msgspec.json.Encoder().encode_lines(list(rows))
+    return _ENCODER.encode_lines(rows if isinstance(rows, list) else list(rows))
 
 
 def write_table(kind: str, rows: Iterable[msgspec.Struct]) -> bytes:
@@ -35,34 +76,87 @@ def write_table(kind: str, rows: Iterable[msgspec.Struct]) -> bytes:
 
 
 def read_table(kind: str, data: bytes) -> list[msgspec.Struct]:
-    """Rows of a table, refused unless header, types and line ends are those of its kind.
+    """Rows of a table, refused as in `scan_table`; their spelling is not looked at."""
+    return [row for batch in _batches(kind, [data], DEFAULT_LIMITS) for row in batch.rows]
 
-    A refused table names the first line at fault. Nothing is said about the values beyond
-    their type and range.
+
+def scan_table(
+    kind: str, pieces: Iterable[bytes], *, size: int, limits: Limits = DEFAULT_LIMITS
+) -> Table:
+    """A table of about `size` bytes, read piece by piece and never held as bytes as a whole.
+
+    Refused unless header, types and line ends are those of its kind; a refused table names the
+    first line at fault. Nothing is said about the values beyond their type and range.
     """
-    where = f"evidence/{kind}.jsonl"
-    first, feed, body = data.partition(b"\n")
-    if not feed or first != header(kind):
-        found = first[:200].decode("utf-8", "replace")
-        raise SchemaViolation(where, header(kind).decode(), found=found)
-    if body and not body.endswith(b"\n"):
-        raise SchemaViolation(where, "a line feed after the last row", found="none")
-    decoder = _decoder(TABLES[kind])
+    filling = Filling(kind) if kind in ANSWER_KINDS else None
+    kept: list[msgspec.Struct] = []
+    misspelled: int | None = None
+    rows = read = 0
+    for batch in _batches(kind, pieces, limits):
+        rows, read = rows + len(batch.rows), read + len(batch.lines)
+        if misspelled is None:
+            misspelled = batch.misspelled()
+        if filling is None:
+            kept += batch.rows
+        else:
+            filling.extend(batch.rows, rows * size // read)
+    return Table(kept if filling is None else filling.answers(), misspelled)
+
+
+def _batches(kind: str, pieces: Iterable[bytes], limits: Limits) -> Iterator[_Batch]:
+    """Rows of a table under its header, some at a time."""
+    where = path_of(kind)
+    line = 1
+    for lines in _whole_lines(where, pieces, limits):
+        body = lines
+        if line == 1:
+            first, _, body = lines.partition(b"\n")
+            if first != header(kind):
+                found = first[:200].decode("utf-8", "replace")
+                raise SchemaViolation(where, header(kind).decode(), found=found)
+            line = 2
+        rows = _decode(kind, body, line)
+        if line - 2 + len(rows) > limits.max_rows:
+            raise TooLarge(where, f"at most {limits.max_rows} rows")
+        if rows:
+            yield _Batch(line, body, rows)
+        line += len(rows)
+    if line == 1:
+        raise SchemaViolation(where, header(kind).decode(), found="nothing")
+
+
+def _whole_lines(where: str, pieces: Iterable[bytes], limits: Limits) -> Iterator[bytes]:
+    """The bytes again, cut at line feeds; refused unless they end with one."""
+    begun = b""
+    for piece in pieces:
+        end = piece.rfind(b"\n") + 1
+        if end:
+            yield begun + piece[:end]
+            begun = piece[end:]
+        else:
+            begun += piece
+        if len(begun) > limits.max_line:
+            raise TooLarge(where, f"rows of at most {limits.max_line} bytes")
+    if begun:
+        found = begun[:200].decode("utf-8", "replace")
+        raise SchemaViolation(where, "a line feed after the last row", found=found)
+
+
+def _decode(kind: str, lines: bytes, first_line: int) -> list[msgspec.Struct]:
     try:
-        rows = decoder.decode_lines(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        rows = []
-        _blame(kind, decoder, body)
-    if len(rows) != body.count(b"\n"):
-        raise SchemaViolation(where, "one row a line", found="blank lines or joined rows")
+        rows = _decoder(kind).decode_lines(lines)
+    except _BROKEN:
+        _blame(kind, lines, first_line)
+    if len(rows) != lines.count(b"\n"):
+        raise SchemaViolation(path_of(kind), "one row a line", found="blank or joined lines")
     return rows
 
 
-def _blame(kind: str, decoder: msgspec.json.Decoder[R], body: bytes) -> None:
-    for number, line in enumerate(body.split(b"\n")[:-1], start=2):
+def _blame(kind: str, lines: bytes, first_line: int) -> NoReturn:
+    for number, line in enumerate(lines.split(b"\n")[:-1], start=first_line):
         try:
-            decoder.decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            where = f"evidence/{kind}.jsonl line {number}"
+            _decoder(kind).decode(line)
+        except _BROKEN as error:
+            where = f"{path_of(kind)} line {number}"
             raise SchemaViolation(where, "a row of this table", found=str(error)) from error
-    raise SchemaViolation(f"evidence/{kind}.jsonl", "one row a line", found="joined rows")
+    raise SchemaViolation(path_of(kind), "one row a line", found="joined rows")

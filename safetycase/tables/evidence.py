@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-from safetycase.errors import MethodRefused
-from safetycase.tables.rows import AnswerRow, ItemRow, LabelCheckRow, LabelWordRow
+from safetycase.errors import MethodRefused, TooLarge
+from safetycase.tables.columns import Answers, Places, Vocabulary, stretches
+from safetycase.tables.rows import AnswerRow, ItemRow, LabelCheckRow, LabelWordRow, path_of
 
 SPLITS = ("discovery", "tuning", "held_out")
+MAX_GROUPS = 2**16
+"""Different pairs of evaluation and arm in a table."""
 
 Tensors = Mapping[str, np.ndarray]
 
@@ -24,7 +29,7 @@ class Items:
 
     rows: Sequence[ItemRow]
     _groups: dict[tuple[str, str], list[ItemRow]] = field(init=False, repr=False)
-    _by_name: dict[tuple[str, str], ItemRow] = field(init=False, repr=False)
+    _places: dict[tuple[str, str], int] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Group once; lookups follow table order."""
@@ -32,8 +37,8 @@ class Items:
         for row in self.rows:
             groups.setdefault((row.dataset, row.split), []).append(row)
         object.__setattr__(self, "_groups", groups)
-        by_name = {(row.dataset, row.item): row for row in self.rows}
-        object.__setattr__(self, "_by_name", by_name)
+        places = {(row.dataset, row.item): place for place, row in enumerate(self.rows)}
+        object.__setattr__(self, "_places", places)
 
     def of(self, dataset: str, split: str) -> Sequence[ItemRow]:
         """Items of a dataset in one split, in table order; empty if there are none."""
@@ -41,12 +46,17 @@ class Items:
 
     def named(self, dataset: str, item: str) -> ItemRow:
         """The item of that name; refused if the table has none."""
-        row = self._by_name.get((dataset, item))
-        if row is None:
+        place = self._places.get((dataset, item))
+        if place is None:
             raise MethodRefused(
                 "evidence/items.jsonl", f"item {item} of {dataset}", found="none"
             )
-        return row
+        return self.rows[place]
+
+    def places(self, dataset: str, names: Sequence[str]) -> NDArray[np.intp]:
+        """The place in the table, from 0, of each item of that name; -1 where there is none."""
+        found = (self._places.get((dataset, name), -1) for name in names)
+        return np.fromiter(found, dtype=np.intp, count=len(names))
 
 
 @dataclass(frozen=True)
@@ -54,7 +64,7 @@ class Evidence:
     """Tables and tensors of a case; answers are grouped by evaluation and arm."""
 
     items: Items
-    answers: Mapping[tuple[str, str], Sequence[AnswerRow]]
+    answers: Mapping[tuple[str, str], Answers]
     label_words: Sequence[LabelWordRow]
     label_checks: Sequence[LabelCheckRow]
     tensors: Tensors
@@ -79,7 +89,7 @@ class Evidence:
             raise MethodRefused("evidence/*.safetensors", f"tensor {name}", found="none")
         return found
 
-    def cell(self, evaluation: str, dataset: str, arm: str, split: str) -> Sequence[AnswerRow]:
+    def cell(self, evaluation: str, dataset: str, arm: str, split: str) -> Answers:
         """Answers of one cell of the grid, one for each item, in item order.
 
         Refused unless the rows are those of all the items of the split, once each, in the
@@ -88,25 +98,82 @@ class Evidence:
         key = ("cell", evaluation, dataset, arm, split)
         return self.once(key, lambda: self._cell(evaluation, dataset, arm, split))
 
-    def _cell(self, evaluation: str, dataset: str, arm: str, split: str) -> Sequence[AnswerRow]:
-        planned = self.items.of(dataset, split)
-        names = {row.item for row in planned}
-        rows = [row for row in self.answers.get((evaluation, arm), ()) if row.item in names]
-        if [row.item for row in rows] != [item.item for item in planned] or not rows:
-            raise MethodRefused(
-                f"answers of {evaluation} under {arm}, {split}",
-                f"one row for each of {len(planned)} items, in their order",
-                found=f"{len(rows)} rows",
-            )
-        return rows
+    def _cell(self, evaluation: str, dataset: str, arm: str, split: str) -> Answers:
+        where, rows = f"answers of {evaluation} under {arm}, {split}", 0
+        answers = self.answers.get((evaluation, arm))
+        if answers is not None:
+            planned = self._planned(answers.item.vocabulary, dataset, split)
+            is_planned = np.zeros(len(answers.item.vocabulary) + 1, dtype=np.bool_)
+            is_planned[planned[planned >= 0]] = True
+            places = np.flatnonzero(is_planned[answers.item.codes])
+            rows = len(places)
+            if rows and np.array_equal(answers.item.codes[places], planned):
+                return answers.take(places)
+        items = len(self.items.of(dataset, split))
+        expected = f"one row for each of {items} items, in their order"
+        raise MethodRefused(where, expected, found=f"{rows} rows")
+
+    def _planned(self, vocabulary: Vocabulary, dataset: str, split: str) -> NDArray[np.intp]:
+        """The items of a split, in their order, by their numbers in a table of answers."""
+        names = [item.item for item in self.items.of(dataset, split)]
+        key = ("planned", id(vocabulary), dataset, split)
+        return self.once(key, lambda: vocabulary.codes(names))
+
+    def places_of_items(self, answers: Answers, dataset: str) -> NDArray[np.intp]:
+        """For each answer, the place of its item in the table of items, from 0.
+
+        Refused for an answer to an item that the dataset does not have.
+        """
+        names = answers.item.vocabulary
+        key = ("places", id(names), dataset)
+        places = self.once(key, lambda: self.items.places(dataset, names.texts))
+        found = places[answers.item.codes]
+        if len(found) and found.min() < 0:
+            self.items.named(dataset, answers.item[int(found.argmin())])
+        return found
 
 
 def group_answers(
-    *tables: Iterable[AnswerRow],
-) -> dict[tuple[str, str], list[AnswerRow]]:
-    """Answers by evaluation and arm, in table order."""
-    groups: dict[tuple[str, str], list[AnswerRow]] = {}
-    for rows in tables:
-        for row in rows:
-            groups.setdefault((row.evaluation, row.arm), []).append(row)
+    *tables: Sequence[AnswerRow], max_groups: int = MAX_GROUPS
+) -> dict[tuple[str, str], Answers]:
+    """Answers by evaluation and arm, in table order; of a pair in two tables, the first's.
+
+    Refused: more than `max_groups` different pairs.
+    """
+    groups: dict[tuple[str, str], Answers] = {}
+    for table in tables:
+        for answers in [table] if isinstance(table, Answers) else by_kind(table):
+            for key, places in _places_of_groups(answers, max_groups):
+                groups.setdefault(key, answers.take(places))
     return groups
+
+
+def by_kind(rows: Iterable[AnswerRow]) -> list[Answers]:
+    """The rows of each kind, as columns."""
+    kinds: dict[type, list[AnswerRow]] = {}
+    for row in rows:
+        kinds.setdefault(type(row), []).append(row)
+    return [Answers.of(alike) for alike in kinds.values()]
+
+
+def _places_of_groups(
+    answers: Answers, max_groups: int
+) -> Iterator[tuple[tuple[str, str], Places]]:
+    """Evaluation, arm and rows of each pair of them, in order of its first row."""
+    evaluation, arm = answers.texts("evaluation"), answers.texts("arm")
+    bounds = stretches(evaluation.codes, arm.codes)
+    starts, lengths = bounds[:-1], np.diff(bounds)
+    pairs = evaluation.codes[starts].astype(np.int64) * len(arm.vocabulary) + arm.codes[starts]
+    distinct, first, group = np.unique(pairs, return_index=True, return_inverse=True)
+    if len(distinct) > max_groups:
+        raise TooLarge(path_of(answers.kind), f"at most {max_groups} arms of evaluations")
+    if len(distinct) == len(starts):
+        for start, end in pairwise(bounds.tolist()):
+            yield (evaluation[start], arm[start]), slice(start, end)
+        return
+    group_of_row = np.repeat(group, lengths)
+    by_group = np.argsort(group_of_row, kind="stable")
+    ends = np.cumsum(np.bincount(group_of_row))
+    for n in np.argsort(first):
+        places = by_group[ends[n - 1] if n else 0 : ends[n]]
+        yield (evaluation[places[0]], arm[places[0]]), places

@@ -13,6 +13,9 @@ from msgspec import Meta
 
 Row = msgspec.Struct
 
+MOST = 2**31 - 1
+"""Counts in answers fit into 32 bits."""
+
 
 class ItemRow(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """An item of a dataset, and the split its cluster fell into."""
@@ -36,9 +39,11 @@ class GenerationRow(msgspec.Struct, frozen=True, array_like=True, forbid_unknown
     evaluation: Annotated[str, Meta(description="The evaluation, as in the plan.")]
     arm: Annotated[str, Meta(description="The arm under which the item was answered.")]
     item: Annotated[str, Meta(description="The item.")]
-    sample: Annotated[int, Meta(description="Number of the sample, from 0.", ge=0)]
+    sample: Annotated[int, Meta(description="Number of the sample, from 0.", ge=0, le=MOST)]
     output: Annotated[str, Meta(description="The generated text, without special tokens.")]
-    tokens: Annotated[int, Meta(description="Tokens generated, the stop token included.", ge=0)]
+    tokens: Annotated[
+        int, Meta(description="Tokens generated, the stop token included.", ge=0, le=MOST)
+    ]
     stop: Annotated[str, Meta(description="`eos`, or `length` if the limit cut the text.")]
     nll: Annotated[
         float,
@@ -48,7 +53,9 @@ class GenerationRow(msgspec.Struct, frozen=True, array_like=True, forbid_unknown
             ge=0.0,
         ),
     ]
-    edits: Annotated[int, Meta(description="Positions at which the hook edited.", ge=0)]
+    edits: Annotated[
+        int, Meta(description="Positions at which the hook edited.", ge=0, le=MOST)
+    ]
     delta: Annotated[float, Meta(description="Mean L2 norm of the edit over them.", ge=0.0)]
     residual: Annotated[
         float, Meta(description="Mean L2 norm of the activation before the edit.", ge=0.0)
@@ -75,7 +82,9 @@ class ChoiceRow(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fie
     swapped_other: Annotated[
         float, Meta(description="log p of the other answer's letter, other first.", le=0.0)
     ]
-    edits: Annotated[int, Meta(description="Positions at which the hook edited.", ge=0)]
+    edits: Annotated[
+        int, Meta(description="Positions at which the hook edited.", ge=0, le=MOST)
+    ]
     delta: Annotated[float, Meta(description="Mean L2 norm of the edit over them.", ge=0.0)]
     residual: Annotated[
         float, Meta(description="Mean L2 norm of the activation before the edit.", ge=0.0)
@@ -90,7 +99,9 @@ class ProbeRow(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fiel
     arm: Annotated[str, Meta(description="The arm under which the prompt was read.")]
     item: Annotated[str, Meta(description="The item.")]
     score: Annotated[float, Meta(description="Projection on the probe's unit direction.")]
-    edits: Annotated[int, Meta(description="Positions at which the hook edited.", ge=0)]
+    edits: Annotated[
+        int, Meta(description="Positions at which the hook edited.", ge=0, le=MOST)
+    ]
     delta: Annotated[float, Meta(description="Mean L2 norm of the edit over them.", ge=0.0)]
     residual: Annotated[
         float, Meta(description="Mean L2 norm of the activation before the edit.", ge=0.0)
@@ -130,6 +141,9 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "label_checks": LabelCheckRow,
 }
 """Every kind of table; `evidence/<kind>.jsonl` holds it."""
+
+ANSWER_KINDS = ("generations", "choices", "probes")
+"""Tables whose rows answer an item under an arm."""
 
 AnswerRow = GenerationRow | ChoiceRow | ProbeRow
 """A row that answers an item under an arm."""

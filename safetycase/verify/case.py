@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-import msgspec
 from pydantic import BaseModel, ValidationError
 
 from safetycase import canonical
@@ -27,9 +26,9 @@ from safetycase.methods.tensors import TensorFault, tensor_faults
 from safetycase.record.case import Case
 from safetycase.record.plan import Plan
 from safetycase.record.results import AxisResult
-from safetycase.tables.codec import read_table
+from safetycase.tables.codec import Table, scan_table
 from safetycase.tables.evidence import Evidence, Items, group_answers
-from safetycase.tables.rows import TABLES, path_of
+from safetycase.tables.rows import ANSWER_KINDS, TABLES, path_of
 from safetycase.verify.derived import Derived, DerivedAxis
 from safetycase.verify.once import once
 from safetycase.verify.policy import Policy
@@ -146,16 +145,20 @@ class OpenedCase:
         return tuple(kind for kind in TABLES if path_of(kind) in self.container)
 
     @once
-    def tables(self) -> dict[str, list[msgspec.Struct]]:
-        """Rows of every table, by kind."""
+    def tables(self) -> dict[str, Table]:
+        """Every table, by kind."""
         return {
-            kind: read_table(kind, self.container.read(path_of(kind)))
+            kind: scan_table(
+                kind,
+                self.container.stream(path_of(kind)),
+                size=self.container.size(path_of(kind)),
+            )
             for kind in self.table_kinds
         }
 
     def rows(self, kind: str) -> Sequence[Any]:
         """Rows of a table; none if the case has no such table."""
-        return self.tables.get(kind, ())
+        return self.tables[kind].rows if kind in self.tables else ()
 
     @once
     def tensor_files(self) -> dict[str, dict[str, Array]]:
@@ -203,9 +206,7 @@ class OpenedCase:
         """Tables and tensors as published."""
         return Evidence(
             items=Items(self.rows("items")),
-            answers=group_answers(
-                self.rows("generations"), self.rows("choices"), self.rows("probes")
-            ),
+            answers=group_answers(*map(self.rows, ANSWER_KINDS)),
             label_words=self.rows("label_words"),
             label_checks=self.rows("label_checks"),
             tensors=self.sound_tensors,

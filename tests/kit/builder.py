@@ -29,7 +29,7 @@ from safetycase.record.plan import Plan
 from safetycase.sign.keys import SigningKeys, generate, load
 from safetycase.sign.signer import case_payload, sign_payload
 from safetycase.tables.codec import read_table, write_table
-from safetycase.tables.evidence import Evidence
+from safetycase.tables.evidence import Evidence, group_answers
 from safetycase.tables.rows import (
     path_of,
 )
@@ -219,7 +219,9 @@ def build_case(
     items = lab.items(requests_count, quiz_count)
     evidence = lab.measure(items)
     if tamper is not None:
-        evidence = tamper(evidence)
+        tampered = tamper(evidence)
+        answers = group_answers(*map(list, tampered.answers.values()))
+        evidence = replace(tampered, answers=answers)
         evidence = regrade(frozen, evidence) if regraded else evidence
     members = assemble(lab, evidence, ship=ship) | {"plan.json": data}
     case = KitCase(members)

@@ -65,7 +65,7 @@ def tables_follow_their_schemas(case: OpenedCase) -> Run:
     """Every row of every table follows its schema."""
     if not case.table_kinds:
         yield Fault.unknown("evidence/", "evidence tables", "none", "The case has no rows.")
-    return sum(len(rows) for rows in case.tables.values())
+    return sum(len(table.rows) for table in case.tables.values())
 
 
 @FAMILY.check(

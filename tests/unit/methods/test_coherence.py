@@ -74,7 +74,8 @@ def test_gate_is_open_up_to_both_ceilings(
     repeated: float,
     expected: bool,
 ) -> None:
-    assert coherent(nll, repeated, nll_ceiling=4.0, repetition_ceiling=0.5) is expected
+    gate = coherent(nll, repeated, nll_ceiling=4.0, repetition_ceiling=0.5)
+    assert gate.tolist() is expected
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,21 @@
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from safetycase.errors import MethodRefused
-from safetycase.methods.grade import TextGrader, grade_choice, grade_probe, grade_text, regrade
+from safetycase.methods.grade import (
+    TextGrader,
+    grade_choices,
+    grade_probes,
+    grade_text,
+    regrade,
+)
 from safetycase.methods.text_grade import fold
 from safetycase.record.planned_evaluation import Generate
+from safetycase.tables.columns import Answers
 from safetycase.tables.evidence import Evidence, Items, group_answers
-from safetycase.tables.rows import ChoiceRow, GenerationRow, ItemRow, ProbeRow
+from safetycase.tables.rows import AnswerRow, ChoiceRow, GenerationRow, ItemRow, ProbeRow
 from tests.unit.methods.plans import plan_data, plan_of
 
 PLAN = plan_of(plan_data())
@@ -40,7 +48,9 @@ def _row(output: str, nll: float = 0.1, outcome: str = "other") -> GenerationRow
 def test_the_first_matching_rule_grades_unless_the_text_is_incoherent(
     output: str, nll: float, outcome: str
 ) -> None:
-    assert TextGrader(PLAN.coherence, MEASURE.grader).grade(_row(output, nll), ITEM) == outcome
+    grader = TextGrader(PLAN.coherence, MEASURE.grader)
+    rows = [_row("sure", 0.2), _row(output, nll)]
+    assert list(grader.grade(Answers.of(rows), ["soup", ITEM.target])) == ["other", outcome]
 
 
 def test_a_target_rule_needs_a_target() -> None:
@@ -71,13 +81,13 @@ def _choice(*logprobs: float) -> ChoiceRow:
     ],
 )
 def test_a_choice_is_judged_over_both_letter_orders(row: ChoiceRow, outcome: str) -> None:
-    assert grade_choice(row) == outcome
+    assert list(grade_choices(Answers.of([row]))) == [outcome]
 
 
 @pytest.mark.parametrize(("score", "outcome"), [(1.0, "below"), (1.0000001, "above")])
 def test_a_probe_is_judged_by_its_threshold(score: float, outcome: str) -> None:
     row = ProbeRow("ask", "baseline", "i0", score, 0, 0.0, 0.0, "x")
-    assert grade_probe(row, 1.0) == outcome
+    assert list(grade_probes(Answers.of([row]), 1.0)) == [outcome]
 
 
 def test_regrading_believes_the_text_and_not_the_row() -> None:
@@ -85,3 +95,19 @@ def test_regrading_believes_the_text_and_not_the_row() -> None:
     evidence = Evidence(Items([ITEM]), group_answers(rows), [], [], {})
     (graded,) = regrade(PLAN, evidence).answers["ask", "baseline"]
     assert graded.outcome == "unsafe"
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        (_choice(-1.0, -2.0, -2.0, -1.0), "generations"),
+        (msgspec.structs.replace(_row("sure"), item="i7"), "item i7 of items"),
+    ],
+)
+def test_answers_of_another_kind_and_to_no_item_are_refused(
+    row: AnswerRow, expected: str
+) -> None:
+    evidence = Evidence(Items([ITEM]), group_answers([row]), [], [], {})
+    with pytest.raises(MethodRefused) as refused:
+        regrade(PLAN, evidence)
+    assert refused.value.expected == expected

@@ -1,0 +1,295 @@
+"""Answers held column by column: what statistics count, compare and sum.
+
+A column of numbers is an array. A column of text is an array too: each row holds the number of
+its text among the different ones, so that equal texts are read, graded and kept once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from operator import attrgetter
+from typing import Any, Self, get_type_hints, overload
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from typing_extensions import override
+
+from safetycase.tables.rows import TABLES, AnswerRow, columns
+
+Numbers = NDArray[Any]
+Flags = NDArray[np.bool_]
+Places = slice | NDArray[np.intp]
+"""Which rows: a stretch, or their places one by one."""
+
+_DTYPES: dict[type, np.dtype[Any]] = {
+    int: np.dtype(np.int32),
+    float: np.dtype(np.float64),
+    bool: np.dtype(np.bool_),
+}
+
+
+class Vocabulary(dict[str, int]):
+    """Different texts, numbered in the order in which they first came."""
+
+    def __init__(self, texts: Iterable[str] = ()) -> None:
+        """Number these texts first."""
+        super().__init__()
+        self.texts: list[str] = []
+        for text in texts:
+            self[text]
+
+    def __missing__(self, text: str) -> int:
+        """Number a new text."""
+        number = self[text] = len(self.texts)
+        self.texts.append(text)
+        return number
+
+    def codes(self, texts: Collection[str]) -> NDArray[np.intp]:
+        """The number of each text, -1 for those that are not here."""
+        found = (self.get(text, -1) for text in texts)
+        return np.fromiter(found, dtype=np.intp, count=len(texts))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Texts:
+    """A column of texts: each row's number in a vocabulary."""
+
+    codes: Numbers
+    vocabulary: Vocabulary
+
+    @classmethod
+    def of(cls, texts: Collection[str]) -> Self:
+        """The column of these texts."""
+        vocabulary = Vocabulary()
+        return cls(numbered(vocabulary, texts, len(texts)), vocabulary)
+
+    def __len__(self) -> int:
+        """Number of rows."""
+        return len(self.codes)
+
+    def __getitem__(self, row: int) -> str:
+        """The text of a row."""
+        return self.vocabulary.texts[int(self.codes[row])]
+
+    def __iter__(self) -> Iterator[str]:
+        """The texts row by row."""
+        return map(self.vocabulary.texts.__getitem__, self.codes.tolist())
+
+    def take(self, where: Places) -> Texts:
+        """Some of the rows."""
+        return replace(self, codes=self.codes[where])
+
+    def among(self, texts: Collection[str]) -> Flags:
+        """For each row, whether its text is one of these."""
+        wanted = [text in texts for text in self.vocabulary.texts]
+        return np.array(wanted, dtype=np.bool_)[self.codes]
+
+    def codes_in(self, vocabulary: Vocabulary) -> Numbers:
+        """Each row's number in another vocabulary, -1 for texts that it lacks."""
+        if vocabulary is self.vocabulary:
+            return self.codes
+        return vocabulary.codes(self.vocabulary.texts)[self.codes]
+
+    def same_as(self, other: Texts) -> Flags:
+        """For each row, whether the other column has the same text there."""
+        return np.equal(self.codes, other.codes_in(self.vocabulary))
+
+
+Column = Texts | Numbers
+
+
+@dataclass(frozen=True, eq=False)
+class Answers(Sequence[AnswerRow]):
+    """Rows of one table of answers, column by column; reads as a sequence of rows, too."""
+
+    kind: str
+    held: Mapping[str, Column]
+    """Every column of the table's schema, by name."""
+    lines: range | NDArray[np.intp]
+    """The line of the table on which each row stands; line 1 names the columns."""
+
+    @classmethod
+    def of(cls, rows: Sequence[AnswerRow]) -> Answers:
+        """These rows of one kind, at least one, as the only ones of their table."""
+        kind = _kind_of(type(rows[0]))
+        filling = Filling(kind)
+        filling.extend(rows, len(rows))
+        return filling.answers()
+
+    @override
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    @overload
+    def __getitem__(self, place: int) -> AnswerRow: ...
+    @overload
+    def __getitem__(self, place: slice) -> Answers: ...
+    @override
+    def __getitem__(self, place: int | slice) -> AnswerRow | Answers:
+        if isinstance(place, slice):
+            return self.take(place)
+        cells = [_cell(column, place) for column in self.held.values()]
+        row: AnswerRow = TABLES[self.kind](*cells)  # type: ignore[assignment]  # an answer's kind
+        return row
+
+    @override
+    def __iter__(self) -> Iterator[AnswerRow]:
+        columns_of_cells = (
+            column if isinstance(column, Texts) else column.tolist()
+            for column in self.held.values()
+        )
+        rows: Iterator[Any] = map(TABLES[self.kind], *columns_of_cells)
+        return rows
+
+    def texts(self, column: str) -> Texts:
+        """A column of texts."""
+        held = self.held[column]
+        if not isinstance(held, Texts):
+            raise TypeError(column)
+        return held
+
+    def numbers(self, column: str) -> Numbers:
+        """A column of numbers."""
+        held = self.held[column]
+        if isinstance(held, Texts):
+            raise TypeError(column)
+        return held
+
+    @property
+    def item(self) -> Texts:
+        """The item of each row."""
+        return self.texts("item")
+
+    @property
+    def outcome(self) -> Texts:
+        """The outcome of each row."""
+        return self.texts("outcome")
+
+    @property
+    def edits(self) -> Numbers:
+        """Positions at which the hook edited."""
+        return self.numbers("edits")
+
+    @property
+    def delta(self) -> Numbers:
+        """Mean L2 norm of the edit over them."""
+        return self.numbers("delta")
+
+    @property
+    def residual(self) -> Numbers:
+        """Mean L2 norm of the activation before the edit."""
+        return self.numbers("residual")
+
+    def take(self, where: Places) -> Answers:
+        """Some of the rows, in the order given."""
+        places = _stretch(where)
+        held = {
+            name: column.take(places) if isinstance(column, Texts) else column[places]
+            for name, column in self.held.items()
+        }
+        if isinstance(places, slice):
+            return Answers(self.kind, held, self.lines[places])
+        return Answers(self.kind, held, np.asarray(self.lines, dtype=np.intp)[places])
+
+    def graded(self, outcome: Texts) -> Answers:
+        """The same answers with these outcomes."""
+        return replace(self, held={**self.held, "outcome": outcome})
+
+
+class Filling:
+    """Columns of one table while it is read, stretch by stretch."""
+
+    def __init__(self, kind: str) -> None:
+        """Begin without rows."""
+        self._kind = kind
+        self._rows = 0
+        self._growing = {name: _Growing() for name in columns(kind)}
+        self._vocabularies = {
+            name: Vocabulary() for name, dtype in _dtypes(kind).items() if dtype is None
+        }
+
+    def extend(self, rows: Sequence[msgspec.Struct], expected: int) -> None:
+        """Append rows; `expected` is how many there will be in all, roughly."""
+        for name, dtype in _dtypes(self._kind).items():
+            cells = map(attrgetter(name), rows)
+            values = (
+                numbered(self._vocabularies[name], cells, len(rows))
+                if dtype is None
+                else np.fromiter(cells, dtype=dtype, count=len(rows))
+            )
+            self._growing[name].extend(values, expected)
+        self._rows += len(rows)
+
+    def answers(self) -> Answers:
+        """All rows so far."""
+        held: dict[str, Column] = {}
+        for name, growing in self._growing.items():
+            vocabulary = self._vocabularies.get(name)
+            values = growing.values()
+            held[name] = values if vocabulary is None else Texts(values, vocabulary)
+        return Answers(self._kind, held, range(2, 2 + self._rows))
+
+
+class _Growing:
+    """An array filled from the front, moved only when it is too short or its type too small."""
+
+    def __init__(self) -> None:
+        self._held: Numbers = np.empty(0, dtype=np.bool_)
+        self._size = 0
+
+    def extend(self, values: Numbers, expected: int) -> None:
+        size = self._size + len(values)
+        dtype = np.promote_types(self._held.dtype, values.dtype) if self._size else values.dtype
+        if size > len(self._held) or dtype != self._held.dtype:
+            moved: Numbers = np.empty(max(size, expected) * 9 // 8, dtype=dtype)
+            moved[: self._size] = self.values()
+            self._held = moved
+        self._held[self._size : size] = values
+        self._size = size
+
+    def values(self) -> Numbers:
+        return self._held[: self._size]
+
+
+def numbered(vocabulary: Vocabulary, texts: Iterable[str], count: int) -> Numbers:
+    """The number of each text, new ones numbered; in the smallest type that holds them all."""
+    codes = np.fromiter(map(vocabulary.__getitem__, texts), dtype=np.int64, count=count)
+    return codes.astype(np.min_scalar_type(max(0, len(vocabulary) - 1)))
+
+
+def stretches(*columns: Numbers) -> NDArray[np.intp]:
+    """Where stretches of rows alike in all columns begin; at the end, the number of rows."""
+    rows = len(columns[0])
+    changes = np.zeros(max(0, rows - 1), dtype=np.bool_)
+    for column in columns:
+        changes |= column[1:] != column[:-1]
+    inner = np.flatnonzero(changes) + 1
+    return np.concatenate(([0] if rows else [], inner, [rows])).astype(np.intp)
+
+
+@cache
+def _dtypes(kind: str) -> dict[str, np.dtype[Any] | None]:
+    """The type of every column of numbers; none for texts."""
+    hints = get_type_hints(TABLES[kind])
+    return {name: _DTYPES.get(hints[name]) for name in columns(kind)}
+
+
+@cache
+def _kind_of(row: type[msgspec.Struct]) -> str:
+    return next(kind for kind, known in TABLES.items() if known is row)
+
+
+def _cell(column: Column, place: int) -> object:
+    return column[place] if isinstance(column, Texts) else column[place].item()
+
+
+def _stretch(where: Places) -> Places:
+    """Places that follow each other as a slice, which copies nothing."""
+    if isinstance(where, slice) or not len(where):
+        return where
+    first, last = int(where[0]), int(where[-1])
+    follows = last - first + 1 == len(where) and bool((np.diff(where) == 1).all())
+    return slice(first, last + 1) if follows else where
