@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, JsonValue
 
 from safetycase.record.base import Count, Identifier, Record, Sha256, Text, Utc
+from safetycase.record.governance import Configuration
 from safetycase.record.results import Results
 
 CASE_SCHEMA = "https://safetycase.dev/case/v1alpha"
@@ -47,6 +48,10 @@ class Subject(Record):
     """Digest over the tensors alone, in name order: survives re-sharding."""
     safeguards: tuple[Safeguard, ...]
     """Interventions in the release configuration."""
+    tested: Configuration | None = None
+    """The model as it was measured; none in cases of the first version."""
+    released: Configuration | None = None
+    """The model as it will be released, as the plan says; none: the plan does not say."""
 
 
 class DictionaryRecord(Record):

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from safetycase.record.base import Count, Identifier, Record, Sha256, Share, Text
+from safetycase.record.governance import Declarations, Lifecycle, Release
 from safetycase.record.planned_axis import Axis
 from safetycase.record.planned_evaluation import Evaluation
 
@@ -172,5 +173,11 @@ class Plan(Record):
     """Risk axes: features, interventions and the claim of each."""
     decision: Decision
     """From claims to a release tier."""
+    lifecycle: Lifecycle | None = None
+    """How long the case holds; none: not stated, and no claim gets to *sound*."""
+    release: Release | None = None
+    """What will be released; none: not stated."""
+    declarations: Declarations | None = None
+    """What must be taken on trust; none: nothing is said."""
     seed: Text
     """Author's part of every seed; the rest is the digest of this plan."""

@@ -63,6 +63,10 @@ def print_verdict(verdict: Verdict, console: Console) -> None:
     console.print(_text("What no reading of this file can show", "bold"))
     for line in verdict.what_cannot_be_known:
         console.print(Padding(_text(line), (0, 0, 0, 2)))
+    if verdict.taken_on_trust:
+        console.print(_text("Declared, not verified", "bold"))
+    for line in verdict.taken_on_trust:
+        console.print(Padding(_text(line), (0, 0, 0, 2)))
     console.print()
     console.print(_text(f"Checks: {', '.join(_tally(verdict))}."))
 

@@ -12,6 +12,7 @@ from safetycase.report.appendix import Appendix, appendix
 from safetycase.report.axis_view import AxisView, axis_view
 from safetycase.report.front import Front, front_page
 from safetycase.report.glossary import Chapter, glossary
+from safetycase.report.governance_view import GovernanceView, governance_view
 from safetycase.report.source import Shown, Source
 from safetycase.verify.outcome import Verdict
 
@@ -26,6 +27,7 @@ class ReportView:
     level: Shown
     """Level of every interval."""
     alpha: Shown
+    governance: GovernanceView
     appendix: Appendix
     glossary: tuple[Chapter, ...]
     archive_sha256: str | None
@@ -53,6 +55,7 @@ def build_view(case: Case, plan: Plan, verdict: Verdict, case_id: str) -> Report
         axes=tuple(axis_view(source, number) for number in range(len(planned))),
         level=source.planned("/statistics/level"),
         alpha=source.planned("/statistics/alpha"),
+        governance=governance_view(source),
         appendix=appendix(source, verdict),
         glossary=glossary(),
         archive_sha256=verdict.archive_sha256,

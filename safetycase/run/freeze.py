@@ -13,7 +13,8 @@ from safetycase import canonical
 from safetycase.canonical import JsonValue
 from safetycase.digest import hash_file, manifest_digest, sha256_hex
 from safetycase.errors import MalformedInput, PlanRefused
-from safetycase.methods.lint import lint
+from safetycase.methods.governance import tokenizer_digest
+from safetycase.methods.refusals import refusals
 from safetycase.record.plan import Plan
 from safetycase.record.yaml_text import read_yaml
 from safetycase.run.plan_file import as_plan
@@ -56,7 +57,7 @@ def freeze(path: Path) -> FrozenPlan:
     stated = as_plan(_with_placeholders(value), where=where)
     sources = _locate(stated, path.parent, where)
     plan = as_plan(_with_digests(value, sources, where), where=where)
-    faults = lint(plan)
+    faults = refusals(plan, sources.model.files)
     if faults:
         raise PlanRefused(where, "a plan that can reach its claims", found=" ".join(faults))
     data = canonical.write(plan.model_dump(mode="json"))
@@ -111,7 +112,17 @@ def _with_placeholders(value: _Object) -> _Object:
     filled = _copy(value)
     for part, field, _ in _digested_parts(filled):
         part.setdefault(field, _UNKNOWN)
+    _state_released(filled, _UNKNOWN, None)
     return filled
+
+
+def _state_released(value: _Object, model: str, tokenizer: str | None) -> None:
+    """A release that names no files is that of the files that are measured."""
+    release = value.get("release")
+    configuration = release.get("configuration") if isinstance(release, dict) else None
+    if isinstance(configuration, dict):
+        configuration.setdefault("model", model)
+        configuration.setdefault("tokenizer", tokenizer)
 
 
 def _with_digests(value: _Object, sources: _Sources, where: str) -> _Object:
@@ -130,4 +141,5 @@ def _with_digests(value: _Object, sources: _Sources, where: str) -> _Object:
                 remedy="The files changed since the plan was written; leave the field out to "
                 "fix what is there now.",
             )
+    _state_released(filled, measured[0], tokenizer_digest(sources.model.files))
     return filled

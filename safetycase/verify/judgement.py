@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import TypeVar
 
 from safetycase.errors import SafetyCaseError, UsageError
+from safetycase.methods.governance import declared
 from safetycase.verify.case import OpenedCase
 from safetycase.verify.check import Check
 from safetycase.verify.checks import all_checks
@@ -194,6 +195,7 @@ def judge(case: OpenedCase, results: tuple[CheckResult, ...]) -> Verdict:
         claims=claims,
         decision_tier=_known(lambda: case.derived.decision.tier, None) if derived else None,
         what_cannot_be_known=WHAT_CANNOT_BE_KNOWN,
+        taken_on_trust=_known(lambda: tuple(declared(case.plan)), ()),
         exit_code=code,
         reason=reason,
     )

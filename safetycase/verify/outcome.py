@@ -117,6 +117,8 @@ class Verdict:
     exit_code: int
     reason: str
     """Why the exit code is what it is, in one sentence."""
+    taken_on_trust: tuple[str, ...] = ()
+    """What the plan declares and nothing verifies, one line a part."""
 
     @property
     def verified(self) -> bool:

@@ -16,7 +16,7 @@ from safetycase import canonical
 from safetycase.digest import sha256_hex
 from safetycase.envelope.trust import Requirement, TrustedSigners, read_signers
 from safetycase.errors import SafetyCaseError, UsageError
-from safetycase.record.base import Identifier, Record, Text, Utc
+from safetycase.record.base import Identifier, Record, Sha256, Text, Utc
 from safetycase.record.yaml_text import read_yaml
 
 POLICY_SCHEMA = "https://safetycase.dev/policy/v1alpha"
@@ -92,6 +92,10 @@ class Policy(Record):
         default_factory=dict, json_schema_extra={"additionalProperties": False}
     )
     """What is asked of single claims, by axis; a case without the axis is undecided."""
+    superseded: tuple[Sha256, ...] = ()
+    """Ids of cases that a newer one has taken the place of."""
+    current_model: Sha256 | None = None
+    """Manifest digest of the model that is released now; none: not asked."""
 
     def tier_of(self, axis: str) -> Tier:
         """The tier that the claim of an axis must reach."""

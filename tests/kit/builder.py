@@ -35,7 +35,7 @@ from safetycase.tables.rows import (
 )
 from safetycase.verify.policy import Policy
 from tests.kit.toy_lab import Lab, assemble
-from tests.kit.toy_plan import toy_plan
+from tests.kit.toy_plan import MODEL_FILES, manifest_of, toy_plan
 from tests.kit.toy_world import ToyWorld
 
 AT = "2026-11-22T16:00:00Z"
@@ -69,6 +69,8 @@ def policy(**changes: Json) -> Policy:
         "required_checks": "all",
         "minimum_tier": "recomputed",
         "must_hold": "all",
+        "superseded": ["0" * 64],
+        "current_model": manifest_of(MODEL_FILES),
     }
     return Policy.model_validate_json(canonical.write(fields | changes))
 

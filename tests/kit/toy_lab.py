@@ -15,12 +15,14 @@ from safetycase.digest import sha256_hex
 from safetycase.methods import arms as planned
 from safetycase.methods import derive, dose
 from safetycase.methods.argument import argument, limitations
+from safetycase.methods.governance import tested_configuration
 from safetycase.methods.grade import regrade
 from safetycase.methods.grid import cells
 from safetycase.methods.identify import select_features
 from safetycase.methods.instruments import required_tests
 from safetycase.methods.label import label_check_rows, label_of, label_word_rows
 from safetycase.methods.probe import probe_of
+from safetycase.record.case import ModelFile
 from safetycase.record.plan import Plan
 from safetycase.record.planned_axis import Axis
 from safetycase.tables.codec import write_table
@@ -285,6 +287,10 @@ def assemble(lab: Lab, evidence: Evidence, *, ship: bool) -> dict[str, bytes]:
     }
 
 
+def _files() -> list[ModelFile]:
+    return [ModelFile.model_validate(file) for file in MODEL_FILES]
+
+
 def _record(
     lab: Lab, evidence: Evidence, tables: Mapping[str, list[Any]], *, ship: bool
 ) -> Json:
@@ -308,6 +314,8 @@ def _record(
             "manifest_digest": plan.model.manifest_digest,
             "tensor_root": sha256_hex(b"tensors"),
             "safeguards": [{"axis": a, "intervention": d} for a, d in safeguards.items()],
+            "tested": tested_configuration(plan, _files()).model_dump(),
+            "released": plan.release and plan.release.configuration.model_dump(),
         },
         "dictionaries": [
             {

@@ -42,8 +42,56 @@ DICTIONARY_FILES: list[dict[str, Any]] = [
 ]
 
 
+CANARY = "toy-canary-7f3a"
+"""Marks the toy's items; no honest toy prints it."""
+
+
 def manifest_of(files: list[dict[str, Any]]) -> str:
     return manifest_digest(FileDigest(f["path"], f["size"], f["sha256"]) for f in files)
+
+
+def governance() -> dict[str, Any]:
+    """What the toy plan states beside its measurements."""
+    tokenizer = [file for file in MODEL_FILES if file["role"] == "tokenizer"]
+    return {
+        "lifecycle": {
+            "valid_until": "2027-05-22T00:00:00Z",
+            "voids_when": ["The toy is trained further."],
+            "supersedes": None,
+        },
+        "release": {
+            "configuration": {
+                "model": manifest_of(MODEL_FILES),
+                "tokenizer": manifest_of(tokenizer),
+                "chat_template": None,
+                "system_prompt": None,
+            },
+            "safeguards": [{"axis": "watched", "mode": "active"}],
+        },
+        "declarations": {
+            "contamination": {
+                "training_overlap": "none_found",
+                "canary": CANARY,
+                "reason": "The toy has no training data.",
+                "by": "the kit",
+            },
+            "elicitation": {
+                "effort": "standard",
+                "helpful_only": "does_not_exist",
+                "reason": "Plain requests.",
+                "by": "the kit",
+            },
+            "independence": {
+                "assessor": "developer",
+                "access": "weights",
+                "payment": "none",
+                "publication": "free",
+                "dissent": "not_sought",
+                "reason": "The kit measures itself.",
+                "by": "the kit",
+            },
+        },
+    }
 
 
 def _generate() -> dict[str, Any]:
@@ -215,4 +263,5 @@ def toy_plan() -> dict[str, Any]:
             "otherwise": "restricted",
         },
         "seed": "toy",
+        **governance(),
     }

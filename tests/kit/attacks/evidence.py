@@ -174,25 +174,17 @@ def probabilities_above_one(case: KitCase) -> KitCase:
 @attack(
     "evidence",
     "insider",
-    refused_by={
-        "EVI-001", "EVI-005", "STA-001", "STA-002", "STA-003",
-        "CLM-001", "CLM-003", "CLM-004", "CLM-005",
-    },
-    under=lenient,
-)  # fmt: skip
+    refused_by={"EVI-005"},
+    unknown=SELECTION | {"EVI-001", "IVN-002", "STA-001", "STA-002", "STA-003", "STA-004"},
+)
 def probe_residuals_edited(case: KitCase) -> KitCase:
-    """Replace one residual behind the probe by a huge one, so that its direction turns around.
+    """Replace every residual behind the probe by the first, so that it has no direction.
 
     The manipulation check no longer reads what its name says.
     """
-
-    def turned(residuals: np.ndarray) -> np.ndarray:
-        positive, negative = residuals[0] * 1.0, residuals[1] * 1.0
-        changed = residuals.copy()
-        changed[0] = residuals[0] - 500.0 * (positive - negative)
-        return changed
-
-    return edit_tensor(case, "probes", "awareness.residuals", turned)
+    return edit_tensor(
+        case, "probes", "awareness.residuals", lambda r: np.repeat(r[:1], len(r), axis=0)
+    )
 
 
 @attack(

@@ -128,13 +128,13 @@ def label_prediction_flipped(case: KitCase) -> KitCase:
 
 @attack("features", "insider", refused_by={"FEA-005"})
 def label_score_raised(case: KitCase) -> KitCase:
-    """State a perfect score of a label word by word.
+    """State that permuted predictions of a label are never right.
 
-    A label that fits now and then looks like a definition.
+    A label that any other list of words would equal looks like a definition.
     """
-    pointer = axis_pointer(WATCHED, *_FEATURES, 0, "label_score", "fuzzing")
-    assert _kept(case)[0]["label_score"]["fuzzing"] < 1.0
-    return edit_record(case, pointer, 1.0)
+    pointer = axis_pointer(WATCHED, *_FEATURES, 0, "label_score", "null_detection")
+    assert _kept(case)[0]["label_score"]["null_detection"] > 0.0
+    return edit_record(case, pointer, 0.0)
 
 
 @attack("features", "insider", refused_by={"FEA-006"})

@@ -73,7 +73,7 @@ def margin_fitted_to_the_results(_case: KitCase) -> KitCase:
     The plan follows the results. Only a third party's time can tell.
     """
     plan = toy_plan()
-    plan["axes"][0]["claim"]["margin"] = 0.25
+    plan["axes"][0]["claim"]["margin"] = 0.15
     return build_case(plan, signed=False)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from safetycase.bundle.tensors import write_tensors
 from tests.kit.builder import Json, KitCase, edit_rows, with_rows
-from tests.kit.places import items_at, rows_at
+from tests.kit.places import rows_at
 from tests.kit.register import ARMS, HELD_OUT, SELECTION, attack
 
 
@@ -152,13 +152,12 @@ def discovery_item_dropped_from_the_search(case: KitCase) -> KitCase:
 
 @attack("omission", "insider", refused_by={"FEA-005", "FEA-006"})
 def label_checks_dropped(case: KitCase) -> KitCase:
-    """Drop the word-by-word checks of one feature's label on one prompt.
+    """Drop the word-by-word checks of one feature's label.
 
     A label is tested only where it predicts well.
     """
-    item = case.rows("items")[items_at(case, "requests", "held_out")[0]].item
 
     def keep(row: Json) -> Json:
-        return None if row.item == item and row.position >= 0 and row.feature == 0 else row
+        return None if row.position >= 0 and row.feature == 0 else row
 
     return edit_rows(case, "label_checks", keep)

@@ -24,7 +24,7 @@ def model_file_swapped(case: KitCase) -> KitCase:
     return edit_record(case, "/subject/files/1/sha256", "d" * 64)
 
 
-@attack("provenance", "insider", refused_by={"PRO-002"})
+@attack("provenance", "insider", refused_by={"PRO-002", "GOV-003"})
 def chat_template_left_out(case: KitCase) -> KitCase:
     """Take one of the model's files out of the record's list.
 

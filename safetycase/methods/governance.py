@@ -1,0 +1,183 @@
+"""What can be asked of the things a plan states beyond its measurements.
+
+Dates and digests are compared; declarations are only listed, since nothing in a case can show
+whether they are true.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from safetycase.digest import FileDigest, manifest_digest
+from safetycase.methods.grid import BASELINE
+from safetycase.record.case import ModelFile
+from safetycase.record.governance import Configuration, Declarations
+from safetycase.record.plan import Plan
+from safetycase.tables.rows import GenerationRow
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Something that is not as it must be, or is not said at all."""
+
+    where: str
+    expected: str
+    found: str
+    sentence: str
+    silent: bool = False
+    """Nothing is said: the question stays open, and nothing contradicts anything."""
+
+
+def tokenizer_digest(files: Iterable[ModelFile]) -> str | None:
+    """Manifest digest of the tokenizer's files; none if the weights' file holds it."""
+    alone = [
+        FileDigest(file.path, file.size, file.sha256)
+        for file in files
+        if file.role == "tokenizer"
+    ]
+    return manifest_digest(alone) if alone else None
+
+
+def tested_configuration(plan: Plan, files: Iterable[ModelFile]) -> Configuration:
+    """The model as this plan measures it: items' prompts as they are, after BOS."""
+    return Configuration(
+        model=plan.model.manifest_digest,
+        tokenizer=tokenizer_digest(files),
+        chat_template=None,
+        system_prompt=None,
+    )
+
+
+def lifecycle_gaps(plan: Plan, at: str) -> Iterator[Gap]:
+    """Whether the plan says until when its case holds, and whether that time has come.
+
+    `at` is a time as the record spells times, so that text order is time order.
+    """
+    if plan.lifecycle is None:
+        text = "The plan does not say until when its case holds, nor what ends it."
+        yield Gap(
+            "plan.json#/lifecycle", "a last day and triggers", "nothing", text, silent=True
+        )
+    elif at >= plan.lifecycle.valid_until:
+        until = plan.lifecycle.valid_until
+        text = f"The case is out of date since {until}."
+        yield Gap("plan.json#/lifecycle/valid_until", f"a time after {at}", until, text)
+
+
+def release_gaps(plan: Plan, files: Sequence[ModelFile]) -> Iterator[Gap]:
+    """Where the release that the plan states is not what the plan measures.
+
+    A difference contradicts a claim about what is deployed, and leaves a laboratory study
+    open. Says nothing of what is really released.
+    """
+    deployed = [axis.id for axis in plan.axes if axis.purpose == "deployed"]
+    if plan.release is None:
+        if deployed:
+            text = "The plan speaks of a deployed model and does not say what is deployed."
+            yield Gap(
+                "plan.json#/release", "what will be released", "nothing", text, silent=True
+            )
+        return
+    yield from _configuration_gaps(plan, files, silent=not deployed)
+    yield from _safeguard_gaps(plan)
+
+
+def _configuration_gaps(
+    plan: Plan, files: Sequence[ModelFile], *, silent: bool
+) -> Iterator[Gap]:
+    if plan.release is None:
+        return
+    measured = tested_configuration(plan, files).model_dump()
+    for name, released in plan.release.configuration.model_dump().items():
+        if released != measured[name]:
+            where = f"plan.json#/release/configuration/{name}"
+            text = (
+                f"What is released has another {name.replace('_', ' ')} than what is measured: "
+                "figures of one need not hold of the other."
+            )
+            yield Gap(where, str(measured[name]), str(released), text, silent=silent)
+
+
+def _safeguard_gaps(plan: Plan) -> Iterator[Gap]:
+    """Deployed axes that the stated release does not carry as measured, and strangers in it."""
+    if plan.release is None:
+        return
+    purposes = {axis.id: axis.purpose for axis in plan.axes}
+    modes = {guard.axis: guard.mode for guard in plan.release.safeguards}
+    where = "plan.json#/release/safeguards"
+    for axis, purpose in purposes.items():
+        if purpose == "deployed" and modes.get(axis) != "active":
+            text = (
+                f"Axis {axis} claims something of the released model, and was measured with "
+                "its intervention in every answer."
+            )
+            yield Gap(where, f"{axis} in mode active", modes.get(axis, "not named"), text)
+    for axis in modes:
+        if purposes.get(axis) != "deployed":
+            text = f"The release carries a safeguard that no axis measures for it: {axis}."
+            yield Gap(where, "axes meant to be deployed", axis, text)
+
+
+def standing_gaps(
+    case_id: str, model: str, superseded: Collection[str], current: str | None
+) -> Iterator[Gap]:
+    """Where the holder of a policy knows better: a newer case, or a newer model."""
+    if case_id in superseded:
+        text = "The policy lists this case as superseded."
+        yield Gap("statement", "a case that stands", f"{case_id}, superseded", text)
+    if current is not None and model != current:
+        text = "The current release is another model than the one measured."
+        yield Gap("plan.json#/model/manifest_digest", current, model, text)
+
+
+_PARTS = ("contamination", "elicitation", "independence")
+_ABOUT = {
+    "contamination": "whether the model has seen these items in training",
+    "elicitation": "how hard the behaviour was looked for",
+    "independence": "who assessed, on whose terms",
+}
+
+
+def declaration_gaps(plan: Plan, generations: Iterable[GenerationRow]) -> Iterator[Gap]:
+    """What is not declared, and outputs that contradict what is.
+
+    The unedited model printing the canary of items that it is said not to have seen.
+    """
+    said = plan.declarations or Declarations(
+        contamination=None, elicitation=None, independence=None
+    )
+    for name in _PARTS:
+        if getattr(said, name) is None:
+            text = f"Nothing is said of {_ABOUT[name]}."
+            yield Gap(
+                f"plan.json#/declarations/{name}", _ABOUT[name], "nothing", text, silent=True
+            )
+    found = said.contamination
+    if found is None or found.canary is None or found.training_overlap in {"partial", "full"}:
+        return
+    for row in generations:
+        if row.arm == BASELINE and found.canary in row.output:
+            where = f"evidence/generations.jsonl: {row.evaluation} / {row.arm} / {row.item}"
+            text = "The model prints the canary of items that it is said not to have seen."
+            yield Gap(where, "no canary", found.canary, text)
+
+
+def declared(plan: Plan) -> list[str]:
+    """What the plan asks its readers to take on trust, one line a part."""
+    if plan.declarations is None:
+        return []
+    return [
+        f"{name}: {_told(part.model_dump())}"
+        for name in _PARTS
+        if (part := getattr(plan.declarations, name)) is not None
+    ]
+
+
+def _told(part: dict[str, str | None]) -> str:
+    facts = [
+        f"{name.replace('_', ' ')} {value.replace('_', ' ')}"
+        for name, value in part.items()
+        if value is not None and name not in {"reason", "by", "canary"}
+    ]
+    return f"{', '.join(facts)}; says {part['by']}"

@@ -1,0 +1,153 @@
+"""What a plan states beside its measurements: silent, kept, or contradicted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from safetycase.digest import FileDigest, manifest_digest
+from safetycase.methods.governance import (
+    declaration_gaps,
+    declared,
+    lifecycle_gaps,
+    release_gaps,
+    standing_gaps,
+    tested_configuration,
+)
+from safetycase.methods.refusals import refusals
+from safetycase.record.case import ModelFile
+from safetycase.record.plan import Plan
+from safetycase.tables.rows import GenerationRow
+from tests.kit.toy_plan import CANARY, MODEL_FILES, toy_plan
+from tests.unit.methods.plans import plan_data, plan_of
+
+FILES = [ModelFile.model_validate(file) for file in MODEL_FILES]
+UNTIL = "2027-05-22T00:00:00Z"
+
+
+def plan(**changes: Any) -> Plan:
+    return plan_of(toy_plan() | changes)
+
+
+def released(**changes: Any) -> Plan:
+    value = toy_plan()
+    value["release"]["configuration"] |= changes
+    return plan_of(value)
+
+
+def row(output: str, arm: str = "baseline") -> GenerationRow:
+    return GenerationRow("ask", arm, "r000", 0, output, 3, "eos", 1.0, 0, 0.0, 0.0, "safe")
+
+
+@pytest.mark.parametrize(
+    ("at", "over"),
+    [("2027-05-21T23:59:59Z", False), (UNTIL, True), ("2028-01-01T00:00:00Z", True)],
+)
+def test_a_case_is_over_from_its_last_moment_on(at: str, over: bool) -> None:
+    assert [gap.found for gap in lifecycle_gaps(plan(), at)] == ([UNTIL] if over else [])
+
+
+def test_a_plan_that_names_no_end_is_silent() -> None:
+    assert [gap.silent for gap in lifecycle_gaps(plan(lifecycle=None), UNTIL)] == [True]
+
+
+def test_the_tested_tokenizer_is_that_of_its_files() -> None:
+    tokenizer = [f for f in FILES if f.role == "tokenizer"]
+    digest = manifest_digest(FileDigest(f.path, f.size, f.sha256) for f in tokenizer)
+    tested = tested_configuration(plan(), FILES)
+    assert (tested.tokenizer, tested.chat_template, tested.system_prompt) == (
+        digest,
+        None,
+        None,
+    )
+    assert tested_configuration(plan(), FILES[:2]).tokenizer is None
+
+
+def test_a_release_of_what_is_measured_has_no_gap() -> None:
+    assert list(release_gaps(plan(), FILES)) == []
+    assert refusals(plan(), FILES) == []
+
+
+@pytest.mark.parametrize("part", ["model", "tokenizer", "chat_template", "system_prompt"])
+def test_a_release_of_something_else_contradicts_a_deployed_claim(part: str) -> None:
+    changed = released(**{part: "a" * 64})
+    (gap,) = release_gaps(changed, FILES)
+    assert gap.where == f"plan.json#/release/configuration/{part}"
+    assert not gap.silent
+    (refused,) = refusals(changed, FILES)
+    assert refused.startswith(f"/release/configuration/{part}: ")
+
+
+def test_a_release_of_something_else_leaves_a_laboratory_study_open() -> None:
+    value = toy_plan()
+    value["axes"][0]["purpose"] = "diagnostic"
+    value["release"]["safeguards"] = []
+    value["release"]["configuration"]["model"] = "a" * 64
+    (gap,) = release_gaps(plan_of(value), FILES)
+    assert gap.silent
+    assert refusals(plan_of(value), FILES) == []
+
+
+def test_silence_about_the_release_matters_where_something_is_deployed() -> None:
+    assert [gap.silent for gap in release_gaps(plan(release=None), FILES)] == [True]
+    assert list(release_gaps(plan_of(plan_data()), FILES)) == []
+
+
+@pytest.mark.parametrize(
+    ("guards", "found"),
+    [
+        ([], "not named"),
+        ([{"axis": "watched", "mode": "monitor"}], "monitor"),
+        ([{"axis": "watched", "mode": "fallback"}], "fallback"),
+        (
+            [{"axis": "watched", "mode": "active"}, {"axis": "knowledge", "mode": "active"}],
+            "knowledge",
+        ),
+    ],
+)
+def test_a_deployed_intervention_is_released_as_measured(
+    guards: list[dict[str, str]], found: str
+) -> None:
+    value = toy_plan()
+    value["release"]["safeguards"] = guards
+    assert [gap.found for gap in release_gaps(plan_of(value), FILES)] == [found]
+
+
+def test_the_holder_of_a_policy_may_know_better() -> None:
+    assert list(standing_gaps("c", "m", ["d"], "m")) == []
+    assert [g.found for g in standing_gaps("c", "m", ["c"], None)] == ["c, superseded"]
+    assert [g.found for g in standing_gaps("c", "m", [], "n")] == ["m"]
+
+
+def test_each_part_that_nobody_declares_is_open() -> None:
+    value = toy_plan()
+    value["declarations"]["elicitation"] = None
+    (gap,) = declaration_gaps(plan_of(value), [])
+    assert (gap.where, gap.silent) == ("plan.json#/declarations/elicitation", True)
+    silent = list(declaration_gaps(plan(declarations=None), []))
+    assert [gap.where.rpartition("/")[2] for gap in silent] == [
+        "contamination",
+        "elicitation",
+        "independence",
+    ]
+
+
+def test_a_canary_in_an_unedited_answer_contradicts_the_declaration() -> None:
+    printed = f"so : {CANARY} ."
+    (gap,) = declaration_gaps(plan(), [row("here is how"), row(printed)])
+    assert not gap.silent
+    assert list(declaration_gaps(plan(), [row(printed, "watched/target")])) == []
+    value = toy_plan()
+    value["declarations"]["contamination"]["training_overlap"] = "full"
+    assert list(declaration_gaps(plan_of(value), [row(printed)])) == []
+
+
+def test_what_is_taken_on_trust_names_who_says_so() -> None:
+    lines = declared(plan())
+    assert len(lines) == 3
+    assert lines[2] == (
+        "independence: assessor developer, access weights, payment none, publication free, "
+        "dissent not sought; says the kit"
+    )
+    assert declared(plan(declarations=None)) == []
