@@ -39,7 +39,7 @@ def tokenizer_digest(files: Iterable[ModelFile]) -> str | None:
     return manifest_digest(alone) if alone else None
 
 
-def tested_configuration(plan: Plan, files: Iterable[ModelFile]) -> Configuration:
+def measured_configuration(plan: Plan, files: Iterable[ModelFile]) -> Configuration:
     """The model as this plan measures it: items' prompts as they are, after BOS."""
     return Configuration(
         model=plan.model.manifest_digest,
@@ -88,7 +88,7 @@ def _configuration_gaps(
 ) -> Iterator[Gap]:
     if plan.release is None:
         return
-    measured = tested_configuration(plan, files).model_dump()
+    measured = measured_configuration(plan, files).model_dump()
     for name, released in plan.release.configuration.model_dump().items():
         if released != measured[name]:
             where = f"plan.json#/release/configuration/{name}"

@@ -11,7 +11,7 @@ from safetycase import canonical
 from safetycase.bundle.tensors import write_tensors
 from safetycase.methods.argument import argument, limitations
 from safetycase.methods.derive import derive_results, target_digest
-from safetycase.methods.governance import tested_configuration
+from safetycase.methods.governance import measured_configuration
 from safetycase.methods.tensors import planned_tensors
 from safetycase.record.case import (
     Case,
@@ -81,7 +81,7 @@ def _subject(frozen: FrozenPlan, bound: Bound, safeguards: Mapping[str, str]) ->
         safeguards=tuple(
             Safeguard(axis=axis, intervention=digest) for axis, digest in safeguards.items()
         ),
-        tested=tested_configuration(frozen.plan, frozen.model.files),
+        tested=measured_configuration(frozen.plan, frozen.model.files),
         released=None if release is None else release.configuration,
     )
 

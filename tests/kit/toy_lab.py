@@ -15,7 +15,7 @@ from safetycase.digest import sha256_hex
 from safetycase.methods import arms as planned
 from safetycase.methods import derive, dose
 from safetycase.methods.argument import argument, limitations
-from safetycase.methods.governance import tested_configuration
+from safetycase.methods.governance import measured_configuration
 from safetycase.methods.grade import regrade
 from safetycase.methods.grid import cells
 from safetycase.methods.identify import select_features
@@ -314,7 +314,7 @@ def _record(
             "manifest_digest": plan.model.manifest_digest,
             "tensor_root": sha256_hex(b"tensors"),
             "safeguards": [{"axis": a, "intervention": d} for a, d in safeguards.items()],
-            "tested": tested_configuration(plan, _files()).model_dump(),
+            "tested": measured_configuration(plan, _files()).model_dump(),
             "released": plan.release and plan.release.configuration.model_dump(),
         },
         "dictionaries": [

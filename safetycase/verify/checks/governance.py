@@ -77,7 +77,7 @@ def release_is_what_was_measured(case: OpenedCase) -> Run:
     plan, subject = case.plan, case.record.subject
     release = None if plan.release is None else plan.release.configuration
     if subject.tested is not None or release is not None:
-        tested = governance.tested_configuration(plan, subject.files)
+        tested = governance.measured_configuration(plan, subject.files)
         yield from compared(case, "/subject/tested", tested)
         yield from compared(case, "/subject/released", release)
     elif not any(axis.purpose == "deployed" for axis in plan.axes):

@@ -11,9 +11,9 @@ from safetycase.methods.governance import (
     declaration_gaps,
     declared,
     lifecycle_gaps,
+    measured_configuration,
     release_gaps,
     standing_gaps,
-    tested_configuration,
 )
 from safetycase.methods.refusals import refusals
 from safetycase.record.case import ModelFile
@@ -55,13 +55,13 @@ def test_a_plan_that_names_no_end_is_silent() -> None:
 def test_the_tested_tokenizer_is_that_of_its_files() -> None:
     tokenizer = [f for f in FILES if f.role == "tokenizer"]
     digest = manifest_digest(FileDigest(f.path, f.size, f.sha256) for f in tokenizer)
-    tested = tested_configuration(plan(), FILES)
+    tested = measured_configuration(plan(), FILES)
     assert (tested.tokenizer, tested.chat_template, tested.system_prompt) == (
         digest,
         None,
         None,
     )
-    assert tested_configuration(plan(), FILES[:2]).tokenizer is None
+    assert measured_configuration(plan(), FILES[:2]).tokenizer is None
 
 
 def test_a_release_of_what_is_measured_has_no_gap() -> None:
