@@ -8,19 +8,29 @@ texts tell only where no third edit gives them.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from safetycase.methods.arms import ArmSpec
 from safetycase.methods.grid import BASELINE
-from safetycase.tables.rows import AnswerRow, ChoiceRow, GenerationRow
+from safetycase.tables.columns import Answers, Flags, Texts
 
 TELLING_ROWS = 3
 """Scored rows that differ from the baseline before equal scores of two arms are a trace."""
 TELLING_TEXTS = 9
 """Different new texts, given by no third edit, before equal texts of two arms are a trace."""
 
-Answers = Mapping[tuple[str, str], Sequence[AnswerRow]]
+_SAID = {
+    "generations": ("item", "output", "tokens", "nll"),
+    "choices": ("item", "forward_matching", "forward_other", "swapped_matching"),
+    "probes": ("item", "score"),
+}
+"""What a row says, without whose arm it is and without the account of the edit."""
+
+Arms = Mapping[tuple[str, str], Answers]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,21 +44,24 @@ class Copy:
     """Whether scores are equal, which no two edits give; texts may be equal by chance."""
 
 
-def answer(row: AnswerRow) -> Hashable:
-    """What a row says, without whose arm it is and without the account of the edit."""
-    if isinstance(row, GenerationRow):
-        return (row.item, row.output, row.tokens, row.nll)
-    if isinstance(row, ChoiceRow):
-        return (row.item, row.forward_matching, row.forward_other, row.swapped_matching)
-    return (row.item, row.score)
+def differs(answers: Answers, baseline: Answers | None) -> Flags:
+    """For each row, whether it says something else than the baseline's on its item."""
+    if baseline is None or baseline.kind != answers.kind:
+        return np.ones(len(answers), dtype=np.bool_)
+    places = baseline.places_of(answers)
+    before = baseline.take(places)
+    same = places >= 0
+    for name in _SAID[answers.kind]:
+        one, two = answers.held[name], before.held[name]
+        same &= (
+            one.same_as(two)
+            if isinstance(one, Texts) and isinstance(two, Texts)
+            else np.equal(answers.codes(name), before.codes(name))
+        )
+    return ~same
 
 
-def plain_answers(answers: Answers, evaluation: str) -> dict[str, Hashable]:
-    """The baseline's answers to an evaluation, by item."""
-    return {row.item: answer(row) for row in answers.get((evaluation, BASELINE), ())}
-
-
-def copies(answers: Answers, specs: Sequence[ArmSpec]) -> Iterator[Copy]:
+def copies(answers: Arms, specs: Sequence[ArmSpec]) -> Iterator[Copy]:
     """Every arm whose answers are those of an arm before it, where that tells something.
 
     Only arms that add a direction are compared. Scores: both edits differ in direction, sign or
@@ -61,8 +74,8 @@ def copies(answers: Answers, specs: Sequence[ArmSpec]) -> Iterator[Copy]:
     given: dict[str, _Given] = {}
     for evaluation, first, arm in _twins(answers, adding):
         one, two, rows = adding[first], adding[arm], answers[evaluation, arm]
-        if not isinstance(rows[0], GenerationRow):
-            if _vector(one) != _vector(two) and _scores_tell(answers, evaluation, rows):
+        if rows.kind != "generations":
+            if _vector(one) != _vector(two) and _scores_tell(answers, evaluation, arm):
                 yield Copy(evaluation, arm, first, scored=True)
         elif _parts(one).isdisjoint(_parts(two)):
             if evaluation not in given:
@@ -71,42 +84,53 @@ def copies(answers: Answers, specs: Sequence[ArmSpec]) -> Iterator[Copy]:
                 yield Copy(evaluation, arm, first, scored=False)
 
 
-def _twins(answers: Answers, adding: Mapping[str, ArmSpec]) -> Iterator[tuple[str, str, str]]:
+def _twins(answers: Arms, adding: Mapping[str, ArmSpec]) -> Iterator[tuple[str, str, str]]:
     """Evaluation, first arm and later arm with the same answers, row for row."""
     seen: dict[Hashable, str] = {}
     for (evaluation, arm), rows in answers.items():
-        if arm in adding and rows:
-            first = seen.setdefault((evaluation, *map(answer, rows)), arm)
+        if arm in adding and len(rows):
+            first = seen.setdefault((evaluation, _digest(rows)), arm)
             if first != arm:
                 yield evaluation, first, arm
 
 
-def _scores_tell(answers: Answers, evaluation: str, rows: Sequence[AnswerRow]) -> bool:
-    plain = plain_answers(answers, evaluation)
-    return sum(answer(row) != plain.get(row.item) for row in rows) >= TELLING_ROWS
+def _digest(answers: Answers) -> bytes:
+    """Equal for arms of one table that say the same, row for row."""
+    hasher = hashlib.sha256(answers.kind.encode())
+    for name in _SAID[answers.kind]:
+        # Adding 0 makes one zero of both.
+        hasher.update((answers.codes(name) + 0).tobytes())
+    return hasher.digest()
+
+
+def _scores_tell(answers: Arms, evaluation: str, arm: str) -> bool:
+    changed = differs(answers[evaluation, arm], answers.get((evaluation, BASELINE)))
+    return int(changed.sum()) >= TELLING_ROWS
 
 
 _Given = dict[Hashable, set[Hashable]]
 """Under which directions an answer is given; the baseline's is none."""
 
 
-def _given(answers: Answers, adding: Mapping[str, ArmSpec], evaluation: str) -> _Given:
+def _given(answers: Arms, adding: Mapping[str, ArmSpec], evaluation: str) -> _Given:
     given: _Given = {}
     for (name, arm), rows in answers.items():
         if name == evaluation:
             direction = _direction(adding.get(arm))
-            for row in rows:
-                given.setdefault(answer(row), set()).add(direction)
+            for said in _said(rows):
+                given.setdefault(said, set()).add(direction)
     return given
 
 
-def _texts_tell(given: _Given, rows: Sequence[AnswerRow]) -> bool:
+def _texts_tell(given: _Given, rows: Answers) -> bool:
     """Whether enough texts are given under these two directions and no other."""
-    return len({_text(row) for row in rows if len(given[answer(row)]) <= 2}) >= TELLING_TEXTS
+    said = zip(rows.texts("output"), _said(rows), strict=True)
+    return len({text for text, row in said if len(given[row]) <= 2}) >= TELLING_TEXTS
 
 
-def _text(row: AnswerRow) -> Hashable:
-    return row.output if isinstance(row, GenerationRow) else None
+def _said(answers: Answers) -> Iterator[Hashable]:
+    columns = [answers.held[name] for name in _SAID[answers.kind]]
+    return zip(*(c if isinstance(c, Texts) else c.tolist() for c in columns), strict=True)
 
 
 def _direction(spec: ArmSpec | None) -> Hashable:

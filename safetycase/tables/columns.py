@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from safetycase.tables.rows import TABLES, AnswerRow, columns
+from safetycase.tables.rows import TABLES, AnswerRow, columns, path_of
 
 Numbers = NDArray[Any]
 Flags = NDArray[np.bool_]
@@ -183,6 +183,37 @@ class Answers(Sequence[AnswerRow]):
         """Mean L2 norm of the activation before the edit."""
         return self.numbers("residual")
 
+    def codes(self, column: str) -> Numbers:
+        """A column as numbers: of texts, their numbers in the vocabulary."""
+        held = self.held[column]
+        return held.codes if isinstance(held, Texts) else held
+
+    def where(self, place: int) -> str:
+        """Table, line and planned cell of a row, for a finding."""
+        cell = " / ".join(self.texts(name)[place] for name in ("evaluation", "arm", "item"))
+        return f"{path_of(self.kind)} line {self.lines[place]}: {cell}"
+
+    def places_of(self, others: Answers) -> NDArray[np.intp]:
+        """For each other row, the place of the last row here of its item and sample, or -1."""
+        names = self.item.vocabulary
+        here, there = self.item.codes, others.item.codes_in(names)
+        if "sample" in self.held and "sample" in others.held:
+            items, samples = (
+                np.concatenate([here, there]),
+                (np.concatenate([self.numbers("sample"), others.numbers("sample")])),
+            )
+            numbers = alike(items, samples)
+            here, there = numbers[: len(self)], numbers[len(self) :]
+        places = np.full(1 + max(len(names), len(self) + len(others)), -1, dtype=np.intp)
+        places[here] = np.arange(len(self))
+        return places[there]
+
+    def first_alike(self, *columns: str) -> NDArray[np.intp]:
+        """For each row, the place of the first row that is like it in these columns."""
+        numbers = alike(*(self.codes(column) for column in columns))
+        _, first = np.unique(numbers, return_index=True)
+        return first[numbers]
+
     def take(self, where: Places) -> Answers:
         """Some of the rows, in the order given."""
         places = _stretch(where)
@@ -258,6 +289,15 @@ def numbered(vocabulary: Vocabulary, texts: Iterable[str], count: int) -> Number
     """The number of each text, new ones numbered; in the smallest type that holds them all."""
     codes = np.fromiter(map(vocabulary.__getitem__, texts), dtype=np.int64, count=count)
     return codes.astype(np.min_scalar_type(max(0, len(vocabulary) - 1)))
+
+
+def alike(*columns: Numbers) -> NDArray[np.intp]:
+    """Number rows from 0 so that rows alike in all columns, and no others, share a number."""
+    number = np.zeros(len(columns[0]), dtype=np.intp)
+    for column in columns:
+        values, code = np.unique(column, return_inverse=True)
+        _, number = np.unique(number * len(values) + code, return_inverse=True)
+    return number
 
 
 def stretches(*columns: Numbers) -> NDArray[np.intp]:

@@ -27,6 +27,7 @@ from safetycase.record.case import Case
 from safetycase.record.plan import Plan
 from safetycase.record.results import AxisResult
 from safetycase.tables.codec import Table, scan_table
+from safetycase.tables.columns import Answers
 from safetycase.tables.evidence import Evidence, Items, group_answers
 from safetycase.tables.rows import ANSWER_KINDS, TABLES, path_of
 from safetycase.verify.derived import Derived, DerivedAxis
@@ -159,6 +160,13 @@ class OpenedCase:
     def rows(self, kind: str) -> Sequence[Any]:
         """Rows of a table; none if the case has no such table."""
         return self.tables[kind].rows if kind in self.tables else ()
+
+    def answers(self, kind: str) -> Answers:
+        """A table of answers, column by column; refused if the case has none of that kind."""
+        rows = self.rows(kind)
+        if not isinstance(rows, Answers):
+            raise MethodRefused(path_of(kind), "a table of answers", found="none")
+        return rows
 
     @once
     def tensor_files(self) -> dict[str, dict[str, Array]]:

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
-
+from safetycase.methods.completeness import gaps, planned_rows
 from safetycase.methods.design import design_figures
-from safetycase.methods.grid import cells
 from safetycase.methods.lint import lint
-from safetycase.methods.measure import TABLE_OF_KIND
 from safetycase.methods.text_grade import fold
-from safetycase.tables.rows import path_of
 from safetycase.verify.case import OpenedCase
 from safetycase.verify.check import Family, Fault, Run, compared
 from safetycase.verify.outcome import Outcome
@@ -22,8 +17,6 @@ FAMILY = Family(
     stage=6,
     tier="recomputed",
 )
-
-_Key = tuple[str, str, str, int]
 
 
 @FAMILY.check(
@@ -116,40 +109,12 @@ def no_prompt_crosses_splits(case: OpenedCase) -> Run:
 )  # fmt: skip
 def grid_is_complete(case: OpenedCase) -> Run:
     """Every planned cell is answered, in order, and nothing else is."""
-    kinds = {evaluation.id: evaluation.measure.kind for evaluation in case.plan.evaluations}
-    planned: dict[str, list[_Key]] = {table: [] for table in TABLE_OF_KIND.values()}
-    items = case.derived.items
-    for cell in cells(case.plan):
-        keys = planned[TABLE_OF_KIND[kinds[cell.evaluation]]]
-        keys += [
-            (cell.evaluation, cell.arm, item.item, 0)
-            for item in items.of(cell.dataset, cell.split)
-        ]
-    for table, keys in planned.items():
-        rows = case.rows(table)
-        found = [(row.evaluation, row.arm, row.item, getattr(row, "sample", 0)) for row in rows]
-        yield from _grid_faults(path_of(table), keys, found)
-    return sum(map(len, planned.values()))
-
-
-def _grid_faults(path: str, planned: Sequence[_Key], found: Sequence[_Key]) -> Iterator[Fault]:
-    if found == planned:
-        return
-    missing = Counter(planned) - Counter(found)
-    extra = Counter(found) - Counter(planned)
-    for key in missing:
-        yield Fault(path, f"a row {_spelled(key)}", "none")
-    for key in extra:
-        yield Fault(path, "rows of the plan, once each", f"a row {_spelled(key)}")
-    if not missing and not extra:
-        line = next(n for n, (a, b) in enumerate(zip(planned, found, strict=True), 2) if a != b)
-        yield Fault(
-            f"{path} line {line}", _spelled(planned[line - 2]), _spelled(found[line - 2])
-        )
-
-
-def _spelled(key: _Key) -> str:
-    return f"{key[0]} / {key[1]} / {key[2]} / sample {key[3]}"
+    planned = planned_rows(case.plan, case.derived.items)
+    for kind, wanted in planned.items():
+        answers = case.answers(kind) if kind in case.tables else None
+        for gap in gaps(kind, wanted, answers):
+            yield Fault(gap.where, gap.expected, gap.found)
+    return sum(cell.size for cells in planned.values() for cell in cells)
 
 
 @FAMILY.check(

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 
 from safetycase.errors import MethodRefused
+from safetycase.methods.account import excess_probability, hook_faults, same_answers
 from safetycase.methods.grid import BASELINE, evaluation_named
 from safetycase.methods.probe import probe_of
 from safetycase.methods.rank import auroc
 from safetycase.record.planned_axis import Axis
 from safetycase.record.planned_evaluation import Generate, Probe
-from safetycase.tables.rows import AnswerRow, ChoiceRow, GenerationRow, ProbeRow, path_of
+from safetycase.tables.columns import Answers
 from safetycase.verify.case import OpenedCase
-from safetycase.verify.check import Family, Fault, NotApplicable, Run, each_axis
+from safetycase.verify.check import (
+    Family,
+    Fault,
+    NotApplicable,
+    Run,
+    each_axis,
+)
 
 FAMILY = Family(
     "EVI",
@@ -25,11 +31,9 @@ FAMILY = Family(
     tier="recomputed",
 )
 
-ANSWER_TABLES = ("generations", "choices", "probes")
 _NOISE = {"float32": 1e-3, "bfloat16": 0.1}
 """Largest difference of a log-probability between two equal computations in batches of
 different shape, in nats, by number format."""
-_EXCESS = 1e-4
 
 
 @FAMILY.check(
@@ -45,20 +49,15 @@ def grades_are_given_again(case: OpenedCase) -> Run:
     """Every outcome is what the plan's grader gives."""
     regraded = case.derived.evidence.answers
     examined = 0
-    for key, rows in case.evidence.answers.items():
-        for row, again in zip(rows, regraded.get(key, ()), strict=False):
-            examined += 1
-            if row is not again and row.outcome != again.outcome:
-                yield Fault(
-                    place_of(row), again.outcome, row.outcome, axis=axis_of(case, row.arm)
-                )
+    for key, answers in case.evidence.answers.items():
+        if key not in regraded:
+            continue
+        stated, again = answers.outcome, regraded[key].outcome
+        examined += len(answers)
+        for row in np.flatnonzero(~stated.same_as(again)).tolist():
+            axis = axis_of(case, key[1])
+            yield Fault(answers.where(row), again[row], stated[row], axis=axis)
     return examined
-
-
-def place_of(row: AnswerRow) -> str:
-    """Table and planned cell of a row, for a finding."""
-    kinds = {GenerationRow: "generations", ChoiceRow: "choices", ProbeRow: "probes"}
-    return f"{path_of(kinds[type(row)])}: {row.evaluation} / {row.arm} / {row.item}"
 
 
 def axis_of(case: OpenedCase, arm: str) -> str | None:
@@ -79,25 +78,13 @@ def axis_of(case: OpenedCase, arm: str) -> str | None:
 def hooks_fired(case: OpenedCase) -> Run:
     """The hook edited every row of every arm, and none of the baseline."""
     examined = 0
-    for table in ANSWER_TABLES:
-        for row in case.rows(table):
-            examined += 1
-            fault = _hook_fault(row)
-            if fault is not None:
-                found = f"{row.edits} edits of mean size {row.delta}"
-                yield Fault(place_of(row), fault, found, axis=axis_of(case, row.arm))
+    for (_, arm), answers in case.evidence.answers.items():
+        examined += len(answers)
+        for expected, bad in hook_faults(arm, answers):
+            for row in np.flatnonzero(bad).tolist():
+                found = f"{answers.edits[row]} edits of mean size {answers.delta[row]}"
+                yield Fault(answers.where(row), expected, found, axis=axis_of(case, arm))
     return examined
-
-
-def _hook_fault(row: AnswerRow) -> str | None:
-    if row.arm == BASELINE:
-        quiet = not (row.edits or row.delta or row.residual)
-        return None if quiet else "no hook at all"
-    if not row.edits or not row.residual:
-        return "at least one position seen by the hook"
-    if row.arm.endswith("/sham"):
-        return "an edit of size 0" if row.delta else None
-    return None
 
 
 @FAMILY.check(
@@ -111,39 +98,20 @@ def _hook_fault(row: AnswerRow) -> str | None:
 @each_axis
 def sham_is_the_baseline(case: OpenedCase, _number: int, axis: Axis) -> Run:
     """The sham's answers are the baseline's."""
-    arm = f"{axis.id}/sham"
-    answers = case.evidence.answers
     noise = _NOISE[case.plan.model.dtype]
     examined = 0
     for evaluation in case.plan.evaluations:
-        baseline = {row.item: row for row in answers.get((evaluation.id, BASELINE), ())}
-        for row in answers.get((evaluation.id, arm), ()):
-            before = baseline.get(row.item)
-            examined += before is not None
-            if before is not None and not _same_answer(before, row, noise):
-                yield Fault(place_of(row), "the baseline's answer", "another")
+        baseline = case.evidence.answers.get((evaluation.id, BASELINE))
+        sham = case.evidence.answers.get((evaluation.id, f"{axis.id}/sham"))
+        if baseline is None or sham is None:
+            continue
+        places = baseline.places_of(sham)
+        after = sham.take(np.flatnonzero(places >= 0))
+        before = baseline.take(places[places >= 0])
+        examined += len(after)
+        for row in np.flatnonzero(~same_answers(before, after, noise=noise)).tolist():
+            yield Fault(after.where(row), "the baseline's answer", "another")
     return examined
-
-
-def _same_answer(before: AnswerRow, after: AnswerRow, noise: float) -> bool:
-    if isinstance(before, GenerationRow) and isinstance(after, GenerationRow):
-        return before.output == after.output and _near([before.nll], [after.nll], noise)
-    if isinstance(before, ChoiceRow) and isinstance(after, ChoiceRow):
-        return _near(_log_probabilities(before), _log_probabilities(after), noise)
-    if isinstance(before, ProbeRow) and isinstance(after, ProbeRow):
-        return _near([before.score], [after.score], noise)
-    return False
-
-
-def _log_probabilities(row: ChoiceRow) -> list[float]:
-    return [row.forward_matching, row.forward_other, row.swapped_matching, row.swapped_other]
-
-
-def _near(before: Sequence[float], after: Sequence[float], noise: float) -> bool:
-    return all(
-        math.isclose(a, b, rel_tol=noise, abs_tol=noise)
-        for a, b in zip(before, after, strict=True)
-    )
 
 
 @FAMILY.check(
@@ -158,31 +126,31 @@ def _near(before: Sequence[float], after: Sequence[float], noise: float) -> bool
 )  # fmt: skip
 def answers_are_possible(case: OpenedCase) -> Run:
     """Every answer is one that could occur."""
-    rows = [*case.rows("generations"), *case.rows("choices")]
     limits = {
         evaluation.id: evaluation.measure.max_new_tokens
         for evaluation in case.plan.evaluations
         if isinstance(evaluation.measure, Generate)
     }
-    for row in rows:
-        for expected, found in _impossible(row, limits):
-            yield Fault(place_of(row), expected, found, axis=axis_of(case, row.arm))
-    return len(rows) or len(case.rows("probes"))
+    examined = 0
+    for (evaluation, arm), answers in case.evidence.answers.items():
+        examined += len(answers)
+        for row, expected, found in _impossible(answers, limits.get(evaluation, 0)):
+            yield Fault(answers.where(row), expected, found, axis=axis_of(case, arm))
+    return examined
 
 
-def _impossible(row: AnswerRow, limits: dict[str, int]) -> Iterator[tuple[str, str]]:
-    if isinstance(row, GenerationRow):
-        limit = limits.get(row.evaluation, 0)
-        if not 1 <= row.tokens <= limit:
-            yield f"1 to {limit} tokens", str(row.tokens)
-        if row.stop not in {"eos", "length"} or (row.stop == "length" and row.tokens != limit):
-            yield f"eos, or length at {limit} tokens", f"{row.stop} at {row.tokens}"
-    elif isinstance(row, ChoiceRow):
-        values = _log_probabilities(row)
-        for first, second in (values[:2], values[2:]):
-            total = math.exp(first) + math.exp(second)
-            if total > 1.0 + _EXCESS:
-                yield "two probabilities that sum to at most 1", repr(total)
+def _impossible(answers: Answers, limit: int) -> Iterator[tuple[int, str, str]]:
+    if answers.kind == "generations":
+        tokens, stop = answers.numbers("tokens"), answers.texts("stop")
+        for row in np.flatnonzero((tokens < 1) | (tokens > limit)).tolist():
+            yield row, f"1 to {limit} tokens", str(tokens[row])
+        cut = stop.among({"length"}) & (tokens != limit)
+        for row in np.flatnonzero(cut | ~stop.among({"eos", "length"})).tolist():
+            yield row, f"eos, or length at {limit} tokens", f"{stop[row]} at {tokens[row]}"
+    elif answers.kind == "choices":
+        for total, bad in excess_probability(answers):
+            for row in np.flatnonzero(bad).tolist():
+                yield row, "two probabilities that sum to at most 1", repr(float(total[row]))
 
 
 @FAMILY.check(

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Hashable
+import numpy as np
 
-from safetycase.methods.copies import TELLING_ROWS, answer, copies, plain_answers
+from safetycase.methods.account import changed_upstream, near
+from safetycase.methods.copies import TELLING_ROWS, copies, differs
 from safetycase.methods.derive import dictionary_of
+from safetycase.methods.grid import BASELINE
 from safetycase.record.plan import Plan
 from safetycase.record.planned_axis import Axis
 from safetycase.record.planned_evaluation import Choice, Probe
-from safetycase.tables.rows import AnswerRow, ChoiceRow, GenerationRow, ProbeRow
 from safetycase.verify.case import OpenedCase
-from safetycase.verify.check import Family, Fault, NotApplicable, Run, each_axis
+from safetycase.verify.check import (
+    Family,
+    Fault,
+    NotApplicable,
+    Run,
+    each_axis,
+)
 
 FAMILY = Family(
     "FOR", "Forensics", "Rows must not bear the traces of copying.", stage=7, tier="recomputed"
@@ -58,17 +64,17 @@ def no_arm_copies_another(case: OpenedCase, _number: int, axis: Axis) -> Run:
 )
 def equal_texts_are_equally_likely(case: OpenedCase) -> Run:
     """Equal answers to an item have one likelihood under the unsteered model."""
-    rows = case.rows("generations")
-    if not rows:
+    if "generations" not in case.tables:
         return NotApplicable("nothing is generated")
-    first: dict[Hashable, GenerationRow] = {}
-    for row in rows:
-        key = (row.evaluation, row.item, row.output, row.tokens, row.stop)
-        before = first.setdefault(key, row)
-        if not math.isclose(row.nll, before.nll, rel_tol=_NOISE, abs_tol=_NOISE):
-            where = f"evidence/generations.jsonl: {row.evaluation} / {row.arm} / {row.item}"
-            yield Fault(where, f"{before.nll}, as under {before.arm}", repr(row.nll))
-    return len(rows)
+    answers = case.answers("generations")
+    first = answers.first_alike("evaluation", "item", "output", "tokens", "stop")
+    nll = answers.numbers("nll")
+    alike = near(nll, nll[first], relative=_NOISE, absolute=_NOISE)
+    for row in np.flatnonzero(~alike).tolist():
+        before = answers.texts("arm")[first[row]]
+        expected = f"{nll[first[row]]}, as under {before}"
+        yield Fault(answers.where(row), expected, repr(float(nll[row])))
+    return len(answers)
 
 
 @FAMILY.check(
@@ -83,28 +89,21 @@ def equal_texts_are_equally_likely(case: OpenedCase) -> Run:
 @each_axis
 def edits_change_nothing_upstream(case: OpenedCase, _number: int, axis: Axis) -> Run:
     """Every arm saw the same positions and activations of an item before its edit."""
-    first: dict[Hashable, AnswerRow] = {}
     examined = 0
-    prefix = f"{axis.id}/"
-    for (evaluation, arm), rows in case.evidence.answers.items():
-        if not arm.startswith(prefix):
-            continue
-        for row in rows:
-            examined += 1
-            before = first.setdefault((evaluation, row.item, _text(row)), row)
-            if row.edits != before.edits or not math.isclose(
-                row.residual, before.residual, rel_tol=_NOISE, abs_tol=_NOISE
-            ):
-                yield Fault(
-                    f"{evaluation} / {arm} / {row.item}",
-                    f"{before.edits} positions of norm {before.residual} ({before.arm})",
-                    f"{row.edits} positions of norm {row.residual}",
-                )
+    for evaluation in case.plan.evaluations:
+        arms = [
+            answers
+            for (name, arm), answers in case.evidence.answers.items()
+            if name == evaluation.id and arm.startswith(f"{axis.id}/")
+        ]
+        examined += sum(map(len, arms))
+        for row in changed_upstream(arms, noise=_NOISE):
+            yield Fault(
+                row.answers.where(row.place),
+                f"{row.edits} positions of norm {row.residual} ({row.first.texts('arm')[0]})",
+                f"{row.answers.edits[row.place]} of norm {row.answers.residual[row.place]}",
+            )
     return examined
-
-
-def _text(row: AnswerRow) -> Hashable:
-    return None if isinstance(row, (ChoiceRow, ProbeRow)) else (row.output, row.tokens)
 
 
 @FAMILY.check(
@@ -128,8 +127,7 @@ def edits_leave_a_trace(case: OpenedCase, _number: int, axis: Axis) -> Run:
         if arm not in adding or evaluation not in scored or len(rows) < TELLING_ROWS:
             continue
         examined += 1
-        before = plain_answers(case.evidence.answers, evaluation)
-        if all(answer(row) == before.get(row.item) for row in rows):
+        if not differs(rows, case.evidence.answers.get((evaluation, BASELINE))).any():
             yield Fault(
                 f"{evaluation} / {arm}", "scores that an edit has moved", "the baseline's"
             )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 
 import numpy as np
 
+from safetycase.methods.account import near
 from safetycase.methods.arms import ArmSpec, needed_features
 from safetycase.record.planned_axis import Axis
 from safetycase.verify.case import OpenedCase
@@ -157,15 +157,15 @@ def doses_are_given_as_stated(case: OpenedCase, _number: int, axis: Axis) -> Run
         if spec.role in _ADDING_ROLES
     }
     examined = 0
-    for (evaluation, arm), rows in case.evidence.answers.items():
+    for (_, arm), answers in case.evidence.answers.items():
         if arm not in sizes:
             continue
         size = sizes[arm]
-        for row in rows:
-            examined += 1
-            if not math.isclose(row.delta, size, rel_tol=_SIZE_TOLERANCE, abs_tol=1e-9):
-                where = f"{evaluation} / {arm} / {row.item}"
-                yield Fault(where, f"an edit of size {size:.6g}", f"{row.delta}")
+        examined += len(answers)
+        given = near(answers.delta, size, relative=_SIZE_TOLERANCE, absolute=1e-9)
+        for row in np.flatnonzero(~given).tolist():
+            found = str(answers.delta[row])
+            yield Fault(answers.where(row), f"an edit of size {size:.6g}", found)
     return examined
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from safetycase.methods.arms import ArmSpec
 from safetycase.methods.copies import TELLING_ROWS, TELLING_TEXTS, Copy, copies
+from safetycase.tables.evidence import group_answers
 from safetycase.tables.rows import AnswerRow, ChoiceRow, GenerationRow, ProbeRow
 
 A, B, C = "x/random_live/00", "x/random_live/01", "x/random_live/02"
@@ -45,7 +46,7 @@ def own(n: int) -> str:
 
 
 def found(rows: dict[str, list[AnswerRow]], *specs: ArmSpec) -> list[Copy]:
-    return list(copies({("ask", arm): held for arm, held in rows.items()}, specs))
+    return list(copies(group_answers(*rows.values()), specs))
 
 
 @pytest.mark.parametrize("make", [read, chosen])

@@ -1,0 +1,141 @@
+"""Whether the answers of a table are those of the plan's grid: all, in order, no others.
+
+Rows stand in plan grid order, so a complete table is recognised by position alone. Only where
+that fails are the rows of single arms counted, to say which are missing and which are too many.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice, product, repeat
+
+import numpy as np
+
+from safetycase.methods.grid import Cell, cells, evaluation_named
+from safetycase.methods.measure import TABLE_OF_KIND
+from safetycase.record.plan import Plan
+from safetycase.tables.columns import Answers, Flags
+from safetycase.tables.evidence import Items, group_answers
+from safetycase.tables.rows import path_of
+
+_Key = tuple[str, int]
+"""Item and sample."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A place at which a table is not the grid's."""
+
+    where: str
+    expected: str
+    found: str
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """The rows of one cell: every sample of every item, the samples of an item side by side."""
+
+    cell: Cell
+    items: list[str]
+    samples: int
+
+    @property
+    def group(self) -> tuple[str, str]:
+        """Evaluation and arm."""
+        return self.cell.evaluation, self.cell.arm
+
+    @property
+    def size(self) -> int:
+        """How many rows."""
+        return len(self.items) * self.samples
+
+    def keys(self) -> Iterator[_Key]:
+        """Item and sample of every row, in order."""
+        return product(self.items, range(self.samples))
+
+    def are(self, answers: Answers) -> Flags:
+        """For each row, as far as they go, whether it is the planned one of its place."""
+        names = answers.item.vocabulary.codes(self.items)
+        right: Flags = np.equal(answers.item.codes, names.repeat(self.samples)[: len(answers)])
+        right &= answers.texts("evaluation").among({self.cell.evaluation})
+        right &= answers.texts("arm").among({self.cell.arm})
+        if "sample" in answers.held:
+            samples = np.tile(np.arange(self.samples), len(self.items))
+            right &= answers.numbers("sample") == samples[: len(answers)]
+        return right
+
+
+def planned_rows(plan: Plan, items: Items) -> dict[str, list[Planned]]:
+    """The cells of every kind of table, in order."""
+    tables: dict[str, list[Planned]] = {kind: [] for kind in TABLE_OF_KIND.values()}
+    for cell in cells(plan):
+        evaluation = evaluation_named(plan, cell.evaluation)
+        names = [item.item for item in items.of(cell.dataset, cell.split)]
+        planned = Planned(cell, names, 1)
+        tables[TABLE_OF_KIND[evaluation.measure.kind]].append(planned)
+    return tables
+
+
+def gaps(kind: str, planned: Sequence[Planned], answers: Answers | None) -> Iterator[Gap]:
+    """What is missing from a table, what is too much, or the first row out of order."""
+    wrong = _first_out_of_place(planned, answers)
+    if wrong is None:
+        return
+    wanted: dict[tuple[str, str], Counter[_Key]] = {}
+    for cell in planned:
+        wanted.setdefault(cell.group, Counter()).update(cell.keys())
+    held = {} if answers is None else group_answers(answers)
+    is_complete = True
+    for group in {**wanted, **held}:
+        asked, given = wanted.get(group, Counter()), Counter(_keys(held.get(group)))
+        for key in asked - given:
+            is_complete = False
+            yield Gap(path_of(kind), f"a row {_spelled(group, key)}", "none")
+        for key in given - asked:
+            is_complete = False
+            found = f"a row {_spelled(group, key)}"
+            yield Gap(path_of(kind), "rows of the plan, once each", found)
+    if is_complete and answers is not None:
+        yield _disorder(planned, answers, wrong)
+
+
+def _first_out_of_place(planned: Sequence[Planned], answers: Answers | None) -> int | None:
+    """The first row that is not the planned one; none if every row is, and none is missing."""
+    start = 0
+    for cell in planned:
+        if answers is not None:
+            right = cell.are(answers[start : start + cell.size])
+            if not right.all() or len(right) < cell.size:
+                return start + int(np.argmin(np.append(right, [False])))
+        elif cell.size:
+            return 0
+        start += cell.size
+    rows = 0 if answers is None else len(answers)
+    return None if start == rows else start
+
+
+def _disorder(planned: Sequence[Planned], answers: Answers, place: int) -> Gap:
+    """The row that stands where another should."""
+    start = 0
+    for cell in planned:
+        if place < start + cell.size:
+            break
+        start += cell.size
+    key = next(islice(cell.keys(), place - start, None))
+    evaluation, arm = (answers.texts(name)[place] for name in ("evaluation", "arm"))
+    found = _spelled((evaluation, arm), next(_keys(answers[place : place + 1])))
+    where = f"{path_of(answers.kind)} line {answers.lines[place]}"
+    return Gap(where, _spelled(cell.group, key), found)
+
+
+def _keys(answers: Answers | None) -> Iterator[_Key]:
+    if answers is None:
+        return iter(())
+    samples = answers.numbers("sample").tolist() if "sample" in answers.held else repeat(0)
+    return zip(answers.item, samples, strict=False)
+
+
+def _spelled(group: tuple[str, str], key: _Key) -> str:
+    return f"{group[0]} / {group[1]} / {key[0]} / sample {key[1]}"
