@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from safetycase.methods.grid import BASELINE
-from safetycase.tables.columns import Answers, Flags, Numbers, alike
+from safetycase.tables.columns import Answers, Flags, Numbers, alike, stacked
 
 SCORES = {
     "generations": ("nll",),
@@ -107,13 +107,11 @@ def changed_upstream(arms: Sequence[Answers], *, noise: float) -> Iterator[Unlik
 
 def _numbered_inputs(arms: Sequence[Answers]) -> list[Numbers]:
     """For each arm, the number of each row's input."""
-    if any(answers.kind != "generations" for answers in arms) or not arms:
-        return [answers.item.codes_in(arms[0].item.vocabulary) for answers in arms]
-    number = alike(
-        *(
-            np.concatenate([answers.codes(column) for answers in arms])
-            for column in ("item", "output", "tokens")
-        )
-    )
+    if not arms:
+        return []
+    is_text = all(answers.kind == "generations" for answers in arms)
+    columns = ("item", "output", "tokens") if is_text else ("item",)
+    parts = [stacked([answers.held[column] for answers in arms]) for column in columns]
+    number = alike(*parts) if is_text else parts[0]
     ends = np.cumsum([len(answers) for answers in arms])
     return np.split(number, ends[:-1])

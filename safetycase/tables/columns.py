@@ -291,6 +291,14 @@ def numbered(vocabulary: Vocabulary, texts: Iterable[str], count: int) -> Number
     return codes.astype(np.min_scalar_type(max(0, len(vocabulary) - 1)))
 
 
+def stacked(held: Sequence[Column]) -> Numbers:
+    """Columns of one name end to end; equal texts have equal numbers."""
+    texts = [column for column in held if isinstance(column, Texts)]
+    if any(column.vocabulary is not texts[0].vocabulary for column in texts):
+        return Texts.of([text for column in texts for text in column]).codes
+    return np.concatenate([c.codes if isinstance(c, Texts) else c for c in held])
+
+
 def alike(*columns: Numbers) -> NDArray[np.intp]:
     """Number rows from 0 so that rows alike in all columns, and no others, share a number."""
     number = np.zeros(len(columns[0]), dtype=np.intp)
