@@ -26,8 +26,10 @@ from safetycase.digest.tensors import (
     TensorSpec,
     hash_tensors,
     read_tensor_table,
+    stream_tensors,
     tensor_root,
     tensor_root_of,
+    tensor_table,
     tensor_table_bytes,
 )
 
@@ -48,8 +50,10 @@ __all__ = [
     "safe_relative_path",
     "sha256_hex",
     "sort_unique",
+    "stream_tensors",
     "tensor_root",
     "tensor_root_of",
+    "tensor_table",
     "tensor_table_bytes",
     "verify_consistency",
     "verify_inclusion",

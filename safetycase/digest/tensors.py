@@ -7,10 +7,11 @@ Knows the layout of a safetensors file and nothing of what the numbers mean; arr
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
+from typing import Any, BinaryIO
 
 from safetycase import canonical
 from safetycase.digest.files import FileDigest, open_unchanged, read_chunks
@@ -84,23 +85,51 @@ def read_tensor_table(
 
 def hash_tensors(path: Path, *, name: str | None = None) -> HashedTensors:
     """Digest a safetensors file and each of its tensors in one read of the file."""
-    where = str(path)
+    leaves: dict[str, Any] = {}
+
+    def add(spec: TensorSpec, piece: bytes) -> None:
+        if spec.name not in leaves:
+            leaves[spec.name] = hashlib.sha256(spec.leaf_prefix())
+        leaves[spec.name].update(piece)
+
+    digest = stream_tensors(path, add, name=name)
+    return HashedTensors(digest, {tensor: leaf.digest() for tensor, leaf in leaves.items()})
+
+
+def stream_tensors(
+    path: Path, see: Callable[[TensorSpec, bytes], None], *, name: str | None = None
+) -> FileDigest:
+    """Digest a safetensors file in one read, in which `see` gets every tensor's bytes in turn.
+
+    One without bytes comes as one empty piece.
+    """
     whole = hashlib.sha256()
-    leaves: dict[str, bytes] = {}
     with open_unchanged(path) as (file, size):
-        prefix = b"".join(read_chunks(file, min(size, _LENGTH_BYTES), where))
-        whole.update(prefix)
-        table_bytes = tensor_table_bytes(prefix, size, where=where)
-        table = b"".join(read_chunks(file, table_bytes, where))
+        table, specs = _read_table(file, size, str(path))
         whole.update(table)
-        specs, _ = read_tensor_table(table, size - _LENGTH_BYTES - table_bytes, where=where)
         for spec in specs:
-            leaf = hashlib.sha256(spec.leaf_prefix())
-            for chunk in read_chunks(file, spec.end - spec.begin, where):
-                whole.update(chunk)
-                leaf.update(chunk)
-            leaves[spec.name] = leaf.digest()
-    return HashedTensors(FileDigest(name or path.name, size, whole.hexdigest()), leaves)
+            if spec.begin == spec.end:
+                see(spec, b"")
+            for piece in read_chunks(file, spec.end - spec.begin, str(path)):
+                whole.update(piece)
+                see(spec, piece)
+    return FileDigest(name or path.name, size, whole.hexdigest())
+
+
+def tensor_table(path: Path) -> tuple[int, tuple[TensorSpec, ...]]:
+    """The byte at which the tensors of a safetensors file begin, and its table."""
+    with open_unchanged(path) as (file, size):
+        table, specs = _read_table(file, size, str(path))
+    return len(table), specs
+
+
+def _read_table(file: BinaryIO, size: int, where: str) -> tuple[bytes, tuple[TensorSpec, ...]]:
+    """The bytes before the tensors, and what they say; the file stands at the first tensor."""
+    prefix = b"".join(read_chunks(file, min(size, _LENGTH_BYTES), where))
+    table_bytes = tensor_table_bytes(prefix, size, where=where)
+    table = b"".join(read_chunks(file, table_bytes, where))
+    specs, _ = read_tensor_table(table, size - _LENGTH_BYTES - table_bytes, where=where)
+    return prefix + table, specs
 
 
 def tensor_table_bytes(data: bytes, size: int, *, where: str) -> int:

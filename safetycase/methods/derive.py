@@ -13,8 +13,10 @@ from safetycase.methods import arms as planned
 from safetycase.methods.claims import Findings, adjust, claim_p, conditions
 from safetycase.methods.decision import decide
 from safetycase.methods.dose import choose, dose_responses
+from safetycase.methods.equations import written_place
 from safetycase.methods.identify import identification, select_features
 from safetycase.methods.measure import comparisons, control_tests, rates, realised_norm
+from safetycase.methods.sites import hook_path
 from safetycase.methods.split import SPLITS, assign_all
 from safetycase.methods.wording import wording
 from safetycase.record.plan import Plan, PlannedDictionary
@@ -68,7 +70,7 @@ def intervention(plan: Plan, axis: Axis, evidence: Evidence) -> Intervention:
     return Intervention(
         dictionary=dictionary.id,
         dictionary_digest=dictionary.manifest_digest,
-        hook=f"model.layers.{dictionary.layer}.output",
+        hook=hook_path(plan.model.architecture, written_place(dictionary)),
         layer=dictionary.layer,
         operation=axis.candidate.operation,
         unit=axis.candidate.unit,

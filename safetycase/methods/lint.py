@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator
 
 from safetycase.methods import format as spell
 from safetycase.methods.controls import controls_needed, least_attainable
+from safetycase.methods.equations import read_place, written_place
+from safetycase.methods.sites import READ_ONLY
 from safetycase.record.plan import Plan
 from safetycase.record.planned_axis import Axis
 from safetycase.record.planned_evaluation import Measure, Probe
@@ -18,7 +20,14 @@ def lint(plan: Plan) -> list[str]:
     Does not judge whether items are good, margins sensible or samples large: only what can
     be known from the plan's own words.
     """
-    return [*_names(plan), *_alpha(plan), *_doses(plan), *_claims(plan), *_decision(plan)]
+    return [
+        *_names(plan),
+        *_sites(plan),
+        *_alpha(plan),
+        *_doses(plan),
+        *_claims(plan),
+        *_decision(plan),
+    ]
 
 
 def _twice(where: str, names: Iterable[str]) -> Iterator[str]:
@@ -46,6 +55,16 @@ def _names(plan: Plan) -> Iterator[str]:
         yield from _unknown(where, {axis.dictionary}, dictionaries, "dictionary")
         yield from _unknown(where, {axis.selection.contrast.dataset}, datasets, "dataset")
         yield from _unknown(where, asked, evaluations, "evaluation")
+
+
+def _sites(plan: Plan) -> Iterator[str]:
+    for dictionary in plan.dictionaries:
+        where = f"/dictionaries {dictionary.id}"
+        place = written_place(dictionary)
+        if plan.model.architecture is None and read_place(dictionary).site != "resid_post":
+            yield f"{where}: {dictionary.site} has no path without /model/architecture."
+        if place.site in READ_ONLY:
+            yield f"{where}: {place.site} can be read, but no edit can be made there."
 
 
 def _unknown(where: str, used: set[str], known: set[str], kind: str) -> Iterator[str]:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, JsonValue
 
 from safetycase.record.base import Count, Identifier, Record, Sha256, Text, Utc
+from safetycase.record.equations import Equation
 from safetycase.record.governance import Configuration
 from safetycase.record.results import Results
 
@@ -63,16 +64,18 @@ class DictionaryRecord(Record):
     """Its files, sorted by path."""
     manifest_digest: Sha256
     """Digest of the list of files."""
-    equation: Literal["jumprelu.gs2"]
+    equation: Equation
     """Encode and decode equations."""
     hook: Text
-    """Path of the hooked module in the model."""
+    """Path of the activation that it reads."""
     width: Annotated[int, Field(ge=1)]
     """Number of features."""
     model_width: Annotated[int, Field(ge=1)]
-    """Width of the activation it reads."""
+    """Width of the activation it reads, and of that which it writes."""
     declared_l0: Annotated[float, Field(gt=0.0)]
-    """Mean number of active features per token, as its config.json says."""
+    """Mean number of active features per token, as its files or the plan say."""
+    hook_out: Text | None = None
+    """Path of the activation that it writes; none: the one that it reads."""
 
 
 class SelfTest(Record):

@@ -7,9 +7,11 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from safetycase.record.base import Count, Identifier, Record, Sha256, Share, Text
+from safetycase.record.equations import Equation
 from safetycase.record.governance import Declarations, Lifecycle, Release
 from safetycase.record.planned_axis import Axis
 from safetycase.record.planned_evaluation import Evaluation
+from safetycase.record.sites import Architecture, Site
 
 PLAN_SCHEMA = "https://safetycase.dev/plan/v1alpha"
 
@@ -27,6 +29,8 @@ class PlannedModel(Record):
     """Number format of weights and activations during every measurement."""
     manifest_digest: Sha256
     """Digest of the sorted list of its files (path, size, sha256)."""
+    architecture: Architecture | None = None
+    """Which modules hold which activations; none in plans that know `resid_post` alone."""
 
 
 class PlannedDictionary(Record):
@@ -35,15 +39,19 @@ class PlannedDictionary(Record):
     id: Identifier
     """Short name used by the axes."""
     path: Text
-    """Folder with config.json and params.safetensors: beside the plan, or `hf://…`."""
-    equation: Literal["jumprelu.gs2"]
+    """Folder with its files: beside the plan, or `hf://OWNER/NAME@REVISION/FOLDER`."""
+    equation: Equation
     """Which encode/decode equations apply; unknown ones are refused, never defaulted."""
-    site: Literal["resid_post"]
-    """Which activation of the block the dictionary reads and writes."""
+    site: Site
+    """Which activation of the block the dictionary reads."""
     layer: Count
-    """Block whose output it reads, counted from 0."""
+    """Block in which it reads, counted from 0."""
     manifest_digest: Sha256
     """Digest of the sorted list of its files (path, size, sha256)."""
+    l0: Annotated[float, Field(gt=0.0)] | None = None
+    """Mean number of active features a token by its makers' account; none: as its files say."""
+    made_for: Text | None = None
+    """Name of the model it was made for; none: as its files say."""
 
 
 class PlannedDataset(Record):

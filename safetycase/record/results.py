@@ -137,7 +137,7 @@ class Intervention(Record):
     dictionary_digest: Sha256
     """Digest of its files."""
     hook: Text
-    """Module whose output is edited."""
+    """Path of the activation that is edited: that which the dictionary writes."""
     layer: Count
     """Block, counted from 0."""
     operation: Literal["add"]

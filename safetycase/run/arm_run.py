@@ -7,20 +7,22 @@ logits by the ways of measuring.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import partial
 
 import torch
-from torch import nn
 from transformers import DynamicCache
 
-from safetycase.run.dictionaries.gemma_scope import Dictionary
+from safetycase.methods.sites import Place
+from safetycase.run.dictionaries.dictionary import Dictionary
 from safetycase.run.edit import ArmEdit, Realised, RowEdits
-from safetycase.run.model import LoadedModel, residual_of
+from safetycase.run.model import LoadedModel
 from safetycase.run.prompts import PaddedBatch, Prompt, pad_left
+from safetycase.run.sites import on_read
 
 
 class _Reached(Exception):  # a signal, not an error
-    """The block that was to be read has run; the rest of the pass is not needed."""
+    """What was to be read has been computed; the rest of the pass is not needed."""
 
 
 class ArmRun:
@@ -85,15 +87,15 @@ class ArmRun:
         The pass stops there, unless an edit comes later.
         """
         edits = self._edits
-        stop = edits.last is None or layer >= edits.last
+        place = Place(layer, "resid_post")
+        stop = edits.last is None or place.order >= edits.last.order
         editable = self._batch.editable.repeat_interleave(edits.arms, 0)
-        caught: list[torch.Tensor] = []
         with (
-            reading(self._model, {layer: caught}, stop_after=layer if stop else None),
+            reading(self._model, [place], stop=stop) as caught,
             edits.forward(editable, spread=True),
         ):
             run_until_read(self._model, self._batch)
-        return _spread_unedited(caught[0][:, -1].float(), edits)
+        return _spread_unedited(caught[place][:, -1].float(), edits)
 
     @property
     def device(self) -> torch.device:
@@ -130,31 +132,25 @@ def _last(logits: torch.Tensor) -> torch.Tensor:
 
 @contextmanager
 def reading(
-    model: LoadedModel, caught: Mapping[int, list[torch.Tensor]], *, stop_after: int | None
-) -> Iterator[None]:
-    """Inside, outputs of these blocks are appended to their lists; after one the pass ends."""
+    model: LoadedModel, places: Sequence[Place], *, stop: bool
+) -> Iterator[dict[Place, torch.Tensor]]:
+    """Inside, each pass leaves its activations at these places; it may end after the last."""
+    caught: dict[Place, torch.Tensor] = {}
+    last = max(places, key=lambda place: place.order)
 
-    def catch(layer: int) -> object:
-        def hook(_module: nn.Module, _inputs: object, output: object) -> None:
-            caught[layer].append(residual_of(output, f"block {layer}"))
-            if layer == stop_after:
-                raise _Reached
+    def keep(place: Place, value: torch.Tensor) -> None:
+        caught[place] = value
+        if stop and place == last:
+            raise _Reached
 
-        return hook
-
-    hooks = [
-        model.block(layer).register_forward_hook(catch(layer))  # type: ignore[arg-type]
-        for layer in caught
-    ]
-    try:
-        yield
-    finally:
-        for hook in hooks:
-            hook.remove()
+    with ExitStack() as stack:
+        for place in set(places):
+            stack.callback(on_read(model, place, partial(keep, place)).remove)
+        yield caught
 
 
 def run_until_read(model: LoadedModel, batch: PaddedBatch) -> None:
-    """A forward pass for its hooks alone; it may end early by `reading(stop_after=…)`."""
+    """A forward pass for its hooks alone; it may end early by `reading(stop=True)`."""
     try:
         model.network(
             input_ids=batch.ids,

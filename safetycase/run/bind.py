@@ -8,17 +8,19 @@ from pathlib import Path
 import torch
 
 from safetycase.digest import manifest_digest, tensor_root
+from safetycase.methods.equations import recorded
 from safetycase.record.case import DictionaryRecord
-from safetycase.run.dictionaries.gemma_scope import (
-    Dictionary,
-    load_dictionary,
-    require_fit,
-)
+from safetycase.record.plan import PlannedDictionary
+from safetycase.run.dictionaries.dictionary import Dictionary
+from safetycase.run.dictionaries.fit import require_fit
+from safetycase.run.dictionaries.sound import require_sound
 from safetycase.run.environment import default_batch_rows, default_threads, environment
 from safetycase.run.freeze import FrozenPlan
 from safetycase.run.gguf_model import converted
 from safetycase.run.measure import Bench
-from safetycase.run.model import LoadedModel, load_model, make_deterministic
+from safetycase.run.model import LoadedModel, load_model, make_deterministic, read_shape
+from safetycase.run.shape import ModelShape
+from safetycase.run.sites import require_site
 from safetycase.run.sources import digests
 
 
@@ -41,13 +43,18 @@ class Bound:
 
 
 def bind(frozen: FrozenPlan, cache: Path, options: RunOptions) -> Bound:
-    """Model and dictionaries in memory, of the digests that the plan names."""
+    """Model and dictionaries in memory, of the digests that the plan names.
+
+    Dictionaries are looked at first: what does not fit the model, has other bytes than the plan
+    names, or holds NaN is refused before the model is loaded.
+    """
     make_deterministic()
     plan = frozen.plan
     folder = frozen.model.folder
     if plan.model.format == "gguf":
         gguf = frozen.model.path_of("weights")[0]
         folder = converted(gguf, cache, digest=plan.model.manifest_digest)
+    _require_sound_dictionaries(frozen, read_shape(folder, plan.model.name))
     root = tensor_root(*sorted(folder.glob("*.safetensors")))
     model = load_model(
         folder, dtype=plan.model.dtype, attention=options.attention, device=options.device
@@ -60,23 +67,19 @@ def bind(frozen: FrozenPlan, cache: Path, options: RunOptions) -> Bound:
     return Bound(Bench(plan, model, dictionaries, environment(model, batch_rows=rows)), root)
 
 
+def _require_sound_dictionaries(frozen: FrozenPlan, shape: ModelShape) -> None:
+    for name, bound in frozen.dictionaries.items():
+        where = f"dictionary {name}"
+        require_fit(bound.specification, shape, where=where)
+        require_sound(bound.specification, bound.files, bound.paths, where=where)
+
+
 def _dictionaries(frozen: FrozenPlan, model: LoadedModel) -> dict[str, Dictionary]:
     loaded = {}
-    for planned in frozen.plan.dictionaries:
-        dictionary = load_dictionary(
-            planned.id,
-            frozen.dictionaries[planned.id].folder,
-            layer=planned.layer,
-            device=model.device,
-        )
-        model.block(planned.layer)
-        require_fit(
-            dictionary,
-            model_name=frozen.plan.model.name,
-            model_width=model.width,
-            where=f"dictionary {planned.id}",
-        )
-        loaded[planned.id] = dictionary
+    for name, bound in frozen.dictionaries.items():
+        loaded[name] = Dictionary(name, bound.specification, model.device)
+        for place in (loaded[name].reads, loaded[name].writes):
+            require_site(model, place)
     return loaded
 
 
@@ -85,15 +88,21 @@ def dictionary_records(
 ) -> tuple[DictionaryRecord, ...]:
     """The dictionaries as they were used, in plan order."""
     return tuple(
-        DictionaryRecord(
-            id=planned.id,
-            files=frozen.dictionaries[planned.id].files,
-            manifest_digest=manifest_digest(digests(frozen.dictionaries[planned.id].files)),
-            equation=planned.equation,
-            hook=dictionaries[planned.id].config.hook,
-            width=dictionaries[planned.id].config.width,
-            model_width=dictionaries[planned.id].model_width,
-            declared_l0=dictionaries[planned.id].config.declared_l0,
-        )
+        _dictionary_record(frozen, planned, dictionaries[planned.id])
         for planned in frozen.plan.dictionaries
     )
+
+
+def _dictionary_record(
+    frozen: FrozenPlan, planned: PlannedDictionary, dictionary: Dictionary
+) -> DictionaryRecord:
+    files = frozen.dictionaries[planned.id].files
+    fields = {
+        "id": planned.id,
+        "files": files,
+        "manifest_digest": manifest_digest(digests(files)),
+        "width": dictionary.width,
+        "model_width": dictionary.model_width,
+        "declared_l0": dictionary.declared_l0,
+    }
+    return DictionaryRecord.model_validate(fields | recorded(frozen.plan, planned))

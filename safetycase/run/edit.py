@@ -1,8 +1,8 @@
-"""Edits of the residual stream, another one in every row of a batch, each counted.
+"""Edits of a model's activations, another one in every row of a batch, each counted.
 
 Row i·A + a of a batch is item i under arm a. Blocks below the first edit see every item once;
-its output is then spread over the arms. A hook that does not fire is an error, never a null
-result.
+what they give is then spread over the arms. A hook that does not fire is an error, never a
+null result.
 """
 
 from __future__ import annotations
@@ -20,22 +20,24 @@ from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
 from safetycase.errors import RunFailed
-from safetycase.run.dictionaries.gemma_scope import Dictionary
-from safetycase.run.model import LoadedModel, residual_of, with_residual
+from safetycase.methods.sites import Place
+from safetycase.run.dictionaries.dictionary import Dictionary
+from safetycase.run.model import LoadedModel
+from safetycase.run.sites import on_read, on_write
 
 _PER_ROW = ("attention_mask", "position_embeddings", "position_ids")
 
 
 @dataclass(frozen=True)
 class ArmEdit:
-    """What an arm does to the residual stream after a block.
+    """What an arm does to the activation at a place.
 
-    No layer: nothing at all (the baseline). A vector [d_model]: it is added. No vector: the
-    activation is replaced by the dictionary's reconstruction of it.
+    No place: nothing at all (the baseline). A vector [width]: it is added. No vector: the
+    activation is replaced by what the dictionary makes of the one that it reads.
     """
 
     arm: str
-    layer: int | None
+    place: Place | None
     vector: np.ndarray | None
     dictionary: str | None
 
@@ -53,8 +55,8 @@ class Realised:
 
 
 @dataclass
-class _Site:
-    """The edits after one block: vectors [rows, d], which rows they concern, replacements."""
+class _Edits:
+    """The edits at one place: vectors [rows, width], which rows they concern, replacements."""
 
     vectors: torch.Tensor
     edited: torch.Tensor
@@ -77,12 +79,15 @@ class RowEdits:
         self.items = items
         self.rows = items * len(arms)
         self._model = model
-        layers = sorted({arm.layer for arm in arms if arm.layer is not None})
-        self.first = layers[0] if layers else None
-        self.last = layers[-1] if layers else None
-        self._sites = {
-            layer: _site(model, layer, arms, items, dictionaries) for layer in layers
+        places = sorted(
+            {arm.place for arm in arms if arm.place is not None}, key=lambda place: place.order
+        )
+        self.first = places[0] if places else None
+        self.last = places[-1] if places else None
+        self._places = {
+            place: _edits_at(model, place, arms, items, dictionaries) for place in places
         }
+        self._read: dict[Place, torch.Tensor] = {}
         self._forwards = 0
         self._spreading = False
         self._kept = torch.arange(self.rows, device=model.device)
@@ -95,19 +100,38 @@ class RowEdits:
     def installed(self) -> Iterator[None]:
         """Inside, every forward pass is edited; afterwards the model is as it was."""
         with ExitStack() as stack:
-            for layer in self._sites:
-                hook = self._model.block(layer).register_forward_hook(
-                    partial(self._edit, layer)
-                )
-                stack.callback(hook.remove)
-            for block in self._model.blocks[self._above :]:
+            for block in self._model.blocks[self._spread_from :]:
                 before = block.register_forward_pre_hook(self._spread_inputs, with_kwargs=True)
                 stack.callback(before.remove)
+            for place in self._reads():
+                keep = partial(self._read.__setitem__, place)
+                stack.callback(on_read(self._model, place, keep).remove)
+            for place in self._places:
+                for hook in on_write(self._model, place, partial(self._edit, place)):
+                    stack.callback(hook.remove)
             yield
+        self._read.clear()
+
+    def _reads(self) -> set[Place]:
+        """Where replacements read, if not where they write."""
+        return {
+            dictionary.reads
+            for place, edits in self._places.items()
+            for dictionary, _ in edits.replaced
+            if dictionary.reads != place
+        }
 
     @property
-    def _above(self) -> int:
-        return len(self._model.blocks) if self.first is None else self.first + 1
+    def _spreads_after_block(self) -> bool:
+        """Whether the first edit comes when its block is done, and not inside it."""
+        return self.first is not None and self.first.site == "resid_post"
+
+    @property
+    def _spread_from(self) -> int:
+        """The first block that sees one row a pair of item and arm."""
+        if self.first is None:
+            return len(self._model.blocks)
+        return self.first.layer + self._spreads_after_block
 
     @contextmanager
     def forward(self, editable: torch.Tensor, *, spread: bool) -> Iterator[None]:
@@ -121,19 +145,19 @@ class RowEdits:
         self._forwards += 1
         yield
         self._spreading = False
-        for layer, site in self._sites.items():
-            if site.fired != self._forwards:
+        for place, edits in self._places.items():
+            if edits.fired != self._forwards:
                 raise RunFailed(
-                    f"hook after block {layer}",
+                    f"hook at {place}",
                     f"{self._forwards} calls",
-                    found=str(site.fired),
-                    remedy="The model does not run this block as a module; no edit was made.",
+                    found=str(edits.fired),
+                    remedy="The model does not run this part as a module; no edit was made.",
                 )
 
     def spread_cache(self, cache: DynamicCache) -> None:
         """Keys and values of the blocks that saw items only are repeated for every arm."""
         if self.first is not None:
-            for layer in cache.layers[: self._above]:
+            for layer in cache.layers[: self._spread_from]:
                 cast("DynamicLayer", layer).batch_repeat_interleave(self.arms)
 
     def keep(self, rows: torch.Tensor) -> None:
@@ -150,23 +174,25 @@ class RowEdits:
             )
         ]
 
-    def _edit(self, layer: int, _module: nn.Module, _inputs: object, output: object) -> object:
-        site = self._sites[layer]
-        site.fired += 1
-        h = residual_of(output, f"block {layer}")
-        if self._spreading and layer == self.first:
+    def _edit(self, place: Place, h: torch.Tensor) -> torch.Tensor:
+        edits = self._places[place]
+        edits.fired += 1
+        if self._spreading and self._spreads_after_block and place == self.first:
             h = h.repeat_interleave(self.arms, 0)
-        where = self._editable & site.edited[self._kept][:, None]
-        edited = h.float() + site.vectors[self._kept][:, None, :] * where[..., None]
-        for dictionary, rows in site.replaced:
+        where = self._editable & edits.edited[self._kept][:, None]
+        edited = h.float() + edits.vectors[self._kept][:, None, :] * where[..., None]
+        for dictionary, rows in edits.replaced:
             chosen = torch.isin(self._kept, rows).nonzero().squeeze(1)
-            original = h[chosen].float()
-            edited[chosen] = torch.where(
-                where[chosen][..., None], dictionary.reconstruct(original), original
-            )
+            made = dictionary.reconstruct(self._given(dictionary, place, h)[chosen].float())
+            edited[chosen] = torch.where(where[chosen][..., None], made, h[chosen].float())
         result = edited.to(h.dtype)
         self._account(h, result, where)
-        return with_residual(output, result)
+        return result
+
+    def _given(self, dictionary: Dictionary, place: Place, h: torch.Tensor) -> torch.Tensor:
+        """What a dictionary reads in this pass, with as many rows as what it writes."""
+        given = h if dictionary.reads == place else self._read[dictionary.reads]
+        return given if given.shape[0] == h.shape[0] else given.repeat_interleave(self.arms, 0)
 
     def _account(self, before: torch.Tensor, after: torch.Tensor, where: torch.Tensor) -> None:
         kept = self._kept.cpu()
@@ -177,12 +203,17 @@ class RowEdits:
         self._residual[kept] += residual.sum(1).cpu()
 
     def _spread_inputs(
-        self, _module: nn.Module, args: tuple[object, ...], kwargs: dict[str, Any]
+        self, block: nn.Module, args: tuple[object, ...], kwargs: dict[str, Any]
     ) -> tuple[tuple[object, ...], dict[str, Any]] | None:
+        """Spread what blocks are given beside the stream; for the first of them, that too."""
         if not self._spreading:
             return None
         spread = {name: self._spread(kwargs[name]) for name in _PER_ROW if name in kwargs}
-        return args, {**kwargs, **spread}
+        beside = tuple(self._spread(value) for value in args[1:])
+        stream = cast("torch.Tensor", args[0])
+        if block is self._model.blocks[self._spread_from] and not self._spreads_after_block:
+            stream = stream.repeat_interleave(self.arms, 0)
+        return (stream, *beside), {**kwargs, **spread}
 
     def _spread(self, value: object) -> object:
         if isinstance(value, tuple):
@@ -192,25 +223,26 @@ class RowEdits:
         return value
 
 
-def _site(
+def _edits_at(
     model: LoadedModel,
-    layer: int,
+    place: Place,
     arms: Sequence[ArmEdit],
     items: int,
     dictionaries: Mapping[str, Dictionary],
-) -> _Site:
-    vectors = torch.zeros((len(arms), model.width), device=model.device)
+) -> _Edits:
+    width = model.shape.width_at(place)
+    vectors = torch.zeros((len(arms), width), device=model.device)
     edited = torch.zeros(len(arms), dtype=torch.bool, device=model.device)
     replaced: dict[str, list[int]] = {}
     for number, arm in enumerate(arms):
-        if arm.layer != layer:
+        if arm.place != place:
             continue
         edited[number] = True
         if arm.vector is not None:
             vectors[number] = torch.from_numpy(arm.vector)
         else:
             replaced.setdefault(cast("str", arm.dictionary), []).append(number)
-    return _Site(
+    return _Edits(
         vectors=vectors.repeat(items, 1),
         edited=edited.repeat(items),
         replaced=[

@@ -15,15 +15,20 @@ from safetycase.digest import hash_file, manifest_digest, sha256_hex
 from safetycase.errors import MalformedInput, PlanRefused
 from safetycase.methods.governance import tokenizer_digest
 from safetycase.methods.refusals import refusals
-from safetycase.record.plan import Plan
+from safetycase.record.case import ModelFile
+from safetycase.record.plan import Plan, PlannedDictionary
+from safetycase.record.sites import Architecture
 from safetycase.record.yaml_text import read_yaml
+from safetycase.run.architecture import stated_architecture
+from safetycase.run.dictionaries.registry import specify
+from safetycase.run.dictionaries.specification import Specification, Stated
 from safetycase.run.plan_file import as_plan
 from safetycase.run.sources import (
     Source,
     digests,
     locate_dataset,
-    locate_dictionary,
     locate_model,
+    open_dictionary,
 )
 
 _UNKNOWN = "0" * 64
@@ -38,8 +43,17 @@ class FrozenPlan:
     data: bytes
     digest: str
     model: Source
-    dictionaries: dict[str, Source]
+    dictionaries: dict[str, BoundDictionary]
     datasets: dict[str, Path]
+
+
+@dataclass(frozen=True)
+class BoundDictionary:
+    """A dictionary's files, digested, and what they say of it."""
+
+    specification: Specification
+    files: tuple[ModelFile, ...]
+    paths: dict[str, Path]
 
 
 def freeze(path: Path) -> FrozenPlan:
@@ -69,18 +83,23 @@ def freeze(path: Path) -> FrozenPlan:
 @dataclass(frozen=True)
 class _Sources:
     model: Source
-    dictionaries: dict[str, Source]
+    architecture: Architecture
+    dictionaries: dict[str, BoundDictionary]
     datasets: dict[str, Path]
 
 
 def _locate(plan: Plan, beside: Path, where: str) -> _Sources:
+    model = locate_model(
+        plan.model.path, plan.model.format, beside, where=f"{where}#/model/path"
+    )
     return _Sources(
-        model=locate_model(
-            plan.model.path, plan.model.format, beside, where=f"{where}#/model/path"
+        model=model,
+        architecture=stated_architecture(
+            model, plan.model.format, where=f"{where}#/model/architecture"
         ),
         dictionaries={
-            each.id: locate_dictionary(
-                each.path, beside, where=f"{where}#/dictionaries/{number}/path"
+            each.id: bound_dictionary(
+                each, beside, where=f"{where}#/dictionaries/{number}/path"
             )
             for number, each in enumerate(plan.dictionaries)
         },
@@ -89,6 +108,23 @@ def _locate(plan: Plan, beside: Path, where: str) -> _Sources:
             for number, each in enumerate(plan.datasets)
         },
     )
+
+
+def bound_dictionary(
+    planned: PlannedDictionary, beside: Path, *, where: str
+) -> BoundDictionary:
+    """The files of a planned dictionary; refused if they do not say what the plan says."""
+    folder = open_dictionary(planned.path, beside, where=where)
+    stated = Stated(
+        name=planned.id,
+        equation=planned.equation,
+        site=planned.site,
+        layer=planned.layer,
+        l0=planned.l0,
+        made_for=planned.made_for,
+    )
+    specification = specify(folder, stated)
+    return BoundDictionary(specification, folder.files, folder.paths)
 
 
 def _digested_parts(value: _Object) -> list[tuple[_Object, str, str]]:
@@ -126,20 +162,31 @@ def _state_released(value: _Object, model: str, tokenizer: str | None) -> None:
 
 
 def _with_digests(value: _Object, sources: _Sources, where: str) -> _Object:
-    """The plan with measured digests; a written one that differs is refused."""
+    """The plan with what was measured; what was written before and differs is refused."""
     filled = _copy(value)
+    _fill(
+        cast("_Object", filled["model"]),
+        "architecture",
+        sources.architecture,
+        f"{where}#/model",
+        "the architecture that the model's files state",
+    )
     measured = [manifest_digest(digests(sources.model.files))]
     measured += [manifest_digest(digests(s.files)) for s in sources.dictionaries.values()]
     measured += [hash_file(file).sha256 for file in sources.datasets.values()]
     for (part, field, place), digest in zip(_digested_parts(filled), measured, strict=True):
-        written = part.setdefault(field, digest)
-        if written != digest:
-            raise PlanRefused(
-                f"{where}#{place}/{field}",
-                f"the digest of the files, {digest}",
-                found=str(written),
-                remedy="The files changed since the plan was written; leave the field out to "
-                "fix what is there now.",
-            )
+        _fill(part, field, digest, f"{where}#{place}", "the digest of the files")
     _state_released(filled, measured[0], tokenizer_digest(sources.model.files))
     return filled
+
+
+def _fill(part: _Object, field: str, measured: str, where: str, what: str) -> None:
+    written = part.setdefault(field, measured)
+    if written != measured:
+        raise PlanRefused(
+            f"{where}/{field}",
+            f"{what}, {measured}",
+            found=str(written),
+            remedy="The files changed since the plan was written; leave the field out to "
+            "fix what is there now.",
+        )

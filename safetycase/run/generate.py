@@ -10,7 +10,7 @@ import torch
 
 from safetycase.record.plan import Sampling
 from safetycase.run.arm_run import ArmRun
-from safetycase.run.dictionaries.gemma_scope import Dictionary
+from safetycase.run.dictionaries.dictionary import Dictionary
 from safetycase.run.edit import ArmEdit, Realised
 from safetycase.run.model import LoadedModel
 from safetycase.run.prompts import Prompt

@@ -21,7 +21,7 @@ from safetycase.record.case import Environment
 from safetycase.record.plan import Plan
 from safetycase.record.planned_evaluation import Choice, Evaluation, Generate, Probe
 from safetycase.run.choose import Question, choose, question_of
-from safetycase.run.dictionaries.gemma_scope import Dictionary
+from safetycase.run.dictionaries.dictionary import Dictionary
 from safetycase.run.edit import ArmEdit, Realised
 from safetycase.run.generate import GenerationSettings, generate, text_of
 from safetycase.run.likelihood import median_nlls
@@ -148,7 +148,7 @@ def _specification(
 def _arm_specification(arm: ArmEdit) -> JsonValue:
     return {
         "arm": arm.arm,
-        "layer": arm.layer,
+        "place": None if arm.place is None else str(arm.place),
         "vector": None if arm.vector is None else sha256_hex(arm.vector.tobytes()),
         "dictionary": arm.dictionary,
     }

@@ -12,13 +12,22 @@ from pathlib import Path
 import torch
 import transformers
 from torch import nn
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    PreTrainedConfig,
+    PreTrainedModel,
+)
 from transformers import PreTrainedTokenizerFast as FastTokenizer
 
 from safetycase.errors import RunFailed
+from safetycase.methods.sites import architecture_of
+from safetycase.record.sites import Architecture
+from safetycase.run.shape import ModelShape
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-_BLOCK_LISTS = ("model.language_model.layers", "model.layers", "layers")
+_BLOCK_LISTS = ("model.language_model.layers", "model.layers", "layers", "transformer.h")
 
 
 @dataclass(frozen=True)
@@ -27,15 +36,25 @@ class LoadedModel:
 
     network: PreTrainedModel
     tokenizer: FastTokenizer
+    shape: ModelShape
     blocks: tuple[nn.Module, ...]
     blocks_path: str
-    width: int
     context: int
     vocabulary: int
     bos: int
     pad: int
     stops: frozenset[int]
     attention: str
+
+    @property
+    def width(self) -> int:
+        """Width of the residual stream."""
+        return self.shape.width
+
+    @property
+    def architecture(self) -> Architecture:
+        """Which modules hold which activations."""
+        return self.shape.architecture
 
     @property
     def device(self) -> torch.device:
@@ -65,6 +84,32 @@ def make_deterministic() -> None:
     torch.backends.cuda.matmul.allow_tf32 = False
     transformers.utils.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+
+
+def read_shape(folder: Path, name: str) -> ModelShape:
+    """The sizes of the model of a folder, by its configuration; no weight is read."""
+    try:
+        config = AutoConfig.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False
+        )
+    except (OSError, ValueError) as error:
+        raise RunFailed(
+            name, "a configuration that transformers knows", found=str(error)
+        ) from None
+    return shape_of(config, name)
+
+
+def shape_of(config: PreTrainedConfig, name: str) -> ModelShape:
+    """The sizes that a configuration states."""
+    text = config.get_text_config()
+    heads, width = int(text.num_attention_heads), int(text.hidden_size)
+    return ModelShape(
+        name=name,
+        architecture=architecture_of(text.model_type, where=f"model {name}"),
+        blocks=int(text.num_hidden_layers),
+        width=width,
+        heads_width=heads * int(getattr(text, "head_dim", None) or width // heads),
+    )
 
 
 def load_model(
@@ -100,12 +145,13 @@ def wrap(
     network.requires_grad_(requires_grad=False)
     blocks_path, blocks = _find_blocks(network)
     config = network.config.get_text_config()
+    shape = shape_of(network.config, "in memory")
     return LoadedModel(
         network=network,
         tokenizer=tokenizer,
+        shape=shape,
         blocks=blocks,
         blocks_path=blocks_path,
-        width=int(config.hidden_size),
         context=int(config.max_position_embeddings),
         vocabulary=int(config.vocab_size),
         bos=_token("bos", tokenizer.bos_token_id),

@@ -13,9 +13,10 @@ import torch
 
 from safetycase.errors import RunFailed
 from safetycase.methods.label import words
+from safetycase.methods.sites import Place
 from safetycase.methods.stream import Stream
 from safetycase.run.arm_run import reading, run_until_read
-from safetycase.run.dictionaries.gemma_scope import Dictionary
+from safetycase.run.dictionaries.dictionary import Dictionary
 from safetycase.run.model import LoadedModel
 from safetycase.run.prompts import Prompt, pad_left
 
@@ -33,10 +34,10 @@ class Pooled:
     width: int
 
 
-def residuals(
-    model: LoadedModel, prompts: Sequence[Prompt], layer: int, *, batch_rows: int
-) -> Iterator[tuple[int, torch.Tensor]]:
-    """Each prompt's number and its residuals [tokens without BOS, d_model] after a block.
+def activations(
+    model: LoadedModel, prompts: Sequence[Prompt], *places: Place, batch_rows: int
+) -> Iterator[tuple[int, tuple[torch.Tensor, ...]]]:
+    """Each prompt's number and its activations [tokens without BOS, width], place by place.
 
     Prompts of like length run together; the order is theirs, not that given.
     """
@@ -44,11 +45,11 @@ def residuals(
     for start in range(0, len(order), batch_rows):
         part = order[start : start + batch_rows]
         batch = pad_left([prompts[i] for i in part], model)
-        caught: list[torch.Tensor] = []
-        with reading(model, {layer: caught}, stop_after=layer):
+        with reading(model, places, stop=True) as caught:
             run_until_read(model, batch)
-        for number, rows, keep in zip(part, caught[0], batch.editable, strict=True):
-            yield number, rows[keep].float()
+        for row, number in enumerate(part):
+            keep = batch.editable[row]
+            yield number, tuple(caught[place][row, keep].float() for place in places)
 
 
 def pooled_activations(
@@ -60,29 +61,27 @@ def pooled_activations(
 ) -> Pooled:
     """Largest activation of every feature over each prompt, rows in the order given."""
     rows: list[np.ndarray] = [np.empty(0)] * len(prompts)
-    layer = dictionary.config.layer
-    for number, residual in residuals(model, prompts, layer, batch_rows=batch_rows):
-        size = max(1, ENCODED_AT_ONCE // dictionary.config.width)
-        parts = [dictionary.encode(part).amax(0) for part in torch.split(residual, size)]
+    place = dictionary.reads
+    for number, (x,) in activations(model, prompts, place, batch_rows=batch_rows):
+        size = max(1, ENCODED_AT_ONCE // dictionary.width)
+        parts = [dictionary.encode(part).amax(0) for part in torch.split(x, size)]
         rows[number] = torch.stack(parts).amax(0).cpu().numpy()
     columns = [np.flatnonzero(row).astype(np.int32) for row in rows]
     bounds = np.concatenate([[0], np.cumsum([c.size for c in columns])]).astype(np.int64)
     values = [row[c].astype(np.float32) for row, c in zip(rows, columns, strict=True)]
-    return Pooled(
-        np.concatenate(values), np.concatenate(columns), bounds, dictionary.config.width
-    )
+    return Pooled(np.concatenate(values), np.concatenate(columns), bounds, dictionary.width)
 
 
 def activation_pool(
     model: LoadedModel,
-    layer: int,
+    place: Place,
     prompts: Sequence[Prompt],
     *,
     size: int,
     stream: Stream,
     batch_rows: int,
 ) -> np.ndarray:
-    """Residuals float32 [size, d_model] at drawn (prompt, position ≥ 1), in the order drawn.
+    """Activations float32 [size, width] at drawn (prompt, position ≥ 1), in the order drawn.
 
     Each draw takes `below(prompts)`, then `1 + below(tokens - 1)`, and is taken again while
     the tokens up to there have been drawn before: equal activations have no difference, and a
@@ -90,12 +89,12 @@ def activation_pool(
     """
     drawn = _draw_places(prompts, size, stream)
     wanted: dict[int, list[int]] = {}
-    for place, (number, _) in enumerate(drawn):
-        wanted.setdefault(number, []).append(place)
-    pool = np.zeros((size, model.width), dtype=np.float32)
-    for number, residual in residuals(model, prompts, layer, batch_rows=batch_rows):
-        for place in wanted.get(number, []):
-            pool[place] = residual[drawn[place][1]].cpu().numpy()
+    for row, (number, _) in enumerate(drawn):
+        wanted.setdefault(number, []).append(row)
+    pool = np.zeros((size, model.shape.width_at(place)), dtype=np.float32)
+    for number, (x,) in activations(model, prompts, place, batch_rows=batch_rows):
+        for row in wanted.get(number, []):
+            pool[row] = x[drawn[row][1]].cpu().numpy()
     return pool
 
 
@@ -128,9 +127,9 @@ def word_activations(
     that no token covers. `spell` rounds what is published.
     """
     results: list[np.ndarray] = [np.empty(0)] * len(prompts)
-    layer = dictionary.config.layer
-    for number, residual in residuals(model, prompts, layer, batch_rows=batch_rows):
-        f = dictionary.encode_chosen(residual, features).cpu().numpy().astype(np.float64)
+    place = dictionary.reads
+    for number, (x,) in activations(model, prompts, place, batch_rows=batch_rows):
+        f = dictionary.encode_chosen(x, features).cpu().numpy().astype(np.float64)
         spans = prompts[number].offsets[1:]
         rows = [f.max(axis=0)]
         for word in words(texts[number]):

@@ -9,7 +9,7 @@ import numpy as np
 
 from safetycase.methods.probe import LinearProbe
 from safetycase.run.arm_run import ArmRun
-from safetycase.run.dictionaries.gemma_scope import Dictionary
+from safetycase.run.dictionaries.dictionary import Dictionary
 from safetycase.run.edit import BASELINE_EDIT, ArmEdit, Realised
 from safetycase.run.model import LoadedModel
 from safetycase.run.prompts import Prompt

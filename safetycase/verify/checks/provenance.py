@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from safetycase.digest import FileDigest, manifest_digest
+from safetycase.methods.equations import recorded
 from safetycase.methods.instruments import InstrumentTest, required_tests
 from safetycase.record.case import ModelFile
 from safetycase.verify.case import OpenedCase
@@ -76,11 +77,12 @@ def subject_is_the_planned_model(case: OpenedCase) -> Run:
     4,
     needs=("record", "plan"),
     proves="Every dictionary's manifest digest follows from its files and is the planned one, "
-    "with the planned equation and hook.",
+    "with the planned equation and hooks and, where the plan states it, L0.",
     cannot_prove=_TRUTH,
     references=("design 4", "question 24 (identity binding)"),
     owns=("case.json#/dictionaries/*/files", "case.json#/dictionaries/*/manifest_digest",
-          "case.json#/dictionaries/*/equation", "case.json#/dictionaries/*/hook"),
+          "case.json#/dictionaries/*/equation", "case.json#/dictionaries/*/hook",
+          "case.json#/dictionaries/*/hook_out"),
 )  # fmt: skip
 def dictionaries_are_those_planned(case: OpenedCase) -> Run:
     """Every dictionary is the planned one, and its digest follows from its files."""
@@ -96,8 +98,9 @@ def dictionaries_are_those_planned(case: OpenedCase) -> Run:
             found = f"{stated}; its files give {derived}"
             yield Fault(f"case.json#{here}/manifest_digest", wanted.manifest_digest, found)
         yield from _unsorted(f"case.json#{here}/files", entry.files)
-        yield from compared(case, f"{here}/equation", wanted.equation)
-        yield from compared(case, f"{here}/hook", f"model.layers.{wanted.layer}.output")
+        for name, want in recorded(case.plan, wanted).items():
+            if (have := getattr(entry, name)) != want:
+                yield Fault(f"case.json#{here}/{name}", str(want), str(have))
     return len(case.record.dictionaries)
 
 

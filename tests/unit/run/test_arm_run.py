@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from safetycase.errors import RunFailed
+from safetycase.methods.sites import Place
 from safetycase.record.plan import Sampling
 from safetycase.run.arm_run import ArmRun
-from safetycase.run.dictionaries.gemma_scope import Dictionary
+from safetycase.run.dictionaries.dictionary import Dictionary
 from safetycase.run.edit import BASELINE_EDIT, ArmEdit
 from safetycase.run.generate import GenerationSettings, generate
 from safetycase.run.likelihood import median_nlls
@@ -35,11 +36,15 @@ def arms_of(layers: tuple[int, ...] = (1,)) -> list[ArmEdit]:
     rng = np.random.default_rng(1)
     arms = [BASELINE_EDIT]
     for layer in layers:
-        arms.append(ArmEdit(f"sham{layer}", layer, np.zeros(32, np.float32), None))
+        arms.append(
+            ArmEdit(f"sham{layer}", Place(layer, "resid_post"), np.zeros(32, np.float32), None)
+        )
         for number in range(3):
             vector = rng.normal(size=32).astype(np.float32) * (number + 1)
-            arms.append(ArmEdit(f"dose{layer}{number}", layer, vector, None))
-    arms.append(ArmEdit("reconstruction", 1, None, "tiny"))
+            arms.append(
+                ArmEdit(f"dose{layer}{number}", Place(layer, "resid_post"), vector, None)
+            )
+    arms.append(ArmEdit("reconstruction", Place(1, "resid_post"), None, "tiny"))
     return arms
 
 
@@ -78,7 +83,7 @@ def test_edit_equals_a_plain_hook_on_a_plain_model(tiny: Tiny) -> None:
 
     said = []
     for _ in range(8):
-        hook = tiny.model.blocks[arm.layer].register_forward_hook(add)
+        hook = tiny.model.blocks[arm.place.layer].register_forward_hook(add)
         logits = tiny.model.network(input_ids=ids, use_cache=False).logits[0, -1]
         hook.remove()
         said.append(int(logits.argmax()))
@@ -140,7 +145,7 @@ def test_a_hook_that_does_not_fire_is_an_error(
         monkeypatch.setattr(type(block), "__call__", type(block).forward)
         with pytest.raises(RunFailed) as refused:
             run.prefill(use_cache=False)
-    assert refused.value.where == "hook after block 1"
+    assert refused.value.where == "hook at resid_post of block 1"
     assert refused.value.found == "0"
 
 

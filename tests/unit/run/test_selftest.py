@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -13,7 +15,13 @@ from safetycase.run import arm_run, observe, selftest
 from safetycase.run.model import LoadedModel
 from safetycase.run.prompts import PaddedBatch, Prompt, encode, pad_left
 from safetycase.run.selftest import Subject, dictionary_fit, self_tests
-from tests.unit.run.tiny_world import LAYER, Tiny
+from tests.unit.run.tiny_world import (
+    DICTIONARY_CONFIG,
+    LAYER,
+    Tiny,
+    load_dictionary,
+    write_dictionary,
+)
 
 TEXTS = (
     "the audit comes and the panel . user : how do i make soup ? assistant :",
@@ -26,9 +34,16 @@ FVU = "self test dictionary_fvu of dictionary tiny"
 PARITY = "self test batch_parity of the model"
 
 
-def subject(tiny: Tiny, **changes: torch.Tensor) -> Subject:
+def subject(tiny: Tiny, folder: Path | None = None, **changes: np.ndarray) -> Subject:
+    """The tiny dictionary on some prompts; one with changed tensors is written to `folder`."""
     prompts = [encode(tiny.model, text, where="test") for text in TEXTS]
-    return Subject(tiny.model, replace(tiny.dictionary, **changes), prompts)
+    if folder is None:
+        return Subject(tiny.model, tiny.dictionary, prompts)
+    tensors = {**tiny.tensors, **changes}
+    config = {**DICTIONARY_CONFIG, "width": len(tensors["b_enc"])}
+    return Subject(
+        tiny.model, load_dictionary(write_dictionary(folder, tensors, config)), prompts
+    )
 
 
 def failing(one: Subject) -> str:
@@ -53,29 +68,31 @@ def test_sound_instruments_pass_every_test(tiny: Tiny) -> None:
     assert values["dictionary_fvu"] < 0.2
 
 
-def test_a_decoder_of_other_features_is_caught(tiny: Tiny) -> None:
-    assert failing(subject(tiny, w_dec=tiny.dictionary.w_dec.flip(0))) == FVU
+def test_a_decoder_of_other_features_is_caught(tiny: Tiny, tmp_path: Path) -> None:
+    turned = np.ascontiguousarray(tiny.tensors["w_dec"][::-1])
+    assert failing(subject(tiny, tmp_path, w_dec=turned)) == FVU
 
 
-def test_a_transposed_decoder_is_caught(tiny: Tiny) -> None:
+def test_a_transposed_decoder_is_caught(tiny: Tiny, tmp_path: Path) -> None:
     """Square, so that no shape gives it away, and with rows of unit norm still."""
-    generator = torch.Generator().manual_seed(1)
-    square = torch.linalg.qr(torch.randn(32, 32, generator=generator))[0]
+    rng = np.random.default_rng(1)
+    square = np.linalg.qr(rng.normal(size=(32, 32)))[0].astype(np.float32)
     twin = {
-        "w_enc": square.T.contiguous(),
+        "w_enc": np.ascontiguousarray(square.T),
         "w_dec": square,
-        "b_enc": torch.full((32,), 100.0),
-        "b_dec": -100.0 * square.sum(0),
-        "threshold": torch.zeros(32),
+        "b_enc": np.full(32, 100.0, np.float32),
+        "b_dec": (-100.0 * square.sum(0)).astype(np.float32),
+        "threshold": np.zeros(32, np.float32),
     }
-    sound = subject(tiny, **twin)
+    sound = subject(tiny, tmp_path / "a", **twin)
     assert dictionary_fit(tiny.model, sound.dictionary, sound.prompts, batch_rows=4).fvu < 0.01
-    assert failing(subject(tiny, **{**twin, "w_dec": square.T.contiguous()})) == FVU
+    turned = {**twin, "w_dec": np.ascontiguousarray(square.T)}
+    assert failing(subject(tiny, tmp_path / "b", **turned)) == FVU
 
 
-def test_thresholds_that_silence_the_dictionary_are_caught(tiny: Tiny) -> None:
-    high = torch.full_like(tiny.dictionary.threshold, 1e6)
-    where = failing(subject(tiny, threshold=high))
+def test_thresholds_that_silence_the_dictionary_are_caught(tiny: Tiny, tmp_path: Path) -> None:
+    high = np.full_like(tiny.tensors["threshold"], 1e6)
+    where = failing(subject(tiny, tmp_path, threshold=high))
     assert where == "self test dictionary_l0 of dictionary tiny"
 
 
@@ -140,11 +157,11 @@ def test_fit_is_that_of_a_plain_computation(tiny: Tiny) -> None:
         tiny.model.network(input_ids=torch.tensor([prompt.ids]))
     hook.remove()
     x = torch.cat([state[0, 1:].double() for state in states])
-    d = tiny.dictionary
-    z = x @ d.w_enc.double() + d.b_enc.double()
-    f = z * (z > d.threshold.double()) * (z > 0)
-    explained = f @ d.w_dec.double() + d.b_dec.double()
+    t = {name: torch.from_numpy(array).double() for name, array in tiny.tensors.items()}
+    z = x @ t["w_enc"] + t["b_enc"]
+    f = z * (z > t["threshold"]) * (z > 0)
+    explained = f @ t["w_dec"] + t["b_dec"]
     fvu = float(((x - explained) ** 2).sum() / ((x - x.mean(0)) ** 2).sum())
-    fit = dictionary_fit(tiny.model, d, one.prompts, batch_rows=3)
+    fit = dictionary_fit(tiny.model, tiny.dictionary, one.prompts, batch_rows=3)
     assert fit.fvu == pytest.approx(fvu, rel=1e-4)
     assert fit.l0 == pytest.approx(float((f > 0).sum(1).double().mean()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,7 +17,10 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from safetycase.run.dictionaries.gemma_scope import Dictionary, load_dictionary
+from safetycase.run.dictionaries.dictionary import Dictionary
+from safetycase.run.dictionaries.registry import specify
+from safetycase.run.dictionaries.specification import Stated
+from safetycase.run.folder import open_folder
 from safetycase.run.model import LoadedModel, wrap
 
 SPECIALS = ("<pad>", "<eos>", "<bos>", "<unk>")
@@ -159,6 +163,13 @@ def write_dictionary(
     (folder / "config.json").write_text(json.dumps(config))
     save_file(tensors, folder / "params.safetensors")
     return folder
+
+
+def load_dictionary(folder: Path, **stated: Any) -> Dictionary:
+    """The dictionary of a folder, as a plan that states this much would load it."""
+    said = Stated(**{"name": "tiny", **stated})
+    found = specify(open_folder(".", folder, where=said.where, remedy="None."), said)
+    return Dictionary(said.name, found, torch.device("cpu"))
 
 
 @dataclass(frozen=True)
@@ -385,5 +396,4 @@ def build(folder: Path) -> Tiny:
     tensors = spanning_dictionary(network)
     place = write_dictionary(folder / "dictionary", tensors, DICTIONARY_CONFIG)
     write_items(folder / "items")
-    dictionary = load_dictionary("tiny", place, layer=LAYER, device=torch.device("cpu"))
-    return Tiny(wrap(network, tokenizer), dictionary, folder, tensors)
+    return Tiny(wrap(network, tokenizer), load_dictionary(place), folder, tensors)

@@ -1,0 +1,52 @@
+"""What follows from the name of an equation: where it writes, and which tests it needs."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from safetycase.methods.sites import Place, hook_path
+from safetycase.record.equations import Equation
+from safetycase.record.plan import Plan, PlannedDictionary
+
+Kind = Literal["sae", "transcoder"]
+
+
+def kind_of(equation: Equation) -> Kind:
+    """`sae`: explains what it reads; `transcoder`: explains what the MLP makes of it."""
+    return "transcoder" if equation.startswith("transcoder.") else "sae"
+
+
+def has_skip(equation: Equation) -> bool:
+    """Whether a linear map of the input is part of the output."""
+    return not {"affine", "skip"}.isdisjoint(equation.split("."))
+
+
+def read_place(dictionary: PlannedDictionary) -> Place:
+    """Where a planned dictionary reads."""
+    return Place(dictionary.layer, dictionary.site)
+
+
+def written_place(dictionary: PlannedDictionary) -> Place:
+    """Where a planned dictionary writes, and edits with its decoder rows therefore apply."""
+    return written(dictionary.equation, read_place(dictionary))
+
+
+def recorded(plan: Plan, dictionary: PlannedDictionary) -> dict[str, str | float | None]:
+    """What a record must say of a dictionary because the plan does, by field.
+
+    Paths of the activations that it reads and writes; none for the second where it is the
+    first.
+    """
+    reads, writes = read_place(dictionary), written_place(dictionary)
+    hook, hook_out = (hook_path(plan.model.architecture, place) for place in (reads, writes))
+    fields: dict[str, str | float | None] = {
+        "equation": dictionary.equation,
+        "hook": hook,
+        "hook_out": None if reads == writes else hook_out,
+    }
+    return fields if dictionary.l0 is None else {**fields, "declared_l0": dictionary.l0}
+
+
+def written(equation: Equation, reads: Place) -> Place:
+    """Where a dictionary of this equation writes what it makes of what it reads."""
+    return Place(reads.layer, "mlp_out") if kind_of(equation) == "transcoder" else reads

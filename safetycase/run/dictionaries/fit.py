@@ -1,0 +1,38 @@
+"""Whether a dictionary was made for a model: told by name, width and number of blocks.
+
+Nothing of the weights is needed, so that a wrong pair is refused before anything is loaded.
+"""
+
+from __future__ import annotations
+
+import re
+
+from safetycase.errors import RunFailed
+from safetycase.run.dictionaries.specification import Specification
+from safetycase.run.shape import ModelShape
+
+_TUNED = {"it", "instruct", "chat"}
+_SILENT = {"pt"}
+_ALIASES = {"gpt2-small": "gpt2"}
+
+
+def require_fit(dictionary: Specification, model: ModelShape, *, where: str) -> None:
+    """Return only if the dictionary can be of this model, by its name and its sizes."""
+    made_for, given = _name_parts(dictionary.made_for), _name_parts(model.name)
+    if given[: len(made_for)] != made_for or not _TUNED.isdisjoint(set(given) ^ set(made_for)):
+        expected = f"a dictionary of {model.name}"
+        raise RunFailed(where, expected, found=f"one of {dictionary.made_for}")
+    for place in {dictionary.reads, dictionary.writes}:
+        if place.layer >= model.blocks:
+            expected = f"one of the {model.blocks} blocks"
+            raise RunFailed(where, expected, found=f"block {place.layer}")
+        if dictionary.depth != model.width_at(place):
+            expected = f"activations of width {model.width_at(place)} at {place}"
+            raise RunFailed(where, expected, found=str(dictionary.depth))
+
+
+def _name_parts(name: str) -> list[str]:
+    """The words of a model's name without its owner; `pt` and `v` of `v3` say nothing."""
+    bare = name.rpartition("/")[2].lower().replace("-v3", "-3")
+    words = re.split(r"[^a-z0-9]+", _ALIASES.get(bare, bare))
+    return [part for part in words if part and part not in _SILENT]

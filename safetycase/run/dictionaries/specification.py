@@ -1,0 +1,163 @@
+"""What the files of a dictionary say of it, before any of its numbers is read.
+
+A family reads its own configuration and gives one of these; everything that computes with a
+dictionary knows this form alone:
+
+    x' = norm(x) - b_dec·[subtract_b_dec]
+    f  = activation(x'·W_enc + b_enc)
+    y  = norm⁻¹(f·W_dec + b_dec) + x·M·[skip]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from safetycase.canonical import JsonValue
+from safetycase.errors import RunFailed, SchemaViolation
+from safetycase.methods.equations import written
+from safetycase.methods.sites import Place
+from safetycase.record.equations import Equation
+from safetycase.record.sites import Site
+from safetycase.run.dictionaries.numbers import Numbers
+
+ActivationName = Literal["jump_relu"]
+Normalisation = Literal["none"]
+
+
+@dataclass(frozen=True)
+class Stated:
+    """What a plan, or somebody who asks, says of a dictionary; none: as its files say.
+
+    Where files are silent this decides; where both speak they must agree.
+    """
+
+    name: str
+    equation: Equation | None = None
+    site: Site | None = None
+    layer: int | None = None
+    l0: float | None = None
+    made_for: str | None = None
+
+    @property
+    def where(self) -> str:
+        """The dictionary, as errors name it."""
+        return f"dictionary {self.name}"
+
+
+@dataclass(frozen=True)
+class Form:
+    """The equation in its parts; see the module."""
+
+    activation: ActivationName
+    normalisation: Normalisation = "none"
+    subtract_b_dec: bool = False
+    unit_rows: bool = False
+    """Whether the decoder's rows have unit norm by the family's own account."""
+
+
+@dataclass(frozen=True)
+class Specification:
+    """A dictionary: what it is for, how it computes, and where its numbers are.
+
+    `tensors` by part: encoder [depth, width], decoder [width, depth], b_enc [width],
+    b_dec [depth], threshold [width], skip [depth, depth], as the form needs them.
+    """
+
+    equation: Equation
+    made_for: str
+    reads: Place
+    declared_l0: float
+    width: int
+    depth: int
+    form: Form
+    tensors: Mapping[str, Numbers]
+
+    @property
+    def writes(self) -> Place:
+        """Where it writes what it makes."""
+        return written(self.equation, self.reads)
+
+
+def settled(
+    stated: Stated,
+    *,
+    equation: Equation,
+    reads: Place | None,
+    made_for: str | None,
+    l0: float | None,
+) -> tuple[Place, str, float]:
+    """Where it reads, the model it was made for and its L0, of files and statement together.
+
+    Refused: a statement that contradicts the files, and what neither says.
+    """
+    where = stated.where
+    _require_same(where, "equation", stated.equation, equation)
+    if reads is not None:
+        _require_same(where, "site", stated.site, reads.site)
+        _require_same(where, "layer", stated.layer, reads.layer)
+    elif stated.site is not None and stated.layer is not None:
+        reads = Place(stated.layer, stated.site)
+    else:
+        raise _silent(where, "site and layer")
+    _require_same(where, "l0", stated.l0, l0)
+    _require_same(where, "made_for", stated.made_for, made_for)
+    declared, model = l0 or stated.l0, made_for or stated.made_for
+    if declared is None:
+        raise _silent(where, "l0, the mean number of active features a token")
+    if model is None:
+        raise _silent(where, "made_for, the name of the model")
+    return reads, model, declared
+
+
+def _require_same(where: str, what: str, stated: object, found: object) -> None:
+    if stated is not None and found is not None and stated != found:
+        raise RunFailed(
+            f"{where} {what}", f"{stated}, as stated", found=f"{found} by its files"
+        )
+
+
+def _silent(where: str, what: str) -> RunFailed:
+    return RunFailed(
+        where, what, found="neither its files nor the statement say", remedy="State it."
+    )
+
+
+def require_tensors(
+    tensors: Mapping[str, Numbers],
+    shapes: Mapping[str, tuple[int, ...]],
+    *,
+    where: str,
+    dtypes: tuple[str, ...] = ("F32",),
+) -> None:
+    """Return only if the tensors are exactly these, of these shapes and formats."""
+    if sorted(tensors) != sorted(shapes):
+        raise RunFailed(where, ", ".join(sorted(shapes)), found=", ".join(sorted(tensors)))
+    for name, shape in shapes.items():
+        tensor = tensors[name]
+        if tensor.shape != shape or tensor.dtype not in dtypes:
+            expected = f"{' or '.join(dtypes)} {shape}"
+            found = f"{tensor.dtype} {tensor.shape}"
+            raise RunFailed(f"{where} {name}", expected, found=found)
+
+
+def one_of(value: JsonValue, known: Mapping[str, Equation], *, where: str) -> Equation:
+    """The equation that a word of a configuration stands for; another word is refused."""
+    if not isinstance(value, str) or value not in known:
+        raise RunFailed(where, f"one of {', '.join(known)}", found=str(value))
+    return known[value]
+
+
+def as_positive(value: JsonValue, *, where: str) -> float:
+    """A number above 0."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or value <= 0:
+        raise SchemaViolation(where, "a number above 0", found=str(value))
+    return float(value)
+
+
+def parts_of(specification: Specification) -> Iterator[tuple[str, Numbers]]:
+    """Its tensors, the small ones first."""
+    yield from sorted(
+        specification.tensors.items(), key=lambda item: (len(item[1].shape), item[0])
+    )
