@@ -324,6 +324,7 @@ def _record(
                 "manifest_digest": dictionary.manifest_digest,
                 "equation": dictionary.equation,
                 "hook": f"model.layers.{dictionary.layer}.output",
+                "hook_out": None,
                 "width": WIDTH,
                 "model_width": D_MODEL,
                 "declared_l0": declared[dictionary.id],

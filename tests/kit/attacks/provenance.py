@@ -69,6 +69,16 @@ def dictionary_of_another_layer(case: KitCase) -> KitCase:
     return edit_record(case, "/dictionaries/0/hook", "model.layers.3.output")
 
 
+@attack("provenance", "insider", refused_by={"PRO-004"})
+def dictionary_that_writes_elsewhere(case: KitCase) -> KitCase:
+    """State that the dictionary writes what the MLP adds, as a transcoder does.
+
+    Whoever repeats the measurement edits another activation than the one that was read.
+    """
+    path = "model.layers.1.post_feedforward_layernorm.output"
+    return edit_record(case, "/dictionaries/0/hook_out", path)
+
+
 @attack("provenance", "insider", refused_by={"PRO-005"})
 def self_test_left_out(case: KitCase) -> KitCase:
     """Take the test of the hook out of the record.

@@ -42,6 +42,15 @@ def _unknown_evaluation(plan: dict[str, Any]) -> None:
     plan["axes"][0]["dose_rule"]["measure"]["evaluation"] = "aks"
 
 
+def _site_without_architecture(plan: dict[str, Any]) -> None:
+    plan["dictionaries"][0]["site"] = "mlp_out"
+
+
+def _site_that_is_only_read(plan: dict[str, Any]) -> None:
+    plan["model"]["architecture"] = "gemma3"
+    plan["dictionaries"][0]["site"] = "mlp_in_ungained"
+
+
 def _unknown_dictionary(plan: dict[str, Any]) -> None:
     plan["axes"][0]["dictionary"] = "dcit"
 
@@ -82,6 +91,8 @@ def _bound_without_axis(plan: dict[str, Any]) -> None:
         (_one_size, "/candidate/doses"),
         (_unknown_evaluation, "no evaluation aks"),
         (_unknown_dictionary, "no dictionary dcit"),
+        (_site_without_architecture, "/dictionaries dict: mlp_out has no path"),
+        (_site_that_is_only_read, "/dictionaries dict: mlp_in_ungained can be read"),
         (_unknown_dataset, "no dataset itms"),
         (_axis_twice, "/axes: axis occurs 2 times"),
         (_null_without_mediator, "/mediators"),
