@@ -65,6 +65,9 @@ class TooLarge(MalformedInput):
 class NotVerified(SafetyCaseError):
     """`require` was asked for a case that does not verify."""
 
+    missing: tuple[str, ...] = ()
+    """Ids of the checks that failed or, if none did, that are required and unanswered."""
+
 
 class KeyRefused(SafetyCaseError):
     """A key that cannot be used for what was asked."""

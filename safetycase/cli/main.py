@@ -15,6 +15,7 @@ from safetycase.cli.checks import checks
 from safetycase.cli.demo import demo
 from safetycase.cli.exit_code import ExitCode
 from safetycase.cli.explain import explain
+from safetycase.cli.gate import gate
 from safetycase.cli.keygen import keygen
 from safetycase.cli.plan import lint
 from safetycase.cli.policy import lint as lint_policy
@@ -22,6 +23,7 @@ from safetycase.cli.report import report
 from safetycase.cli.run import run
 from safetycase.cli.schemas import schemas
 from safetycase.cli.sign import sign
+from safetycase.cli.summary import verify as verify_summary
 from safetycase.cli.verify import verify
 from safetycase.errors import NotVerified, SafetyCaseError
 
@@ -40,6 +42,8 @@ plan = typer.Typer(rich_markup_mode=None, help="What a plan can show, before mea
 plan.command("lint")(lint)
 policy = typer.Typer(rich_markup_mode=None, help="What a verifier asks for.")
 policy.command("lint")(lint_policy)
+summary = typer.Typer(rich_markup_mode=None, help="What another verifier says, signed.")
+summary.command("verify")(verify_summary)
 
 app.command("demo")(demo)
 app.add_typer(plan, name="plan")
@@ -48,6 +52,8 @@ app.command("run")(run)
 app.command("keygen")(keygen)
 app.command("sign")(sign)
 app.command("verify")(verify)
+app.command("gate")(gate)
+app.add_typer(summary, name="summary")
 app.command("report")(report)
 app.command("explain")(explain)
 app.command("checks")(checks)

@@ -19,19 +19,24 @@ def published() -> dict[str, bytes]:
         record_schemas,
         row_schema,
     )
+    from safetycase.report.verdict_json import verdict_schema
     from safetycase.tables.rows import TABLES, columns
     from safetycase.verify.policy import Policy
 
     tables = {
         file_name(kind): row_schema(kind, row, columns(kind)) for kind, row in TABLES.items()
     }
-    return record_schemas() | {file_name("policy"): document_schema("policy", Policy)} | tables
+    documents = {
+        file_name("policy"): document_schema("policy", Policy),
+        file_name("verdict"): verdict_schema(),
+    }
+    return record_schemas() | documents | tables
 
 
 def schemas(
     out: Annotated[Path, typer.Option(help="Folder for the files; made if it is not there.")],
 ) -> int:
-    """Write the JSON Schemas of case, plan, policy and tables."""
+    """Write the JSON Schemas of case, plan, policy, verdict and tables."""
     made = published()
     out.mkdir(parents=True, exist_ok=True)
     for name, data in made.items():

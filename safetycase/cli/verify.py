@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
 from safetycase.cli import clock, console
-from safetycase.cli.inputs import CasePath, require_file
+from safetycase.cli.exit_code import ExitCode
+from safetycase.cli.inputs import require_file
+from safetycase.errors import UsageError
 
 if TYPE_CHECKING:
+    from safetycase.verify.outcome import Verdict
     from safetycase.verify.policy import Policy
 
 PolicyPath: TypeAlias = Annotated[
@@ -30,32 +34,93 @@ At: TypeAlias = Annotated[
 
 
 def verify(
-    case: CasePath,
+    case: Annotated[
+        Path,
+        typer.Argument(metavar="CASE", help="A file NAME.safetycase, or a folder of them."),
+    ],
     policy: PolicyPath = None,
     at: At = None,
     *,
     json: Annotated[
         bool, typer.Option("--json", help="Print the verdict as JSON, for programs.")
     ] = False,
+    sarif: Annotated[
+        bool,
+        typer.Option("--sarif", help="Print the faults as SARIF 2.1.0, for code scanning."),
+    ] = False,
+    summary: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write a signed verification summary (SLSA VSA)."),
+    ] = None,
+    key: Annotated[
+        Path | None, typer.Option(help="Folder of the verifier's own keys, for --summary.")
+    ] = None,
 ) -> int:
     """Derive a case's figures again and say how far it holds.
 
-    Reads the case, the policy and nothing else: no weights, no network, no clock but --at.
+    Reads the case, the policy and nothing else: no weights, no network, no clock but --at. Of a
+    folder, every case is verified, and the worst exit code is given: 1, then 4, then 3.
     """
+    if json and sarif:
+        raise UsageError("verify", "--json or --sarif", found="both")
+    if (summary is None) != (key is None):
+        raise UsageError("verify", "--summary and --key together", found="one of them")
+    verdicts = _judged(case, chosen_policy(policy), moment(at))
+    if summary is not None and key is not None:
+        from safetycase.cli.summary import written
+
+        written(_only(case, verdicts), summary, key)
+    if json or sarif:
+        console.say_bytes(_document(case, verdicts, sarif=sarif))
+    else:
+        console.say(_text(case, verdicts))
+    return worst(verdict.exit_code for _, verdict in verdicts)
+
+
+def _judged(case: Path, policy: Policy, at: str) -> list[tuple[str, Verdict]]:
     from safetycase.verify.engine import verify as judge
 
-    require_file(case)
-    asked = chosen_policy(policy)
-    verdict = judge(case, asked, at=moment(at))
-    if json:
-        from safetycase.cli.verdict_json import spell
+    paths = cases_in(case) if case.is_dir() else [require_file(case)]
+    return [(path.name, judge(path, policy, at=at)) for path in paths]
 
-        console.say_bytes(spell(verdict))
-    else:
-        from safetycase.report.text import render_text
 
-        console.say(render_text(verdict))
-    return verdict.exit_code
+def cases_in(folder: Path) -> list[Path]:
+    """The cases of a folder, by name; a folder without any is refused."""
+    paths = sorted(path for path in folder.glob("*.safetycase") if path.is_file())
+    if not paths:
+        raise UsageError(str(folder), "files named *.safetycase", found="none")
+    return paths
+
+
+def _only(case: Path, verdicts: list[tuple[str, Verdict]]) -> Verdict:
+    if case.is_dir():
+        raise UsageError("--summary", "one case", found="a folder", remedy="Name the case.")
+    return verdicts[0][1]
+
+
+def _document(case: Path, verdicts: list[tuple[str, Verdict]], *, sarif: bool) -> bytes:
+    from safetycase.report.verdict_json import spell_verdict, spell_verdicts
+
+    if sarif:
+        from safetycase.export.sarif import spell_sarif
+
+        return spell_sarif(verdicts)
+    if case.is_dir():
+        return spell_verdicts(verdicts)
+    return spell_verdict(verdicts[0][1], file=verdicts[0][0])
+
+
+def _text(case: Path, verdicts: list[tuple[str, Verdict]]) -> str:
+    from safetycase.report.text import render_text, render_texts
+
+    return render_texts(verdicts) if case.is_dir() else render_text(verdicts[0][1])
+
+
+def worst(codes: Iterable[int]) -> int:
+    """The exit code of several verdicts: what failed outweighs what broke, then the unknown."""
+    severity = (ExitCode.NOT_VERIFIED, ExitCode.FAILED, ExitCode.UNDECIDED)
+    given = set(codes)
+    return next((code for code in severity if code in given), ExitCode.VERIFIED)
 
 
 def chosen_policy(path: Path | None) -> Policy:

@@ -26,7 +26,7 @@ DOCUMENTS: Mapping[str, type[BaseModel]] = {"case": Case, "plan": Plan}
 Schema = dict[str, Any]
 
 
-class _WithoutFieldTitles(GenerateJsonSchema):
+class WithoutFieldTitles(GenerateJsonSchema):
     """A field has a name and a sentence; a title made from the name adds nothing."""
 
     @override
@@ -41,7 +41,7 @@ def file_name(stem: str) -> str:
 
 def document_schema(stem: str, model: type[BaseModel]) -> bytes:
     """The schema of a model: closed objects, one sentence a field, two spaces of indent."""
-    schema = model.model_json_schema(schema_generator=_WithoutFieldTitles)
+    schema = model.model_json_schema(schema_generator=WithoutFieldTitles)
     return spell(stem, schema)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from io import StringIO
 
 from rich.box import SIMPLE_HEAD
@@ -28,6 +29,9 @@ MOST_FINDINGS = 5
 """Findings printed of one check; `--json` has all of them."""
 
 _WIDEST = 110
+_SHORT_ID = 12
+_HEADINGS = ("file", "case", "verdict", "claims", "first fault")
+_HOLDS_IN_SHORT = {True: "holds", False: "fails", None: "not derived"}
 _STYLES = {
     Outcome.FAIL: "bold red",
     Outcome.ERROR: "bold red",
@@ -37,9 +41,54 @@ _STYLES = {
 
 def render_text(verdict: Verdict, *, width: int | None = None) -> str:
     """The verdict as plain text without colour, for a width in characters (the terminal's)."""
-    columns = width or min(_WIDEST, shutil.get_terminal_size((100, 24)).columns)
+    return _plain(lambda console: print_verdict(verdict, console), width)
+
+
+def render_texts(verdicts: Sequence[tuple[str, Verdict]], *, width: int | None = None) -> str:
+    """The verdicts on several files as a table, one line each; `--json` has all of them."""
+    rows = [_HEADINGS, *(tuple(map(visible, _row(*one))) for one in verdicts)]
+    sizes = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [
+        "  ".join(text.ljust(size) for text, size in zip(row, sizes, strict=True)).rstrip()
+        for row in rows
+    ]
+    counts = Counter(_state(verdict) for _, verdict in verdicts)
+    tally = ", ".join(f"{count} {state}" for state, count in counts.items())
+    columns = width or _columns()
+    cut = [line if len(line) <= columns else f"{line[: columns - 1]}…" for line in lines]
+    return "\n".join([*cut, "", f"{len(verdicts)} cases: {tally}."])
+
+
+def _row(file: str, verdict: Verdict) -> tuple[str, ...]:
+    claims = [f"{claim.tier} {_HOLDS_IN_SHORT[claim.holds]}" for claim in verdict.claims]
+    return (
+        file.removesuffix(".safetycase"),
+        (verdict.case_id or "unsigned")[:_SHORT_ID],
+        _state(verdict),
+        ", ".join(claims) or "none",
+        " ".join(_first_fault(verdict).split()),
+    )
+
+
+def _state(verdict: Verdict) -> str:
+    return STATES.get(verdict.exit_code, STATES[4])[0].lower()
+
+
+def _first_fault(verdict: Verdict) -> str:
+    for result in verdict.in_the_way():
+        wrong = [one for one in result.findings if one.outcome is not Outcome.PASS]
+        return f"{result.check}: {(wrong or result.findings)[0].sentence}"
+    return "" if verdict.verified else verdict.reason
+
+
+def _columns() -> int:
+    return min(_WIDEST, shutil.get_terminal_size((100, 24)).columns)
+
+
+def _plain(draw: Callable[[Console], None], width: int | None) -> str:
+    columns = width or _columns()
     sink = StringIO()
-    print_verdict(verdict, Console(file=sink, width=columns, no_color=True, color_system=None))
+    draw(Console(file=sink, width=columns, no_color=True, color_system=None))
     return "\n".join(line.rstrip() for line in sink.getvalue().splitlines())
 
 
@@ -48,7 +97,10 @@ def print_verdict(verdict: Verdict, console: Console) -> None:
 
     Every text of the artifact is printed as text: no markup, no terminal sequences.
     """
-    _print_head(verdict, console)
+    state, _ = STATES.get(verdict.exit_code, STATES[4])
+    console.print(_text(state, "bold green" if verdict.verified else "bold red"))
+    console.print(_text(verdict.reason))
+    console.print()
     wrong = [r for r in verdict.results if r.outcome in (Outcome.FAIL, Outcome.ERROR)]
     unknown = [r for r in verdict.results if r.outcome is Outcome.UNKNOWN and r.asked]
     _print_checks("What is wrong", wrong, console)
@@ -68,19 +120,14 @@ def print_verdict(verdict: Verdict, console: Console) -> None:
     for line in verdict.taken_on_trust:
         console.print(Padding(_text(line), (0, 0, 0, 2)))
     console.print()
-    console.print(_text(f"Checks: {', '.join(_tally(verdict))}."))
+    _print_facts(verdict, console)
 
 
 def _text(text: str, style: str = "") -> Text:
     return Text(visible(text), style=style)
 
 
-def _print_head(verdict: Verdict, console: Console) -> None:
-    state, _ = STATES.get(verdict.exit_code, STATES[4])
-    style = "bold green" if verdict.verified else "bold red"
-    console.print(_text(state, style))
-    console.print(_text(verdict.reason))
-    console.print()
+def _print_facts(verdict: Verdict, console: Console) -> None:
     signers = ", ".join(verdict.signers) or "nobody whom the policy names"
     facts = (
         ("case", " ".join(filter(None, (verdict.name, verdict.case_id))) or "no statement"),
@@ -88,12 +135,12 @@ def _print_head(verdict: Verdict, console: Console) -> None:
         ("policy", f"{verdict.policy_name} {verdict.policy_digest}"),
         ("bytes read", f"sha256 {verdict.archive_sha256 or 'of nothing'}"),
         ("judged at", verdict.at),
+        ("checks", ", ".join(_tally(verdict))),
     )
     table = Table.grid(padding=(0, 2))
     for name, value in facts:
         table.add_row(_text(name, "dim"), _text(value))
     console.print(table)
-    console.print()
 
 
 def _print_checks(title: str, results: list[CheckResult], console: Console) -> None:
@@ -115,18 +162,22 @@ def _found(result: CheckResult) -> Text:
     """The check's title, then its findings that are not a pass, each on its own line."""
     lines = [_text(result.title, "bold")]
     wrong = [found for found in result.findings if found.outcome is not Outcome.PASS]
-    lines += [_text(_line(found)) for found in wrong[:MOST_FINDINGS]]
+    lines += [_text(line) for found in wrong[:MOST_FINDINGS] for line in _lines(found)]
     if len(wrong) > MOST_FINDINGS:
         lines.append(_text(f"and {len(wrong) - MOST_FINDINGS} more findings (--json has all)"))
     return Text("\n").join(lines)
 
 
-def _line(found: Finding) -> str:
-    parts = [found.sentence] if found.sentence else []
+def _lines(found: Finding) -> Iterator[str]:
+    """What was found in words; then, unless the words say it, the place with both sides."""
+    plain = f"{found.where}: expected {found.expected}, found {found.found}."
+    if found.sentence and found.sentence != plain:
+        yield found.sentence
     told = found.expected in found.sentence and found.found in found.sentence
     if (found.expected or found.found) and not told:
-        parts.append(f"{found.where}: expected {found.expected}, found {found.found}.")
-    return " ".join(parts)
+        yield plain
+    elif found.sentence == plain or not found.sentence:
+        yield found.sentence or found.where
 
 
 def _print_claims(verdict: Verdict, console: Console) -> None:

@@ -58,8 +58,18 @@ def require(source: Path | bytes, policy: Policy, *, at: str) -> OpenedCase:
     case, results = _examined(source, policy, at=at, renderings=True)
     verdict = judge(case, results)
     if not verdict.verified:
-        raise NotVerified("case", "a case that verifies", found=verdict.reason)
+        raise refusal_of(verdict)
     return case
+
+
+def refusal_of(verdict: Verdict) -> NotVerified:
+    """What `require` raises: the reason, and the first finding of every check in the way."""
+    way = verdict.in_the_way()
+    told = [f"{r.check}: {r.findings[0].sentence}" for r in way if r.findings]
+    name = verdict.name or "case"
+    error = NotVerified(name, "a case that verifies", found=" ".join([verdict.reason, *told]))
+    error.missing = tuple(result.check for result in way)
+    return error
 
 
 def _examined(

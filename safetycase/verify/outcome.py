@@ -7,6 +7,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NoReturn
 
+from pydantic import ConfigDict
+
+_DOCUMENTED = ConfigDict(use_attribute_docstrings=True, extra="forbid")
+"""What the published schema of a verdict takes from these types: sentences, closed objects."""
+
 
 class Outcome(StrEnum):
     """The outcome of a check; only PASS supports anything."""
@@ -48,12 +53,20 @@ def tier_meaning(tier: str) -> str:
 class Finding:
     """One thing a check found: where, what was expected, what was there."""
 
+    __pydantic_config__ = _DOCUMENTED
+
     check: str
+    """Id of the check."""
     outcome: Outcome
+    """What this finding makes of the check."""
     where: str
+    """A JSON pointer into a member, a row of a table, or another place in words."""
     expected: str
+    """What should stand there."""
     found: str
+    """What stands there."""
     sentence: str
+    """The finding in words."""
     axis: str | None = None
     """The axis that the finding is about; none if it bears on all of them."""
 
@@ -66,13 +79,22 @@ EARLIER_STAGES = "earlier stages passed"
 class CheckResult:
     """The outcome of one check, with its findings; a check that passes has one."""
 
+    __pydantic_config__ = _DOCUMENTED
+
     check: str
+    """Id of the check: `safetycase explain ID` says what it proves and cannot."""
     title: str
+    """What it asks for, in one sentence."""
     stage: int
+    """Stage of the verification, 0 to 10."""
     tier: str
+    """The tier that no claim reaches unless this check passes."""
     outcome: Outcome
+    """What it came to."""
     required: bool
+    """Whether the policy requires it to pass, for all claims or for some."""
     findings: tuple[Finding, ...]
+    """What it found, the first ones of many, then a count of the rest."""
 
     @property
     def asked(self) -> bool:
@@ -84,8 +106,12 @@ class CheckResult:
 class ClaimVerdict:
     """How far one claim holds."""
 
+    __pydantic_config__ = _DOCUMENTED
+
     axis: str
+    """The axis that the claim is about."""
     tier: str
+    """How far it is known: asserted, intact, recomputed, sound or reproduced."""
     holds: bool | None
     """By recomputation, never by the record's word; none if it could not be derived."""
     wording: str
@@ -98,27 +124,38 @@ class ClaimVerdict:
 class Verdict:
     """Everything one verification found; never a boolean."""
 
+    __pydantic_config__ = _DOCUMENTED
+
     case_id: str | None
     """SHA-256 of the signed statement's payload; none if there is no readable statement."""
     name: str | None
     """The plan's short name."""
     policy_name: str
+    """Name of the policy that it was judged by."""
     policy_digest: str
+    """SHA-256 of the policy's canonical JSON."""
     at: str
+    """The moment as of which it was judged."""
     archive_sha256: str | None
     """The SHA-256 of exactly the bytes that were read; none if nothing was readable."""
     signers: tuple[str, ...]
     """Names of the policy's signers whose signatures count."""
     results: tuple[CheckResult, ...]
+    """Every check, in the order of the stages."""
     claims: tuple[ClaimVerdict, ...]
+    """Every claim of the plan; none if the plan cannot be read."""
     decision_tier: str | None
     """The release tier, recomputed; none if it could not be derived."""
     what_cannot_be_known: tuple[str, ...]
+    """What no reading of the file can show."""
     exit_code: int
+    """0 verified, 1 not verified, 3 undecided, 4 the verifier failed."""
     reason: str
     """Why the exit code is what it is, in one sentence."""
     taken_on_trust: tuple[str, ...] = ()
     """What the plan declares and nothing verifies, one line a part."""
+    model_manifest: str | None = None
+    """Digest of the model's list of files, as signed; none without a readable statement."""
 
     @property
     def verified(self) -> bool:
@@ -133,6 +170,16 @@ class Verdict:
     def outcomes(self) -> dict[str, Outcome]:
         """The outcome of every check, by id."""
         return {result.check: result.outcome for result in self.results}
+
+    def in_the_way(self) -> tuple[CheckResult, ...]:
+        """What failed or broke; if nothing did, what is required and without a pass."""
+        failing = set(self.failing())
+        return tuple(
+            r
+            for r in self.results
+            if r.check in failing
+            or (not failing and r.required and r.outcome is Outcome.UNKNOWN)
+        )
 
     def failing(self) -> tuple[str, ...]:
         """Ids of the checks that failed or crashed, in order."""

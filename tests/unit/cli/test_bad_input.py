@@ -120,7 +120,8 @@ def test_a_folder_or_nothing_in_place_of_a_file_is_refused(
     if made:
         place.mkdir()
     before = _tree(tmp_path)
-    _refused(command(*arguments, place), 2, str(place), f"found {found}")
+    told = "found none" if made and arguments == ("verify",) else f"found {found}"
+    _refused(command(*arguments, place), 2, str(place), told)
     assert _tree(tmp_path) == before
 
 
@@ -213,9 +214,9 @@ def test_a_malformed_case_is_not_signed_and_not_touched(
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        (b"", "a policy"),
+        (b"", "a mapping"),
         (b"name: x\n", "policy.yaml#/"),
-        (b"a: [", "a policy in YAML"),
+        (b"a: [", "a YAML document"),
         (b"\x00", "YAML"),
     ],
 )

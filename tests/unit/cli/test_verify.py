@@ -11,7 +11,7 @@ from safetycase.bundle.writer import write_case
 from safetycase.canonical import write
 from safetycase.cli import clock
 from safetycase.cli.main import main
-from safetycase.cli.verdict_json import SCHEMA
+from safetycase.report.verdict_json import SCHEMA
 from tests.unit.methods.plans import plan_data
 
 AT = "2026-11-22T16:00:00Z"

@@ -42,7 +42,7 @@ def _objects(schema: object) -> Iterator[dict[str, Any]]:
 
 
 def test_the_set_is_every_document_and_every_table() -> None:
-    documents = {"case", "plan", "policy"}
+    documents = {"case", "plan", "policy", "verdict"}
     assert set(NAMES) == {file_name(stem) for stem in documents | set(TABLES)}
 
 
@@ -70,7 +70,10 @@ def test_every_object_is_closed_or_a_named_map(name: str) -> None:
         assert closed is False or ("properties" not in schema and closed is not None)
 
 
-@pytest.mark.parametrize("name", ["case.schema.json", "plan.schema.json", "policy.schema.json"])
+@pytest.mark.parametrize(
+    "name",
+    ["case.schema.json", "plan.schema.json", "policy.schema.json", "verdict.schema.json"],
+)
 def test_every_field_has_its_sentence(name: str) -> None:
     for schema in _objects(_loaded(name)):
         for field, part in schema.get("properties", {}).items():

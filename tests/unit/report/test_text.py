@@ -38,7 +38,8 @@ def test_what_failed_stands_before_claims_before_what_cannot_be_known() -> None:
         "Release tier by recomputation: staged-access",
         "What no reading of this file can show",
         WHAT_CANNOT_BE_KNOWN[0],
-        "Checks: 1 FAIL, 1 unknown, 1 not applicable, 1 pass.",
+        CASE_ID,
+        "1 FAIL, 1 unknown, 1 not applicable, 1 pass",
     ]
     places = [text.index(words) for words in order]
     assert places == sorted(places)

@@ -1,0 +1,1 @@
+"""Foreign formats, one file each: what others' programs read of a verdict."""

@@ -1,0 +1,55 @@
+"""The two functions for other programs: `safetycase.verify` and `safetycase.require`.
+
+Both are functions of bytes, policy and time: no clock, no network, nothing is written.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from os import PathLike
+from pathlib import Path
+
+from safetycase.errors import UsageError
+from safetycase.verify import engine
+from safetycase.verify.case import OpenedCase
+from safetycase.verify.outcome import Verdict
+from safetycase.verify.policy import Policy, load_policy
+
+Source = bytes | str | PathLike[str]
+"""A case: its bytes, or the path of its file."""
+
+
+def verify(source: Source, policy: Policy | str | PathLike[str], at: datetime | str) -> Verdict:
+    """What a case is worth under a policy, as of a time.
+
+    `at` is a datetime with its zone, or text like 2026-11-22T16:00:00Z. A bad case never
+    raises: the verdict says what is wrong. UsageError: a policy that is none, or a time.
+    """
+    return engine.verify(_case(source), _policy(policy), at=_moment(at))
+
+
+def require(
+    source: Source, policy: Policy | str | PathLike[str], at: datetime | str
+) -> OpenedCase:
+    """The case, read from the same bytes that verified.
+
+    NotVerified says what stands in the way: `missing` holds the ids of the checks that failed
+    or, if none did, could not be answered. UsageError as `verify`.
+    """
+    return engine.require(_case(source), _policy(policy), at=_moment(at))
+
+
+def _case(source: Source) -> Path | bytes:
+    return source if isinstance(source, bytes) else Path(source)
+
+
+def _policy(policy: Policy | str | PathLike[str]) -> Policy:
+    return policy if isinstance(policy, Policy) else load_policy(Path(policy))
+
+
+def _moment(at: datetime | str) -> str:
+    if isinstance(at, str):
+        return at
+    if at.tzinfo is None:
+        raise UsageError("at", "a time with its zone", found=at.isoformat())
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
