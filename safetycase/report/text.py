@@ -30,6 +30,8 @@ MOST_FINDINGS = 5
 
 _WIDEST = 110
 _SHORT_ID = 12
+_UNCUT = 200
+"""Width of a table that nobody looks at on a terminal."""
 _HEADINGS = ("file", "case", "verdict", "claims", "first fault")
 _HOLDS_IN_SHORT = {True: "holds", False: "fails", None: "not derived"}
 _STYLES = {
@@ -54,7 +56,7 @@ def render_texts(verdicts: Sequence[tuple[str, Verdict]], *, width: int | None =
     ]
     counts = Counter(_state(verdict) for _, verdict in verdicts)
     tally = ", ".join(f"{count} {state}" for state, count in counts.items())
-    columns = width or _columns()
+    columns = width or shutil.get_terminal_size((_UNCUT, 24)).columns
     cut = [line if len(line) <= columns else f"{line[: columns - 1]}…" for line in lines]
     return "\n".join([*cut, "", f"{len(verdicts)} cases: {tally}."])
 
@@ -81,12 +83,8 @@ def _first_fault(verdict: Verdict) -> str:
     return "" if verdict.verified else verdict.reason
 
 
-def _columns() -> int:
-    return min(_WIDEST, shutil.get_terminal_size((100, 24)).columns)
-
-
 def _plain(draw: Callable[[Console], None], width: int | None) -> str:
-    columns = width or _columns()
+    columns = width or min(_WIDEST, shutil.get_terminal_size((100, 24)).columns)
     sink = StringIO()
     draw(Console(file=sink, width=columns, no_color=True, color_system=None))
     return "\n".join(line.rstrip() for line in sink.getvalue().splitlines())
