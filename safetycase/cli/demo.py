@@ -36,10 +36,17 @@ def demo(
     Makes keys and a policy that trusts them, and verifies again once the pages are in.
 
     The default plan is that of a small embedded model with known truth; it needs a clone of the
-    repository. A demo that was stopped goes on where it was.
+    repository. A demo that was stopped goes on where it was; one that is made again writes over
+    its own case.
     """
     case = measured(
-        _planned(plan), out, threads=threads, batch_rows=batch_rows, device=device, fresh=False
+        _planned(plan),
+        out,
+        threads=threads,
+        batch_rows=batch_rows,
+        device=device,
+        fresh=False,
+        replace=True,
     )
     policy = _signed(case, out)
     pages = _rendered(case, policy, out)

@@ -22,8 +22,8 @@ def lint(
     Refused: unknown checks, tiers that no case of this version can reach, lists of checks that
     contradict the tier, thresholds that cannot be reached, signers whose time is over.
     """
+    from safetycase.report.policy_faults import policy_faults
     from safetycase.report.policy_text import policy_lines
-    from safetycase.verify.lint import policy_faults
     from safetycase.verify.policy import load_policy
 
     read = load_policy(require_file(policy))

@@ -35,14 +35,24 @@ def run(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Measure again what an earlier run has finished.")
     ] = False,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Write over a signed case of the same name.")
+    ] = False,
 ) -> int:
     """Measure a model by a plan and write NAME.safetycase, unsigned.
 
     Finished work is kept in OUT/work: a run that was stopped goes on where it was when the
-    same command is given again. The case is there only once it has been verified.
+    same command is given again. The case is there only once it has been verified. A signed
+    case of the same name is not written over (exit code 2) unless asked.
     """
     case = measured(
-        plan, out, threads=threads, batch_rows=batch_rows, device=device, fresh=fresh
+        plan,
+        out,
+        threads=threads,
+        batch_rows=batch_rows,
+        device=device,
+        fresh=fresh,
+        replace=replace,
     )
     console.say(f"case  {case}")
     console.say("next  safetycase keygen NAME --out KEYS, safetycase sign CASE --key KEYS")
@@ -57,6 +67,7 @@ def measured(
     batch_rows: int | None,
     device: str,
     fresh: bool,
+    replace: bool,
 ) -> Path:
     """The path of the case that a plan leads to, verified as written."""
     require_file(plan)
@@ -77,6 +88,7 @@ def measured(
             progress=progress,
             verify=lambda case: require_verified(case, at=clock.spell(clock.now())),
             options=RunOptions(threads=threads, batch_rows=batch_rows, device=device),
+            replace=replace,
         )
 
 

@@ -11,7 +11,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from safetycase import canonical
+from safetycase.bundle import layout
+from safetycase.bundle.reader import open_case
 from safetycase.bundle.writer import write_case
+from safetycase.errors import MalformedInput, UsageError
 from safetycase.record.case import Times
 from safetycase.run import stages
 from safetycase.run.assemble import members_of
@@ -34,14 +37,19 @@ def run(
     progress: Progress,
     verify: Verify,
     options: RunOptions | None = None,
+    replace: bool = False,
 ) -> Path:
     """The path of the case that the plan leads to; nothing is there unless it verified.
 
     Finished work is kept in `out_dir/work`. `verify` is called with the case as written and
     raises if it does not verify. Refuses as `freeze` does, and with RunFailed or MethodRefused
-    where the experiment cannot be done as planned. Signing is another command.
+    where the experiment cannot be done as planned. Signing is another command. A signed case
+    that stands there already is refused before anything is measured, unless `replace`.
     """
     frozen = freeze(plan_path)
+    case = out_dir / f"{frozen.plan.id}.safetycase"
+    if not replace:
+        _refuse_signed(case)
     work = out_dir / "work"
     started = _started(work, frozen, clock)
 
@@ -66,12 +74,28 @@ def run(
     progress.begin("assembling and verifying", 0)
     times = Times(started=started, finished=_utc(clock()))
     members = members_of(frozen, bound, lab.notes, tests, times)
-    draft = work / f"{frozen.plan.id}.safetycase"
+    draft = work / case.name
     write_case(draft, members)
     verify(draft)
-    case = out_dir / draft.name
+    if not replace:
+        _refuse_signed(case)
     draft.replace(case)
     return case
+
+
+def _refuse_signed(case: Path) -> None:
+    """Refuse to write over signatures, or over a file that is no case."""
+    if not case.exists():
+        return
+    remedy = "Give --replace to write over it, or choose another --out."
+    try:
+        signed = layout.CASE_STATEMENT_NAME in open_case(case)
+    except MalformedInput as error:
+        found = f"a file that is no case ({error})"
+        raise UsageError(str(case), "nothing there", found=found, remedy=remedy) from None
+    if signed:
+        expected, found = "no signed case", "a signed one"
+        raise UsageError(str(case), expected, found=found, remedy=remedy)
 
 
 def _utc(moment: datetime) -> str:

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
+from safetycase.report.policy_faults import policy_faults
 from safetycase.resources import resource_path
 from safetycase.verify.checks import all_checks
-from safetycase.verify.lint import policy_faults
 from safetycase.verify.policy import load_policy
 from tests.kit.builder import AT, keys, policy
 from tests.kit.trial import honest_verdict
