@@ -89,6 +89,6 @@ def test_verifying_loads_neither_runner_nor_templates(tmp_path: Path) -> None:
 def test_every_module_can_be_imported_first() -> None:
     """No module rests on another having been imported before it."""
     script = str(Path(__file__).with_name("import_each.py"))
-    count, *failing = _python(script, str(REPOSITORY), timeout=300).split()
+    count, *failing = _python(script, str(REPOSITORY), timeout=600).split()
     assert failing == []
     assert int(count) > 80
