@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import islice, product, repeat
 
 import numpy as np
+from numpy.typing import NDArray
 
 from safetycase.methods.grid import Cell, cells, evaluation_named
 from safetycase.methods.measure import TABLE_OF_KIND
@@ -55,9 +56,11 @@ class Planned:
         """Item and sample of every row, in order."""
         return product(self.items, range(self.samples))
 
-    def are(self, answers: Answers) -> Flags:
-        """For each row, as far as they go, whether it is the planned one of its place."""
-        names = answers.item.vocabulary.codes(self.items)
+    def are(self, answers: Answers, names: NDArray[np.intp]) -> Flags:
+        """For each row, as far as they go, whether it is the planned one of its place.
+
+        `names` are the numbers of the cell's items among the names of the answers.
+        """
         right: Flags = np.equal(answers.item.codes, names.repeat(self.samples)[: len(answers)])
         right &= answers.texts("evaluation").among({self.cell.evaluation})
         right &= answers.texts("arm").among({self.cell.arm})
@@ -70,10 +73,13 @@ class Planned:
 def planned_rows(plan: Plan, items: Items) -> dict[str, list[Planned]]:
     """The cells of every kind of table, in order."""
     tables: dict[str, list[Planned]] = {kind: [] for kind in TABLE_OF_KIND.values()}
+    names: dict[tuple[str, str], list[str]] = {}
     for cell in cells(plan):
         evaluation = evaluation_named(plan, cell.evaluation)
-        names = [item.item for item in items.of(cell.dataset, cell.split)]
-        planned = Planned(cell, names, 1)
+        split = (cell.dataset, cell.split)
+        if split not in names:
+            names[split] = [item.item for item in items.of(*split)]
+        planned = Planned(cell, names[split], 1)
         tables[TABLE_OF_KIND[evaluation.measure.kind]].append(planned)
     return tables
 
@@ -104,9 +110,13 @@ def gaps(kind: str, planned: Sequence[Planned], answers: Answers | None) -> Iter
 def _first_out_of_place(planned: Sequence[Planned], answers: Answers | None) -> int | None:
     """The first row that is not the planned one; none if every row is, and none is missing."""
     start = 0
+    numbers: dict[tuple[str, str], NDArray[np.intp]] = {}
     for cell in planned:
+        split = (cell.cell.dataset, cell.cell.split)
         if answers is not None:
-            right = cell.are(answers[start : start + cell.size])
+            if split not in numbers:
+                numbers[split] = answers.item.vocabulary.codes(cell.items)
+            right = cell.are(answers[start : start + cell.size], numbers[split])
             if not right.all() or len(right) < cell.size:
                 return start + int(np.argmin(np.append(right, [False])))
         elif cell.size:

@@ -115,9 +115,9 @@ class Evidence:
 
     def _planned(self, vocabulary: Vocabulary, dataset: str, split: str) -> NDArray[np.intp]:
         """The items of a split, in their order, by their numbers in a table of answers."""
-        names = [item.item for item in self.items.of(dataset, split)]
         key = ("planned", id(vocabulary), dataset, split)
-        return self.once(key, lambda: vocabulary.codes(names))
+        items = self.items.of(dataset, split)
+        return self.once(key, lambda: vocabulary.codes([item.item for item in items]))
 
     def places_of_items(self, answers: Answers, dataset: str) -> NDArray[np.intp]:
         """For each answer, the place of its item in the table of items, from 0.
