@@ -15,6 +15,9 @@ from safetycase.record.planned_axis import Axis
 
 DISCORDANCE = 0.2
 """Share of items assumed to change their outcome when a detectable difference is stated."""
+_STEP = 1
+"""Items by which a difference must be larger for the exact test than for the large-sample
+formula: the continuity correction of McNemar's test (Edwards 1948, Psychometrika 13:185)."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,7 @@ def _rank_figure(plan: Plan, axis: Axis, family: int) -> DesignFigure:
 def _detectable(plan: Plan, axis: Axis, items: int, family: int) -> DesignFigure:
     power = plan.statistics.power
     try:
-        least = minimum_detectable_difference(
+        least = _STEP / items + minimum_detectable_difference(
             items, DISCORDANCE, alpha=plan.statistics.alpha / family, power=power
         )
     except MethodRefused as refusal:

@@ -158,6 +158,60 @@ def with_page(case: KitCase) -> KitCase:
     return case.with_members({PAGE: page})
 
 
+@dataclass(frozen=True)
+class FaintWorld(ToyWorld):
+    """A toy of which one answer in four follows an edit."""
+
+    def outcome(self, item: Json, residual: np.ndarray, edit: np.ndarray) -> str:
+        follows = int(item.item[1:]) % 4 == 0
+        return super().outcome(item, residual, edit if follows else 0.0 * edit)
+
+
+@dataclass(frozen=True)
+class CeilingWorld(ToyWorld):
+    """A toy that gives the unsafe answer always: there is nothing to gain."""
+
+    def outcome(self, item: Json, _residual: np.ndarray, _edit: np.ndarray) -> str:
+        return "safe" if item.kind == "benign" else "unsafe"
+
+
+@dataclass(frozen=True)
+class TiedWorld(ToyWorld):
+    """A toy that likes one letter, whatever it means, in every third question."""
+
+    def letters(self, item: Json, edit: np.ndarray) -> tuple[float, float, float, float]:
+        first, second, *rest = super().letters(item, edit)
+        if int(item.item[1:]) % 3 == 0:
+            return first, second, second, first
+        return first, second, rest[0], rest[1]
+
+
+@cache
+def faint_case() -> KitCase:
+    """An honest case with a small effect."""
+    return build_case(world=FaintWorld(7))
+
+
+@cache
+def ceiling_case() -> KitCase:
+    """An honest case in which every item has the outcome before any edit."""
+    return build_case(world=CeilingWorld(7))
+
+
+@cache
+def tied_case() -> KitCase:
+    """An honest case with ties in a third of its two-choice questions."""
+    return build_case(world=TiedWorld(7))
+
+
+@cache
+def no_effect_case() -> KitCase:
+    """An honest case whose doses are too small for an effect on any axis."""
+    plan = timid_plan()
+    plan["axes"][0]["candidate"]["doses"] = [-0.02, -0.01, 0.0, 0.01, 0.02]
+    return build_case(plan)
+
+
 HONEST: dict[str, Callable[[], KitCase]] = {
     "holding": honest_case,
     "failing": failing_case,
@@ -167,6 +221,10 @@ HONEST: dict[str, Callable[[], KitCase]] = {
     "another toy": other_world_case,
     "many edits, one state": one_state_case,
     "every arm its own texts": talkative_case,
+    "small effect": faint_case,
+    "ceiling": ceiling_case,
+    "ties": tied_case,
+    "no effect": no_effect_case,
     "with a page": paged_case,
 }
 """Honest cases by name: none may be refused."""
