@@ -6,13 +6,14 @@ OUT ?= out
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help demo demo-gemma test lint attacks docs core-test clean
+.PHONY: help demo demo-gemma test lint attacks fuzz docs core-test clean
 
 help:
 	@echo "make demo        a case of the small embedded model: run, sign, verify, report"
 	@echo "make demo-gemma  the same for Gemma 3 270M"
 	@echo "make test        format, lint, types, imports, tests, and a bare verifier"
 	@echo "make attacks     the attack kit alone, one line an attack"
+	@echo "make fuzz        every parser and the verifier on mutated bytes, SECONDS=60 each"
 	@echo "make docs        write schemas/v1, docs/checks.md, docs/attacks.md, docs/reference/cli.md"
 	@echo "make lint        the static part of make test"
 	@echo "make core-test   the wheel without extras verifies a case"
@@ -40,6 +41,12 @@ lint: $(VENV)/.dev
 
 attacks: $(VENV)/.dev
 	$(BIN)/python -m tests.kit.table
+
+# Outside CI: SECONDS for each of fifteen targets.
+SECONDS ?= 60
+fuzz: $(VENV)/.dev
+	$(PIP) atheris==3.0.0
+	sh scripts/fuzz.sh $(BIN)/python $(SECONDS)
 
 docs: $(VENV)/.dev
 	$(BIN)/safetycase schemas --out schemas/v1

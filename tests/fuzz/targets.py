@@ -1,0 +1,258 @@
+"""What any bytes may be given to, and the answers that are allowed: a value, or our error.
+
+Used by the property tests (`tests/fuzz/test_parsers.py`), by `make fuzz` (atheris), and by
+whoever wants to try a file: each target takes bytes and raises nothing but what is a bug.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from safetycase import canonical
+from safetycase.bundle.reader import open_case
+from safetycase.bundle.tensors import read_tensors
+from safetycase.envelope.dsse import decode_base64, read_envelope
+from safetycase.envelope.keys import Algorithm, PublicKey
+from safetycase.envelope.statement import read_statement
+from safetycase.envelope.trust import read_instant, read_signers
+from safetycase.errors import SafetyCaseError
+from safetycase.methods.figures_on_page import read_page
+from safetycase.run.plan_file import as_plan
+from safetycase.tables.codec import read_table
+from safetycase.tables.rows import TABLES, path_of
+from safetycase.verify.engine import verify
+from safetycase.verify.outcome import Outcome, Verdict
+from safetycase.verify.policy import read_policy
+from tests.kit.builder import AT, Json, KitCase, policy
+from tests.kit.cases import small_case
+from tests.kit.seal import sealed
+
+Target = Callable[[bytes], object]
+
+
+def _only_our_errors(read: Target) -> Target:
+    def target(data: bytes) -> object:
+        try:
+            return read(data)
+        except SafetyCaseError as error:
+            str(error)
+            return None
+
+    return target
+
+
+def _canonical(data: bytes) -> None:
+    value = canonical.read(data, where="fuzz")
+    spelled = canonical.write(value)
+    again = canonical.read(spelled, where="fuzz")
+    assert canonical.write(again) == spelled
+    canonical.read_canonical(spelled, where="fuzz")
+
+
+def _container(data: bytes) -> None:
+    case = open_case(data)
+    for name in case.names:
+        case.read(name)
+
+
+def _table(data: bytes) -> None:
+    kind = sorted(TABLES)[data[0] % len(TABLES)] if data else "items"
+    read_table(kind, data[1:])
+
+
+def _tensors(data: bytes) -> None:
+    for array in read_tensors(data, where="fuzz").values():
+        assert np.isfinite(array).all() or array.dtype.kind == "f"
+
+
+def _plan(data: bytes) -> None:
+    value = canonical.read(data, where="fuzz")
+    as_plan(canonical.as_object(value, where="fuzz"), where="fuzz")
+
+
+def _key(data: bytes) -> None:
+    for algorithm in Algorithm:
+        PublicKey(algorithm, data)
+
+
+def _text(data: bytes) -> None:
+    text = data.decode("utf-8", "surrogateescape")
+    decode_base64(text, where="fuzz")
+
+
+PARSERS: dict[str, Target] = {
+    name: _only_our_errors(read)
+    for name, read in {
+        "canonical": _canonical,
+        "container": _container,
+        "table": _table,
+        "tensors": _tensors,
+        "envelope": lambda data: read_envelope(data, where="fuzz"),
+        "statement": lambda data: read_statement(data, where="fuzz"),
+        "signers": lambda data: read_signers(canonical.read(data, where="f"), where="f"),
+        "key": _key,
+        "base64": _text,
+        "instant": lambda data: read_instant(data.decode("latin-1"), where="fuzz"),
+        "policy": lambda data: read_policy(data, where="fuzz"),
+        "plan": _plan,
+        "page": read_page,
+    }.items()
+}
+"""Every reader of bytes from outside, by name."""
+
+
+def judged(data: bytes) -> Verdict:
+    """The verdict on any bytes: there always is one, and no check crashes."""
+    verdict = verify(data, policy(), at=AT)
+    crashed = {n for n, outcome in verdict.outcomes().items() if outcome is Outcome.ERROR}
+    assert not crashed, [verdict.findings[name][0].sentence for name in crashed]
+    assert verdict.exit_code in {0, 1, 3}
+    return verdict
+
+
+MEMBERS = (
+    "case.json",
+    "plan.json",
+    "evidence/items.jsonl",
+    "evidence/generations.jsonl",
+    "evidence/choices.jsonl",
+    "evidence/probes.jsonl",
+    "evidence/label_words.jsonl",
+    "evidence/label_checks.jsonl",
+    "evidence/pooled.safetensors",
+    "evidence/activations.safetensors",
+    "evidence/dictionary.safetensors",
+    "evidence/probes.safetensors",
+    "evidence/directions.safetensors",
+)
+
+ODD: tuple[Json, ...] = (
+    None, True, False, 0, 1, -1, 2**53 - 1, -(2**53) + 1, 0.5, -0.25, 1e300, 5e-324, "", "x",
+    "baseline", "é\u0301", "\u202e", "9" * 400, [], [[]], {}, {"": None}, [1, "x", None],
+)  # fmt: skip
+"""Values that stand where something else was expected."""
+
+
+def mutated(rng: np.random.Generator) -> KitCase:
+    """The small case with one to three changes somewhere, signed again by the right key."""
+    case = small_case()
+    for _ in range(int(rng.integers(1, 4))):
+        name = MEMBERS[int(rng.integers(len(MEMBERS)))]
+        if not _is_json(case.members[name]) and name.endswith(".json"):
+            continue
+        if name.endswith(".json") and rng.uniform() < 0.8:
+            case = _with_json(case, name, rng)
+        elif name.endswith(".jsonl") and rng.uniform() < 0.8:
+            case = _with_cells(case, name, rng)
+        else:
+            case = case.with_members({name: scrambled(case.members[name], rng)})
+    try:
+        return sealed(case)
+    except SafetyCaseError:
+        return case
+
+
+def _is_json(data: bytes) -> bool:
+    try:
+        canonical.read(data, where="fuzz")
+    except SafetyCaseError:
+        return False
+    return True
+
+
+def scrambled(data: bytes, rng: np.random.Generator) -> bytes:
+    """Bytes with a stretch overwritten, cut out, doubled or moved."""
+    start = int(rng.integers(len(data) + 1))
+    length = int(rng.integers(1, 40))
+    piece = data[start : start + length]
+    other = int(rng.integers(len(data) + 1))
+    changes = (
+        data[:start] + rng.bytes(len(piece)) + data[start + length :],
+        data[:start] + data[start + length :],
+        data[:start] + piece + data[start:],
+        data[:other] + piece + data[other:],
+        data[:start],
+    )
+    return changes[int(rng.integers(len(changes)))]
+
+
+def _with_json(case: KitCase, name: str, rng: np.random.Generator) -> KitCase:
+    document: Json = canonical.read(case.members[name], where=name)
+    document = copy.deepcopy(document)
+    node, key = _somewhere(document, rng)
+    kind = int(rng.integers(4))
+    if kind == 0:
+        del node[key]
+    elif kind == 1:
+        other, place = _somewhere(document, rng)
+        node[key] = copy.deepcopy(other[place])
+    elif kind == 2 and isinstance(node, list):
+        node.insert(int(rng.integers(len(node) + 1)), copy.deepcopy(node[key]))
+    else:
+        node[key] = ODD[int(rng.integers(len(ODD)))]
+    return case.with_members({name: canonical.write(document)})
+
+
+def _somewhere(document: Json, rng: np.random.Generator) -> tuple[Json, Any]:
+    """A container inside a document and a key of it, at a random depth."""
+    node = document
+    while True:
+        keys = list(node) if isinstance(node, dict) else list(range(len(node)))
+        key = keys[int(rng.integers(len(keys)))]
+        deeper = isinstance(node[key], (dict, list)) and node[key]
+        if not deeper or rng.uniform() < 0.15:
+            return node, key
+        node = node[key]
+
+
+def _with_cells(case: KitCase, name: str, rng: np.random.Generator) -> KitCase:
+    header, *rows = case.members[name].split(b"\n")[:-1]
+    if not rows:
+        return case
+    kind = int(rng.integers(5))
+    place = int(rng.integers(len(rows)))
+    other = int(rng.integers(len(rows)))
+    if kind == 0:
+        del rows[place]
+    elif kind == 1:
+        rows[place], rows[other] = rows[other], rows[place]
+    elif kind == 2:
+        rows.insert(place, rows[other])
+    else:
+        try:
+            cells: Json = canonical.read(rows[place], where=name)
+            cells[int(rng.integers(len(cells)))] = ODD[int(rng.integers(len(ODD)))]
+            rows[place] = canonical.write(cells)
+        except (SafetyCaseError, TypeError, ValueError):
+            del rows[place]
+    return case.with_members({name: b"\n".join([header, *rows]) + b"\n"})
+
+
+def seeds() -> dict[str, list[bytes]]:
+    """Valid input for every parser, from which fuzzing starts."""
+    case = small_case()
+    envelope = case.members["statements/case.dsse.json"]
+    keys = [decode_base64(key.public, where="seed") for key in policy().signers[0].keys]
+    return {
+        "canonical": [case.members["plan.json"], b'{"a":[1,2.5e3,"\\u00e9",null,true]}'],
+        "container": [case.to_bytes()],
+        "table": [
+            bytes([n]) + case.members[path_of(kind)][:2000]
+            for n, kind in enumerate(sorted(TABLES))
+            if path_of(kind) in case.members
+        ],
+        "tensors": [case.members["evidence/dictionary.safetensors"]],
+        "envelope": [envelope],
+        "statement": [read_envelope(envelope, where="seed").payload],
+        "signers": [canonical.write([policy().signers[0].model_dump(mode="json")])],
+        "key": keys,
+        "base64": [b"AAECAwQ="],
+        "instant": [AT.encode()],
+        "policy": [canonical.write(policy().model_dump(mode="json", by_alias=True))],
+        "plan": [case.members["plan.json"]],
+        "page": [b'<p data-pointer="/title">x</p>'],
+    }
