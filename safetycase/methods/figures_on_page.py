@@ -25,6 +25,7 @@ MAX_PAGE = 64 * 2**20
 """Largest page that is read, in bytes."""
 
 _RECORD = "case.json"
+_SHOWN = 80
 _MAX_FIGURES = 200_000
 _NOT_SHOWN = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp"})
 _KEPT = frozenset("\n\t")
@@ -122,8 +123,7 @@ def read_page(page: bytes, *, where: str = "report/case.html") -> PageFigures:
         found = f"{error.reason} at byte {error.start}"
         raise MalformedInput(where, "UTF-8", found=found) from None
     reader = _Reader(where)
-    reader.feed(text)
-    reader.close()
+    reader.read(text)
     if len(reader.lists) != 1:
         found = f"{len(reader.lists)} lists"
         raise MalformedInput(where, f"one list of figures, {FIGURES_ID}", found=found)
@@ -133,8 +133,7 @@ def read_page(page: bytes, *, where: str = "report/case.html") -> PageFigures:
 def figures_in(html: str, *, where: str = "page") -> tuple[Figure, ...]:
     """Every figure that a page, or a part of one, shows, in its order."""
     reader = _Reader(where)
-    reader.feed(html)
-    reader.close()
+    reader.read(html)
     return tuple(reader.shown)
 
 
@@ -193,6 +192,15 @@ class _Reader(HTMLParser):
         self._pointer: str | None = None
         self._in_list = False
         self._text: list[str] = []
+
+    def read(self, text: str) -> None:
+        """Read a whole page; refused where Python's reader of HTML gives up."""
+        try:
+            self.feed(text)
+            self.close()
+        except AssertionError as error:
+            # CPython's parser answers some malformed declarations, such as `<![/`, with this.
+            raise MalformedInput(self._where, "HTML", found=str(error)[:_SHOWN]) from None
 
     @override
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:

@@ -254,5 +254,5 @@ def seeds() -> dict[str, list[bytes]]:
         "instant": [AT.encode()],
         "policy": [canonical.write(policy().model_dump(mode="json", by_alias=True))],
         "plan": [case.members["plan.json"]],
-        "page": [b'<p data-pointer="/title">x</p>'],
+        "page": [b'<p data-pointer="/title">x</p>', b"<p>x</p><![/ p>"],
     }

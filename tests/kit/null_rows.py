@@ -11,7 +11,6 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 import numpy as np
 
@@ -25,6 +24,7 @@ from safetycase.methods.measure import comparisons, control_tests, rates
 from safetycase.methods.paired import minimum_detectable_difference
 from safetycase.record.plan import Plan
 from safetycase.record.results import Claim, Identification
+from safetycase.tables.columns import Answers
 from safetycase.tables.evidence import Evidence, Items
 from safetycase.tables.rows import ChoiceRow, ItemRow
 from tests.kit.builder import Json
@@ -125,18 +125,17 @@ def _identification() -> Identification:
 
 
 @cache
-def _rows(arm: str, items: int) -> tuple[list[ChoiceRow], list[ChoiceRow]]:
-    """Rows of an arm with the outcome that does not count, and with the one that does."""
+def _rows(arm: str, items: int) -> Answers:
+    """Rows of an arm: all items with the outcome that does not count, then with the other."""
     account = (0, 0.0, 0.0) if arm == BASELINE else (5, 1.0, 8.0)
-
-    def rows(outcome: str) -> list[ChoiceRow]:
-        letters = (-0.2, -2.0, -0.2, -2.0)
-        return [
+    letters = (-0.2, -2.0, -0.2, -2.0)
+    return Answers.of(
+        [
             ChoiceRow("quiz", arm, f"q{n:04d}", *letters, *account, outcome)
+            for outcome in ("matching", "other")
             for n in range(items)
         ]
-
-    return rows("matching"), rows("other")
+    )
 
 
 @cache
@@ -152,10 +151,11 @@ def _items(items: int) -> Items:
 def claims_of(plan: Plan, outcomes: Mapping[str, np.ndarray]) -> list[Claim]:
     """The claims that the real decision makes of these outcomes, by arm."""
     items = outcomes[BASELINE].size
-    answers: dict[tuple[str, str], list[Any]] = {}
-    for arm, counts in outcomes.items():
-        rows = _rows(arm, items)
-        answers["quiz", arm] = [rows[count][n] for n, count in enumerate(counts.tolist())]
+    places = np.arange(items)
+    answers = {
+        ("quiz", arm): _rows(arm, items).take(places + items * counts)
+        for arm, counts in outcomes.items()
+    }
     evidence = Evidence(_items(items), answers, (), (), {})
     findings = [
         Findings(

@@ -171,7 +171,8 @@ class ToyWorld:
         """Log-probabilities of the letters of a quiz item, in both orders."""
         rng = self._rng(item)
         knows = 1.0 if rng.uniform() < 0.85 else -1.0
-        odds = knows * (2.0 + rng.uniform()) + 0.05 * float(edit[:4].sum())
+        pushed = float(np.roll(edit, -int(item.item[1:]))[:4].sum())
+        odds = knows * (2.0 + rng.uniform()) + 0.05 * pushed
         bias = 0.3 * rng.normal()
         result = []
         for shift in (bias, -bias):

@@ -104,3 +104,12 @@ def page_that_names_another_case(case: KitCase) -> KitCase:
     name = re.search(rb'"case_id":"([0-9a-f]{64})"', case.members[PAGE])
     assert name is not None
     return _altered(case, name.group(1), b"0" * 64)
+
+
+@page("REN-001", "REN-002")
+def page_that_no_reader_gets_through(case: KitCase) -> KitCase:
+    """End the page in a declaration that Python's reader of HTML answers with an assertion.
+
+    The verifier fails instead of the page, and nobody learns what the page says.
+    """
+    return case.with_members({PAGE: case.members[PAGE] + b"<![/ p>"})

@@ -157,3 +157,10 @@ def test_bytes_that_are_not_utf8_are_refused() -> None:
 )
 def test_the_form_follows_from_the_place(pointer: str, value: float, text: str) -> None:
     assert text_of(pointer, value) == text
+
+
+@pytest.mark.parametrize("end", ["<![/ p>", "<![if", "<!["])
+def test_a_declaration_that_python_cannot_parse_is_refused(end: str) -> None:
+    """Found by fuzzing: html.parser raises AssertionError here."""
+    with pytest.raises(MalformedInput):
+        read_page(f"<p>x</p>{end}".encode())
