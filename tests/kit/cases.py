@@ -160,10 +160,10 @@ def with_page(case: KitCase) -> KitCase:
 
 @dataclass(frozen=True)
 class FaintWorld(ToyWorld):
-    """A toy of which one answer in four follows an edit."""
+    """A toy of which one answer in ten follows an edit."""
 
     def outcome(self, item: Json, residual: np.ndarray, edit: np.ndarray) -> str:
-        follows = int(item.item[1:]) % 4 == 0
+        follows = int(item.item[1:]) % 10 == 2
         return super().outcome(item, residual, edit if follows else 0.0 * edit)
 
 
