@@ -59,7 +59,15 @@ class UnsafePath(MalformedInput):
 
 
 class TooLarge(MalformedInput):
-    """A limit was reached before the end of the input."""
+    """A limit was reached before the end of the input; `limit` names one that can be raised."""
+
+    def __init__(
+        self, where: str, expected: str, *, found: str | None = None, limit: str | None = None
+    ) -> None:
+        """Keep the facts; the remedy of a named limit is the option that raises it."""
+        remedy = None if limit is None else f"Raise it with --limit {limit}=N."
+        super().__init__(where, expected, found=found, remedy=remedy)
+        self.limit = limit
 
 
 class NotVerified(SafetyCaseError):

@@ -95,7 +95,8 @@ def _read_end(archive: bytes, limits: layout.Limits, where: str) -> tuple[int, i
     if disk or start_disk or here != count:
         raise MalformedInput(where, "one disk")
     if count > limits.max_members:
-        raise TooLarge(where, f"at most {limits.max_members} members", found=str(count))
+        expected = f"at most {limits.max_members} members"
+        raise TooLarge(where, expected, found=str(count), limit="members")
     if offset + length + _END.size != len(archive):
         raise MalformedInput(where, "the end record right after the directory")
     return count, offset

@@ -62,7 +62,8 @@ class Container:
         if name not in self._cache:
             if self.size(name) > self._limits.max_whole:
                 expected = f"at most {self._limits.max_whole} bytes to read at once"
-                raise TooLarge(self._place(name), expected, found=str(self.size(name)))
+                found = str(self.size(name))
+                raise TooLarge(self._place(name), expected, found=found, limit="whole")
             data = b"".join(self.stream(name))
             if len(data) > _CACHED_MEMBER:
                 return data
@@ -122,7 +123,8 @@ def open_case(
     where = "case" if isinstance(source, bytes) else source.name
     archive = source if isinstance(source, bytes) else _read_archive(source, limits)
     if len(archive) > limits.max_archive:
-        raise TooLarge(where, f"an archive of at most {limits.max_archive} bytes")
+        expected, found = f"an archive of at most {limits.max_archive} bytes", "a larger one"
+        raise TooLarge(where, expected, found=found, limit="archive")
     members = read_directory(archive, limits=limits, where=where)
     _refuse_sizes(members, limits, where)
     _refuse_missing(members, where)
@@ -145,14 +147,18 @@ def _read_archive(path: Path, limits: layout.Limits) -> bytes:
 def _refuse_sizes(members: dict[str, Member], limits: layout.Limits, where: str) -> None:
     total = sum(member.size for member in members.values())
     if total > limits.max_total:
-        raise TooLarge(where, f"at most {limits.max_total} bytes inflated", found=str(total))
+        expected = f"at most {limits.max_total} bytes inflated"
+        raise TooLarge(where, expected, found=str(total), limit="total")
     for member in members.values():
         place = f"{where}:{member.name}"
         if member.size > limits.max_member:
-            raise TooLarge(place, f"at most {limits.max_member} bytes", found=str(member.size))
+            expected, found = f"at most {limits.max_member} bytes", str(member.size)
+            raise TooLarge(place, expected, found=found, limit="member")
         is_dense = member.size > limits.max_ratio * member.stored_size
         if member.size > limits.ratio_floor and is_dense:
-            raise TooLarge(place, f"at most {limits.max_ratio} times the stored size")
+            expected = f"at most {limits.max_ratio} times the stored size"
+            found = f"{member.size} bytes from {member.stored_size}"
+            raise TooLarge(place, expected, found=found, limit="ratio")
 
 
 def _refuse_missing(members: dict[str, Member], where: str) -> None:

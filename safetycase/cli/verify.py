@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
@@ -14,6 +14,7 @@ from safetycase.cli.inputs import require_file
 from safetycase.errors import UsageError
 
 if TYPE_CHECKING:
+    from safetycase.bundle.limits import Limits
     from safetycase.verify.outcome import Verdict
     from safetycase.verify.policy import Policy
 
@@ -55,6 +56,14 @@ def verify(
     key: Annotated[
         Path | None, typer.Option(help="Folder of the verifier's own keys, for --summary.")
     ] = None,
+    limit: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=N",
+            help="Change what a case may cost: archive, members, member, total, whole, ratio, "
+            "rows, row, arms or activations; may be repeated.",
+        ),
+    ] = None,
 ) -> int:
     """Derive a case's figures again and say how far it holds.
 
@@ -65,7 +74,7 @@ def verify(
         raise UsageError("verify", "--json or --sarif", found="both")
     if (summary is None) != (key is None):
         raise UsageError("verify", "--summary and --key together", found="one of them")
-    verdicts = _judged(case, chosen_policy(policy), moment(at))
+    verdicts = _judged(case, chosen_policy(policy), moment(at), chosen_limits(limit or []))
     if summary is not None and key is not None:
         from safetycase.cli.summary import written
 
@@ -77,11 +86,24 @@ def verify(
     return worst(verdict.exit_code for _, verdict in verdicts)
 
 
-def _judged(case: Path, policy: Policy, at: str) -> list[tuple[str, Verdict]]:
+def chosen_limits(given: Sequence[str]) -> Limits:
+    """The limits, changed as `NAME=N` says."""
+    from safetycase.bundle.limits import changed
+
+    changes: dict[str, int] = {}
+    for text in given:
+        name, _, number = text.partition("=")
+        if not number.isdecimal():
+            raise UsageError("--limit", "NAME=N, such as rows=50000000", found=text)
+        changes[name] = int(number)
+    return changed(changes)
+
+
+def _judged(case: Path, policy: Policy, at: str, limits: Limits) -> list[tuple[str, Verdict]]:
     from safetycase.verify.engine import verify as judge
 
     paths = cases_in(case) if case.is_dir() else [require_file(case)]
-    return [(path.name, judge(path, policy, at=at)) for path in paths]
+    return [(path.name, judge(path, policy, at=at, limits=limits)) for path in paths]
 
 
 def cases_in(folder: Path) -> list[Path]:

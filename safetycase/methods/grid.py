@@ -69,6 +69,14 @@ def held_out_arms(plan: Plan, axis: Axis) -> list[str]:
     ]
 
 
+def arm_count(plan: Plan) -> int:
+    """How many arms a plan asks for, without naming them: counted before anything is listed."""
+    controls = plan.controls
+    drawn = controls.random_live_features + controls.random_directions
+    doses = [len(axis.candidate.doses) for axis in plan.axes]
+    return sum(len(NAMED_ROLES) + drawn + (1 + controls.best_of) * count for count in doses)
+
+
 def evaluation_named(plan: Plan, name: str) -> Evaluation:
     """The evaluation of that name; refused if the plan has none."""
     for evaluation in plan.evaluations:

@@ -68,7 +68,11 @@ def planned_tensors(plan: Plan, model_widths: Mapping[str, int]) -> Iterator[Pla
 
 
 def tensor_faults(
-    plan: Plan, model_widths: Mapping[str, int], files: Mapping[str, Mapping[str, Array]]
+    plan: Plan,
+    model_widths: Mapping[str, int],
+    files: Mapping[str, Mapping[str, Array]],
+    *,
+    activations: int = 2**29,
 ) -> list[TensorFault]:
     """What is missing, what nobody planned, and what has another type, shape or no value."""
     planned = {(t.path, t.name): t for t in planned_tensors(plan, model_widths)}
@@ -88,7 +92,24 @@ def tensor_faults(
             faults.append(TensorFault(*key, f"{tensor.dtype} {tensor.shape}", seen))
         elif found[key].dtype.kind == "f" and not np.isfinite(found[key]).all():
             faults.append(TensorFault(*key, "finite values", "NaN or infinity"))
+    faults += _too_many(plan, found, activations)
     return sorted(faults, key=lambda fault: (fault.path, fault.tensor))
+
+
+def _too_many(
+    plan: Plan, found: Mapping[tuple[str, str], Array], most: int
+) -> Iterator[TensorFault]:
+    """Axes whose pooled activations, spread out, would be more than the limit."""
+    path = tensor_path("pooled")
+    for axis in plan.axes:
+        width = found.get((path, f"{axis.id}.width"))
+        bounds = found.get((path, f"{axis.id}.indptr"))
+        if width is None or bounds is None or not width.size:
+            continue
+        count = int(width.flat[0]) * max(bounds.size - 1, 0)
+        if count > most:
+            expected = f"at most {most} activations (--limit activations=N raises it)"
+            yield TensorFault(path, f"{axis.id}.width", expected, str(count))
 
 
 def _fits(tensor: PlannedTensor, array: Array, sizes: dict[tuple[str, str], int]) -> bool:

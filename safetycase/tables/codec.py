@@ -117,7 +117,8 @@ def _batches(kind: str, pieces: Iterable[bytes], limits: Limits) -> Iterator[_Ba
             line = 2
         rows = _decode(kind, body, line)
         if line - 2 + len(rows) > limits.max_rows:
-            raise TooLarge(where, f"at most {limits.max_rows} rows")
+            expected, found = f"at most {limits.max_rows} rows", "more"
+            raise TooLarge(where, expected, found=found, limit="rows")
         if rows:
             yield _Batch(line, body, rows)
         line += len(rows)
@@ -130,16 +131,20 @@ def _whole_lines(where: str, pieces: Iterable[bytes], limits: Limits) -> Iterato
     begun = b""
     for piece in pieces:
         end = piece.rfind(b"\n") + 1
-        if end:
-            yield begun + piece[:end]
-            begun = piece[end:]
-        else:
-            begun += piece
-        if len(begun) > limits.max_line:
-            raise TooLarge(where, f"rows of at most {limits.max_line} bytes")
+        lines, begun = (begun + piece[:end], piece[end:]) if end else (b"", begun + piece)
+        if max(len(begun), _longest(lines, limits.max_line)) > limits.max_line:
+            expected, found = f"rows of at most {limits.max_line} bytes", "a longer one"
+            raise TooLarge(where, expected, found=found, limit="row")
+        if lines:
+            yield lines
     if begun:
         found = begun[:200].decode("utf-8", "replace")
         raise SchemaViolation(where, "a line feed after the last row", found=found)
+
+
+def _longest(lines: bytes, limit: int) -> int:
+    """Bytes of the longest line; looked for only where one could be over the limit."""
+    return max(map(len, lines.split(b"\n"))) if len(lines) > limit else 0
 
 
 def _decode(kind: str, lines: bytes, first_line: int) -> list[msgspec.Struct]:

@@ -5,10 +5,12 @@ Both are functions of bytes, policy and time: no clock, no network, nothing is w
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from os import PathLike
 from pathlib import Path
 
+from safetycase.bundle.limits import changed
 from safetycase.errors import UsageError
 from safetycase.verify import engine
 from safetycase.verify.case import OpenedCase
@@ -19,24 +21,35 @@ Source = bytes | str | PathLike[str]
 """A case: its bytes, or the path of its file."""
 
 
-def verify(source: Source, policy: Policy | str | PathLike[str], at: datetime | str) -> Verdict:
+def verify(
+    source: Source,
+    policy: Policy | str | PathLike[str],
+    at: datetime | str,
+    limits: Mapping[str, int] | None = None,
+) -> Verdict:
     """What a case is worth under a policy, as of a time.
 
     `at` is a datetime with its zone, or text like 2026-11-22T16:00:00Z. A bad case never
-    raises: the verdict says what is wrong. UsageError: a policy that is none, or a time.
+    raises: the verdict says what is wrong. UsageError: a policy that is none, a time, a limit.
+    `limits` changes some of `bundle.limits.MEANINGS`, as `--limit` does.
     """
-    return engine.verify(_case(source), _policy(policy), at=_moment(at))
+    asked, moment = _policy(policy), _moment(at)
+    return engine.verify(_case(source), asked, at=moment, limits=changed(limits or {}))
 
 
 def require(
-    source: Source, policy: Policy | str | PathLike[str], at: datetime | str
+    source: Source,
+    policy: Policy | str | PathLike[str],
+    at: datetime | str,
+    limits: Mapping[str, int] | None = None,
 ) -> OpenedCase:
     """The case, read from the same bytes that verified.
 
     NotVerified says what stands in the way: `missing` holds the ids of the checks that failed
     or, if none did, could not be answered. UsageError as `verify`.
     """
-    return engine.require(_case(source), _policy(policy), at=_moment(at))
+    asked, moment = _policy(policy), _moment(at)
+    return engine.require(_case(source), asked, at=moment, limits=changed(limits or {}))
 
 
 def _case(source: Source) -> Path | bytes:

@@ -15,13 +15,21 @@ from pydantic import BaseModel, ValidationError
 
 from safetycase import canonical
 from safetycase.bundle import layout
+from safetycase.bundle.limits import DEFAULT_LIMITS, Limits
 from safetycase.bundle.reader import Container, open_case
 from safetycase.bundle.tensors import Array, read_tensors
 from safetycase.digest import sha256_hex
 from safetycase.envelope.dsse import Envelope, read_envelope
 from safetycase.envelope.statement import CaseStatement, case_id, open_statement
 from safetycase.envelope.trust import SignatureReport, read_instant, verify_envelope
-from safetycase.errors import MalformedInput, MethodRefused, SafetyCaseError, SchemaViolation
+from safetycase.errors import (
+    MalformedInput,
+    MethodRefused,
+    SafetyCaseError,
+    SchemaViolation,
+    TooLarge,
+)
+from safetycase.methods.grid import arm_count
 from safetycase.methods.tensors import TensorFault, tensor_faults
 from safetycase.record.case import Case
 from safetycase.record.plan import Plan
@@ -40,17 +48,20 @@ Model = TypeVar("Model", bound=BaseModel)
 class OpenedCase:
     """The bytes of a case, and what they say when read as record, plan, rows and tensors."""
 
-    def __init__(self, source: Path | bytes, policy: Policy, at: str) -> None:
-        """Keep where the bytes are, what the user asks for, and the time of asking."""
+    def __init__(
+        self, source: Path | bytes, policy: Policy, at: str, limits: Limits = DEFAULT_LIMITS
+    ) -> None:
+        """Keep where the bytes are, what the user asks for, the time of asking, the limits."""
         self.kept: dict[str, Any] = {}
         self.policy = policy
         self.at = at
+        self.limits = limits
         self._source = source
 
     @once
     def container(self) -> Container:
         """The members, by name."""
-        return open_case(self._source)
+        return open_case(self._source, limits=self.limits.container)
 
     @once
     def archive_sha256(self) -> str:
@@ -102,7 +113,12 @@ class OpenedCase:
     @once
     def plan(self) -> Plan:
         """plan.json as the plan's model."""
-        return self._model(Plan, layout.PLAN_NAME, self.plan_json)
+        plan = self._model(Plan, layout.PLAN_NAME, self.plan_json)
+        arms = arm_count(plan)
+        if arms > self.limits.arms:
+            expected = f"a plan of at most {self.limits.arms} arms"
+            raise TooLarge(layout.PLAN_NAME, expected, found=str(arms), limit="arms")
+        return plan
 
     @once
     def plan_digest(self) -> str:
@@ -153,6 +169,7 @@ class OpenedCase:
                 kind,
                 self.container.stream(path_of(kind)),
                 size=self.container.size(path_of(kind)),
+                limits=self.limits.tables,
             )
             for kind in self.table_kinds
         }
@@ -192,7 +209,8 @@ class OpenedCase:
     @once
     def tensor_faults(self) -> list[TensorFault]:
         """Where the tensors are not those that the plan asks for."""
-        return tensor_faults(self.plan, self._model_widths(), self.tensor_files)
+        widths, most = self._model_widths(), self.limits.activations
+        return tensor_faults(self.plan, widths, self.tensor_files, activations=most)
 
     @once
     def sound_tensors(self) -> dict[str, Array]:

@@ -241,6 +241,7 @@ def _guarded(run: Run, axis: str | None) -> Run:
             where=refusal.where,
             expected=refusal.expected,
             found=refusal.found or "something else",
+            sentence=str(refusal) if refusal.remedy else "",
             axis=axis,
         )
     return 0

@@ -23,6 +23,7 @@ from collections.abc import Generator, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from safetycase.bundle.limits import DEFAULT_LIMITS, Limits
 from safetycase.envelope.trust import read_instant
 from safetycase.errors import NotVerified, SafetyCaseError, UsageError
 from safetycase.verify.case import OpenedCase, lacks
@@ -43,19 +44,26 @@ FINDINGS_SHOWN = 20
 
 
 def verify(
-    source: Path | bytes, policy: Policy, *, at: str, renderings: bool = True
+    source: Path | bytes,
+    policy: Policy,
+    *,
+    at: str,
+    renderings: bool = True,
+    limits: Limits = DEFAULT_LIMITS,
 ) -> Verdict:
     """What a case is worth under a policy, at a time (`2026-11-22T16:00:00Z`).
 
     Never raises for a bad case. UsageError: a policy that names unknown checks, a time that is
     not one. Without `renderings` stage 10 is left out: the verdict that a page may quote.
     """
-    return judge(*_examined(source, policy, at=at, renderings=renderings))
+    return judge(*_examined(source, policy, at=at, renderings=renderings, limits=limits))
 
 
-def require(source: Path | bytes, policy: Policy, *, at: str) -> OpenedCase:
+def require(
+    source: Path | bytes, policy: Policy, *, at: str, limits: Limits = DEFAULT_LIMITS
+) -> OpenedCase:
     """The opened case, read from the same bytes that verified; else raises NotVerified."""
-    case, results = _examined(source, policy, at=at, renderings=True)
+    case, results = _examined(source, policy, at=at, renderings=True, limits=limits)
     verdict = judge(case, results)
     if not verdict.verified:
         raise refusal_of(verdict)
@@ -73,14 +81,14 @@ def refusal_of(verdict: Verdict) -> NotVerified:
 
 
 def _examined(
-    source: Path | bytes, policy: Policy, *, at: str, renderings: bool
+    source: Path | bytes, policy: Policy, *, at: str, renderings: bool, limits: Limits
 ) -> tuple[OpenedCase, tuple[CheckResult, ...]]:
     try:
         read_instant(at, where="at")
     except SafetyCaseError as error:
         raise UsageError(error.where, error.expected, found=error.found) from None
     required = required_checks(policy)
-    case = OpenedCase(source, policy, at)
+    case = OpenedCase(source, policy, at, limits)
     results: list[CheckResult] = []
     stopped_by: str | None = None
     for stage in range(len(STAGES)):
