@@ -28,8 +28,8 @@ def checks(
     ] = None,
 ) -> int:
     """List the questions that the verifier asks."""
+    from safetycase.report.checks_page import checks_markdown
     from safetycase.verify.checks import FAMILIES
-    from safetycase.verify.pages import checks_markdown
 
     named = {} if attacks is None else _read_attacks(attacks)
     console.say(checks_markdown(named) if markdown else "\n".join(_lines(FAMILIES)))

@@ -42,7 +42,7 @@ def _find(name: str) -> Check:
 
 def page(check: Check) -> str:
     """The check's entry of docs/checks.md, wrapped for a terminal."""
-    from safetycase.verify.pages import check_lines
+    from safetycase.report.checks_page import check_lines
 
     lines = (line.replace("**", "").lstrip("#* ") for line in check_lines(check, ()))
     return "\n".join(

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
+from safetycase.report.checks_page import checks_markdown
 from safetycase.verify.checks import FAMILIES, all_checks
-from safetycase.verify.pages import checks_markdown
 
 
 def test_the_page_says_what_each_check_cannot_prove() -> None:
