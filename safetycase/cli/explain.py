@@ -46,6 +46,8 @@ def page(check: Check) -> str:
 
     lines = (line.replace("**", "").lstrip("#* ") for line in check_lines(check, ()))
     return "\n".join(
-        textwrap.fill(line, _WIDTH, subsequent_indent="  ", break_long_words=False)
+        textwrap.fill(
+            line, _WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+        )
         for line in lines
     )
