@@ -30,7 +30,7 @@ def attach(
     from safetycase.digest import sha256_hex
     from safetycase.envelope.dsse import read_envelope
     from safetycase.envelope.statement import REPLAY_PREDICATE, case_id, open_statement_about
-    from safetycase.methods.replay_result import read_replay
+    from safetycase.methods.replay_review import read_replay
 
     data = require_file(statement).read_bytes()
     container = open_case(require_file(case))

@@ -168,7 +168,7 @@ def _require_nonce(nonce: str) -> None:
 
 
 def _require_reviewer(keys: SigningKeys) -> None:
-    from safetycase.verify.case import REVIEWER
+    from safetycase.methods.replay_review import REVIEWER
 
     if REVIEWER not in keys.signer.roles:
         raise KeyRefused(

@@ -33,7 +33,7 @@ from safetycase.record.planned_axis import Axis
 from safetycase.record.replay import AnswerTable, ReplayedRow, RowPlace, Tolerance
 from safetycase.tables.columns import Answers
 from safetycase.tables.evidence import Evidence
-from safetycase.tables.rows import ANSWER_KINDS, TABLES, AnswerRow, path_of
+from safetycase.tables.rows import TABLES, AnswerKind, AnswerRow, path_of
 
 TOLERANCES = {
     "float32": Tolerance(log_probability=1e-3, relative=1e-3),
@@ -46,8 +46,8 @@ digits are published; no grade that is not a near tie turns on a thousandth. bfl
 bits: logits from 16 to 32 lie 1/8 apart, so two steps; norms lose a part in 2^8 an element.
 """
 
-Tables = Mapping[str, Answers]
-"""The tables of answers that a case holds, by kind."""
+Tables = Mapping[AnswerKind, Sequence[AnswerRow]]
+"""The rows of every table of answers, in the order of kinds; one that is missing has none."""
 
 LARGEST_TOLD = 1e6
 """A difference of more than so many tolerances is told as this many."""
@@ -72,7 +72,7 @@ class Published:
 
     def row(self, place: RowPlace) -> AnswerRow:
         """The row on a line of a table; refused if the case has no such line."""
-        rows: Sequence[AnswerRow] = self.tables.get(place.table, ())
+        rows = self.tables[place.table]
         number = place.line - _HEADER_AND_FIRST
         if not 0 <= number < len(rows):
             where = path_of(place.table)
@@ -128,26 +128,21 @@ def rows_behind(published: Published, axis: Axis) -> list[RowPlace]:
     of its manipulation checks. Controls and side effects are bounded by the whole case alone.
     """
     measures = [axis.claim.measure, *(mediator.measure for mediator in axis.mediators)]
-    evaluations = [grid.evaluation_named(published.plan, m.evaluation) for m in measures]
-    items = published.evidence.items
+    named = [grid.evaluation_named(published.plan, measure.evaluation) for measure in measures]
     arms = {grid.BASELINE, f"{axis.id}/target"}
-    lines: dict[str, set[int]] = {}
-    for evaluation in evaluations:
-        table = TABLE_OF_KIND[evaluation.measure.kind]
-        if table in published.tables:
-            answers = published.tables[table]
-            held_out = {item.item for item in items.of(evaluation.dataset, "held_out")}
-            is_behind = (
-                answers.texts("evaluation").among({evaluation.id})
-                & answers.texts("arm").among(arms)
-                & answers.item.among(held_out)
-            )
-            lines.setdefault(table, set()).update(np.asarray(answers.lines)[is_behind].tolist())
-    places = [
-        RowPlace(table=table, line=line)
-        for table in ANSWER_KINDS
-        for line in sorted(lines.get(table, ()))
-    ]
+    places = []
+    for kind, rows in published.tables.items():
+        lines: set[int] = set()
+        for evaluation in named:
+            if isinstance(rows, Answers) and TABLE_OF_KIND[evaluation.measure.kind] == kind:
+                held_out = published.evidence.items.of(evaluation.dataset, "held_out")
+                is_behind = (
+                    rows.texts("evaluation").among({evaluation.id})
+                    & rows.texts("arm").among(arms)
+                    & rows.item.among({item.item for item in held_out})
+                )
+                lines |= set(np.asarray(rows.lines)[is_behind].tolist())
+        places += [RowPlace(table=kind, line=line) for line in sorted(lines)]
     if not places:
         raise MethodRefused(f"axis {axis.id}", "rows behind its claim", found="none")
     return places
@@ -155,11 +150,10 @@ def rows_behind(published: Published, axis: Axis) -> list[RowPlace]:
 
 def _nth_row(tables: Tables, number: int) -> RowPlace:
     """The answer row of that number, from 0, over all tables; no list of them is made."""
-    for table in ANSWER_KINDS:
-        size = len(tables[table]) if table in tables else 0
-        if number < size:
-            return RowPlace(table=table, line=number + _HEADER_AND_FIRST)
-        number -= size
+    for kind, rows in tables.items():
+        if number < len(rows):
+            return RowPlace(table=kind, line=number + _HEADER_AND_FIRST)
+        number -= len(rows)
     raise MethodRefused("replay", "the number of an answer row", found=f"{number} too many")
 
 

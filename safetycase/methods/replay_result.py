@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
-from pydantic import ValidationError
-
-from safetycase import canonical
-from safetycase.canonical import JsonValue
-from safetycase.errors import MalformedInput, SchemaViolation
+from safetycase.errors import MalformedInput
 from safetycase.methods.finite_population import least_bad, most_bad
 from safetycase.methods.replay import (
     Published,
@@ -76,16 +71,6 @@ def replay_of(
     )
 
 
-def read_replay(predicate: JsonValue, where: str) -> Replay:
-    """The replay that a statement's predicate spells; refused unless its fields are those."""
-    try:
-        return Replay.model_validate_json(canonical.write(predicate))
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = "".join(f"/{step}" for step in first["loc"])
-        raise SchemaViolation(f"{where}{place}", "a replay", found=first["msg"]) from None
-
-
 def redrawn(published: Published, tensor_root: str, replay: Replay) -> Replay:
     """The statement with the weights of the case, and the rows that its nonce draws there.
 
@@ -135,42 +120,6 @@ def recounted(published: Published, replay: Replay, where: str) -> Replay:
             "measured": rows,
         }
     )
-
-
-@dataclass(frozen=True, slots=True)
-class ReExecution:
-    """A replay that counts: whose word it is, and what its samples show."""
-
-    reviewers: tuple[str, ...]
-    samples: tuple[Sample, ...]
-
-    def beside(self, axis: str) -> str:
-        """What stands beside the claim of an axis."""
-        told = "; ".join(in_words(s) for s in self.samples if s.axis in {None, axis})
-        level = f"{100 * LEVEL:.0f} %"
-        return (
-            f"Re-executed by {', '.join(self.reviewers)}: {told} (each at {level} confidence)."
-        )
-
-
-def counting_samples(
-    published: Published, tensor_root: str, replay: Replay, where: str
-) -> tuple[Sample, ...]:
-    """The samples of a statement, counted again; none if its rows are not those it draws.
-
-    Rows that somebody picked, or left out, bound nothing, whatever they show.
-    """
-    right = redrawn(published, tensor_root, replay)
-    draws = [
-        [(sample.axis, sample.population, sample.chosen) for sample in each.samples]
-        for each in (replay, right)
-    ]
-    if draws[0] != draws[1] or replay.weights != right.weights:
-        return ()
-    try:
-        return recounted(published, replay, where).samples
-    except MalformedInput:
-        return ()
 
 
 def _samples(draws: Iterable[Draw], rows: Sequence[ReplayedRow]) -> Iterator[Sample]:

@@ -18,25 +18,17 @@ from safetycase.bundle import layout
 from safetycase.bundle.reader import Container, open_case
 from safetycase.bundle.tensors import Array, read_tensors
 from safetycase.digest import sha256_hex
-from safetycase.envelope.attestation import Attestation, read_attestation
 from safetycase.envelope.dsse import Envelope, read_envelope
-from safetycase.envelope.statement import (
-    REPLAY_PREDICATE,
-    CaseStatement,
-    case_id,
-    open_statement,
-)
+from safetycase.envelope.statement import CaseStatement, case_id, open_statement
 from safetycase.envelope.trust import SignatureReport, read_instant, verify_envelope
 from safetycase.errors import MalformedInput, MethodRefused, SafetyCaseError, SchemaViolation
-from safetycase.methods.replay import Published, Tables
-from safetycase.methods.replay_result import ReExecution, counting_samples, read_replay
+from safetycase.methods.replay import Published
+from safetycase.methods.replay_review import ReExecution, Review, counting, read_reviews
 from safetycase.methods.tensors import TensorFault, tensor_faults
 from safetycase.record.case import Case
 from safetycase.record.plan import Plan
-from safetycase.record.replay import Replay
 from safetycase.record.results import AxisResult
 from safetycase.tables.codec import Table, scan_table
-from safetycase.tables.columns import Answers
 from safetycase.tables.evidence import Evidence, Items, group_answers
 from safetycase.tables.rows import ANSWER_KINDS, TABLES, path_of
 from safetycase.verify.derived import Derived, DerivedAxis
@@ -44,9 +36,6 @@ from safetycase.verify.once import once
 from safetycase.verify.policy import Policy
 
 Model = TypeVar("Model", bound=BaseModel)
-
-REVIEWER = "reviewer"
-"""Role of those whose re-execution counts."""
 
 
 class OpenedCase:
@@ -240,39 +229,26 @@ class OpenedCase:
     @once
     def published(self) -> Published:
         """The case as a re-execution reads it."""
-        held = {kind: self.rows(kind) for kind in ANSWER_KINDS}
-        tables: Tables = {k: rows for k, rows in held.items() if isinstance(rows, Answers)}
+        tables = {kind: self.rows(kind) for kind in ANSWER_KINDS}
         return Published(self.case_id, self.plan, self.derived.evidence, tables)
 
     @once
-    def replays(self) -> tuple[tuple[Attestation, Replay], ...]:
-        """What others say that they have measured again; judged by nobody yet."""
-        trust, at = self.policy.trust(), read_instant(self.at, where="at")
+    def replays(self) -> tuple[Review, ...]:
+        """Everybody's statements of what they have measured again; judged by nobody yet."""
         names = [n for n in self.container.names if n.startswith(layout.REPLAY_PREFIX)]
-        found = [
-            read_attestation(
-                self.container.read(name), REPLAY_PREDICATE, trust=trust, at=at, name=name
-            )
-            for name in names
-        ]
-        return tuple((each, read_replay(each.predicate, each.name)) for each in found)
+        statements = {name: self.container.read(name) for name in names}
+        at = read_instant(self.at, where="at")
+        return read_reviews(statements, self.policy.trust(), self.signatures, at=at)
 
     @once
-    def reviews(self) -> tuple[tuple[Attestation, Replay], ...]:
+    def reviews(self) -> tuple[Review, ...]:
         """Those by a reviewer of the policy; what strangers attach is read no further."""
-        trust, by = self.policy.trust(), self.signatures
-        return tuple(r for r in self.replays if r[0].counts_for(REVIEWER, trust, by))
+        return tuple(review for review in self.replays if review.reviewers)
 
     @once
     def reexecutions(self) -> tuple[ReExecution, ...]:
-        """Those that count: of rows that the nonce drew from this case."""
-        trust, root = self.policy.trust(), self.record.subject.tensor_root
-        return tuple(
-            ReExecution(attestation.counts_for(REVIEWER, trust, self.signatures), samples)
-            for attestation, replay in self.reviews
-            if attestation.case_id == self.case_id
-            and (samples := counting_samples(self.published, root, replay, attestation.name))
-        )
+        """Those that count: of this case, and of rows that the nonce drew."""
+        return counting(self.reviews, self.published, self.record.subject.tensor_root)
 
     def _shipped(self) -> frozenset[str]:
         return frozenset(guard.axis for guard in self.record.subject.safeguards)

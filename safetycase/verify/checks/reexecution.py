@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from safetycase.methods.replay_result import recounted, redrawn
+from safetycase.methods.replay_review import Review
+from safetycase.record.replay import Replay
 from safetycase.verify.case import OpenedCase
 from safetycase.verify.check import Family, Fault, NotApplicable, Run
 from safetycase.verify.compare import differences
@@ -36,10 +40,9 @@ def reviewer_is_somebody_else(case: OpenedCase) -> Run:
     """No statement of a re-execution is the developer's own, or half signed."""
     if not case.replays:
         return _NONE
-    trust = case.policy.trust()
-    for attestation, _ in case.replays:
-        for found in attestation.false_witnesses(trust, case.signatures):
-            yield Fault(attestation.name, "whole signatures by somebody else", found)
+    for review in case.replays:
+        for found in review.false_witnesses:
+            yield Fault(review.name, "whole signatures by somebody else", found)
     return len(case.replays)
 
 
@@ -61,17 +64,12 @@ def rows_were_drawn_by_the_nonce(case: OpenedCase) -> Run:
     if not case.reviews:
         return _NONE
     root = case.record.subject.tensor_root
-    for attestation, replay in case.reviews:
-        where = f"{attestation.name}#/payload"
-        if attestation.case_id != case.case_id:
-            yield Fault(f"{where}/subject", f"the case {case.case_id}", attestation.case_id)
+    for review in case.reviews:
+        where = f"{review.name}#/payload"
+        if review.case_id != case.case_id:
+            yield Fault(f"{where}/subject", f"the case {case.case_id}", review.case_id)
             continue
-        stated, derived = (
-            each.model_dump(mode="json")
-            for each in (replay, redrawn(case.published, root, replay))
-        )
-        for difference in differences(f"{where}/predicate", stated, derived, skip=_COUNTS):
-            yield Fault.of(difference)
+        yield from _differences(review, redrawn(case.published, root, review.replay), _COUNTS)
     return len(case.reviews)
 
 
@@ -88,14 +86,17 @@ def rows_were_drawn_by_the_nonce(case: OpenedCase) -> Run:
 )
 def agreement_follows_from_the_rows(case: OpenedCase) -> Run:
     """Agreement and bounds follow from the listed rows."""
-    here = [each for each in case.reviews if each[0].case_id == case.case_id]
+    here = [review for review in case.reviews if review.case_id == case.case_id]
     if not here:
         return _NONE
-    for attestation, replay in here:
-        where = f"{attestation.name}#/payload/predicate"
-        derived = recounted(case.published, replay, where)
-        for difference in differences(
-            where, replay.model_dump(mode="json"), derived.model_dump(mode="json")
-        ):
-            yield Fault.of(difference)
+    for review in here:
+        yield from _differences(review, recounted(case.published, review.replay, review.name))
     return len(here)
+
+
+def _differences(
+    review: Review, derived: Replay, skip: frozenset[str] = frozenset()
+) -> Iterator[Fault]:
+    where = f"{review.name}#/payload/predicate"
+    stated, again = (each.model_dump(mode="json") for each in (review.replay, derived))
+    yield from map(Fault.of, differences(where, stated, again, skip=skip))

@@ -16,11 +16,11 @@ from safetycase.methods.replay import Published, compared, draw, row_of, rows_be
 from safetycase.methods.replay_result import (
     chosen_rows,
     in_words,
-    read_replay,
     recounted,
     redrawn,
     shown_by,
 )
+from safetycase.methods.replay_review import read_replay
 from safetycase.record.replay import Replay, RowPlace, Sample
 from tests.kit.builder import honest_case
 from tests.kit.toy_replay import NONCE, predicate, published
