@@ -29,6 +29,7 @@ from safetycase.record.case import Case
 from safetycase.record.plan import Plan
 from safetycase.record.results import AxisResult
 from safetycase.tables.codec import Table, scan_table
+from safetycase.tables.columns import Answers
 from safetycase.tables.evidence import Evidence, Items, group_answers
 from safetycase.tables.rows import ANSWER_KINDS, TABLES, path_of
 from safetycase.verify.derived import Derived, DerivedAxis
