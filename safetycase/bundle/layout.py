@@ -13,6 +13,9 @@ MIMETYPE = b"application/vnd.safetycase+zip"
 RECORD_NAME = "case.json"
 PLAN_NAME = "plan.json"
 CASE_STATEMENT_NAME = "statements/case.dsse.json"
+REPLAY_PREFIX = "statements/replay-"
+"""What the name of every reviewer's statement of a re-execution begins with."""
+
 REQUIRED_NAMES = (MIMETYPE_NAME, RECORD_NAME, PLAN_NAME)
 
 _WORD = r"[a-z0-9]+(?:[._-][a-z0-9]+)*"

@@ -11,6 +11,7 @@ import typer
 
 from safetycase import __version__
 from safetycase.cli import console, exit_code
+from safetycase.cli.attach import attach
 from safetycase.cli.checks import checks
 from safetycase.cli.demo import demo
 from safetycase.cli.exit_code import ExitCode
@@ -19,6 +20,7 @@ from safetycase.cli.gate import gate
 from safetycase.cli.keygen import keygen
 from safetycase.cli.plan import lint
 from safetycase.cli.policy import lint as lint_policy
+from safetycase.cli.replay import replay
 from safetycase.cli.report import report
 from safetycase.cli.run import run
 from safetycase.cli.schemas import schemas
@@ -54,6 +56,8 @@ app.command("sign")(sign)
 app.command("verify")(verify)
 app.command("gate")(gate)
 app.add_typer(summary, name="summary")
+app.command("replay")(replay)
+app.command("attach")(attach)
 app.command("report")(report)
 app.command("explain")(explain)
 app.command("checks")(checks)

@@ -71,7 +71,7 @@ def measured(
 ) -> Path:
     """The path of the case that a plan leads to, verified as written."""
     require_file(plan)
-    _require_runner()
+    require_runner("safetycase run")
     from safetycase.cli.as_written import require_verified
     from safetycase.run.bind import RunOptions
     from safetycase.run.pipeline import run as measure
@@ -92,11 +92,12 @@ def measured(
         )
 
 
-def _require_runner() -> None:
+def require_runner(command: str) -> None:
+    """Return only if what a model runs with is installed."""
     missing = [name for name in ("torch", "transformers") if find_spec(name) is None]
     if missing:
         found = f"no {' and no '.join(missing)}"
-        raise UsageError("safetycase run", "the runner", found=found, remedy=INSTALL_RUN)
+        raise UsageError(command, "the runner", found=found, remedy=INSTALL_RUN)
 
 
 def _forget(work: Path) -> None:

@@ -36,7 +36,7 @@ def published() -> dict[str, bytes]:
 def schemas(
     out: Annotated[Path, typer.Option(help="Folder for the files; made if it is not there.")],
 ) -> int:
-    """Write the JSON Schemas of case, plan, policy, verdict and tables."""
+    """Write the JSON Schemas of case, plan, replay, policy, verdict and tables."""
     made = published()
     out.mkdir(parents=True, exist_ok=True)
     for name, data in made.items():

@@ -1,4 +1,4 @@
-"""The in-toto Statement that a case's envelope carries: one model, and every file by digest.
+"""in-toto Statements: the case's own (one model, every file by digest), and those about a case.
 
 Our predicate type is closed: a field we do not know is refused, at every level, since this
 version could not say what it changes. Later versions take another predicate type.
@@ -17,10 +17,13 @@ from safetycase.errors import MalformedInput, SchemaViolation
 
 STATEMENT_SCHEMA = "https://in-toto.io/Statement/v1"
 CASE_PREDICATE = "https://safetycase.dev/case/v1alpha"
+REPLAY_PREDICATE = "https://safetycase.dev/replay/v1alpha"
 SUBJECT_NAME = "model"
+CASE_SUBJECT_NAME = "case"
 
 _MAX_FILES = 4096
 _LIMITS = canonical.JsonLimits(max_bytes=8 * 2**20, max_depth=8)
+_ABOUT_LIMITS = canonical.JsonLimits(max_bytes=16 * 2**20, max_depth=16)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +37,14 @@ class CaseStatement:
 def write_statement(model_manifest_digest: str, files: Iterable[FileDigest]) -> bytes:
     """The payload to sign: a Statement in RFC 8785, files in code point order of paths."""
     as_sha256(model_manifest_digest, where="model manifest digest")
-    return canonical.write(
-        {
-            "_type": STATEMENT_SCHEMA,
-            "subject": [{"name": SUBJECT_NAME, "digest": {"sha256": model_manifest_digest}}],
-            "predicateType": CASE_PREDICATE,
-            "predicate": {"files": [file.to_json() for file in sort_unique(files)]},
-        }
-    )
+    predicate = {"files": [file.to_json() for file in sort_unique(files)]}
+    return _write(SUBJECT_NAME, model_manifest_digest, CASE_PREDICATE, predicate)
+
+
+def write_statement_about(case: str, predicate_type: str, predicate: object) -> bytes:
+    """The payload to sign: a Statement about the case of this id, in RFC 8785."""
+    as_sha256(case, where="case id")
+    return _write(CASE_SUBJECT_NAME, case, predicate_type, predicate)
 
 
 def read_statement(payload: bytes, *, where: str) -> CaseStatement:
@@ -50,16 +53,9 @@ def read_statement(payload: bytes, *, where: str) -> CaseStatement:
     Exactly one subject with a sha256 and no other digest; every path once, in order. The
     subject's name carries no weight. Says nothing of who signed it, or whether the files match.
     """
-    fields = canonical.as_object(
-        canonical.read(payload, where=where, limits=_LIMITS),
-        where=where,
-        required=("_type", "subject", "predicateType", "predicate"),
-    )
-    _require(fields["_type"], STATEMENT_SCHEMA, f"{where}#/_type")
-    _require(fields["predicateType"], CASE_PREDICATE, f"{where}#/predicateType")
-    predicate = canonical.as_object(
-        fields["predicate"], where=f"{where}#/predicate", required=("files",)
-    )
+    value = canonical.read(payload, where=where, limits=_LIMITS)
+    subject, stated = _read(value, CASE_PREDICATE, where)
+    predicate = canonical.as_object(stated, where=f"{where}#/predicate", required=("files",))
     place = f"{where}#/predicate/files"
     items = canonical.as_array(predicate["files"], where=place, max_items=_MAX_FILES)
     files = tuple(
@@ -67,7 +63,7 @@ def read_statement(payload: bytes, *, where: str) -> CaseStatement:
     )
     if files != sort_unique(files, where=place):
         raise SchemaViolation(place, "files in code point order of paths")
-    return CaseStatement(_read_subject(fields["subject"], f"{where}#/subject"), files)
+    return CaseStatement(subject, files)
 
 
 def open_statement(envelope: Envelope, *, where: str) -> CaseStatement:
@@ -79,9 +75,45 @@ def open_statement(envelope: Envelope, *, where: str) -> CaseStatement:
     return read_statement(envelope.payload, where=f"{where}#/payload")
 
 
+def open_statement_about(
+    envelope: Envelope, predicate_type: str, *, where: str
+) -> tuple[str, canonical.JsonValue]:
+    """The id of the case that a statement is about, and its predicate, of a known type.
+
+    Refused unless the payload is in its RFC 8785 spelling. Says nothing of the predicate's
+    fields, of who signed it, or whether it is about the case it lies in.
+    """
+    _require(envelope.payload_type, STATEMENT_TYPE, f"{where}#/payloadType")
+    place = f"{where}#/payload"
+    value = canonical.read_canonical(envelope.payload, where=place, limits=_ABOUT_LIMITS)
+    return _read(value, predicate_type, place)
+
+
 def case_id(payload: bytes) -> str:
     """What names a case: the SHA-256 of its signed payload, in whatever zip or envelope."""
     return sha256_hex(payload)
+
+
+def _write(name: str, digest: str, predicate_type: str, predicate: object) -> bytes:
+    return canonical.write(
+        {
+            "_type": STATEMENT_SCHEMA,
+            "subject": [{"name": name, "digest": {"sha256": digest}}],
+            "predicateType": predicate_type,
+            "predicate": predicate,
+        }
+    )
+
+
+def _read(
+    value: canonical.JsonValue, predicate_type: str, where: str
+) -> tuple[str, canonical.JsonValue]:
+    fields = canonical.as_object(
+        value, where=where, required=("_type", "subject", "predicateType", "predicate")
+    )
+    _require(fields["_type"], STATEMENT_SCHEMA, f"{where}#/_type")
+    _require(fields["predicateType"], predicate_type, f"{where}#/predicateType")
+    return _read_subject(fields["subject"], f"{where}#/subject"), fields["predicate"]
 
 
 def _read_subject(value: canonical.JsonValue, where: str) -> str:

@@ -150,6 +150,12 @@ class SignatureReport:
     """Key ids of the other signatures that no trusted key made, as the envelope gives them."""
     remarks: tuple[str, ...]
 
+    @property
+    def took_part(self) -> frozenset[str]:
+        """Everybody trusted of whose keys at least one made a signature, whenever."""
+        partly = (incomplete.signer for incomplete in self.incomplete)
+        return frozenset((*self.verified, *self.outside_window, *partly))
+
     def counted(self, trust: TrustedSigners, role: str) -> tuple[str, ...]:
         """The verified signers who hold a role."""
         return tuple(name for name in self.verified if name in trust.in_role(role))

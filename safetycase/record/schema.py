@@ -16,11 +16,12 @@ from typing_extensions import override
 
 from safetycase.record.case import Case
 from safetycase.record.plan import Plan
+from safetycase.record.replay import Replay
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 BASE = "https://safetycase.dev/schemas/v1"
 
-DOCUMENTS: Mapping[str, type[BaseModel]] = {"case": Case, "plan": Plan}
+DOCUMENTS: Mapping[str, type[BaseModel]] = {"case": Case, "plan": Plan, "replay": Replay}
 """Documents that people and other programs read, by the stem of their schema's file."""
 
 Schema = dict[str, Any]

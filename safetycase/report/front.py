@@ -41,6 +41,8 @@ class ClaimView:
     wording: Shown
     recomputed_wording: str | None
     """The recomputed sentence, where it differs from the record's."""
+    re_executed: tuple[str, ...]
+    """Who measured rows again, and what that bounds."""
     tier: str
     meaning: str
     ladder: tuple[tuple[str, bool], ...]
@@ -139,6 +141,7 @@ def claim_view(source: Source, verdict: Verdict, number: int) -> ClaimView:
         recorded_status=None if agreed else HOLDS[result.claim.holds],
         wording=source.show(f"{here}/claim/wording"),
         recomputed_wording=None if same_words else judged.wording,
+        re_executed=judged.re_executed,
         tier=judged.tier,
         meaning=tier_meaning(judged.tier),
         ladder=tuple((tier, place <= rank) for place, tier in enumerate(TIERS)),

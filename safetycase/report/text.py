@@ -201,6 +201,7 @@ def _print_claims(verdict: Verdict, console: Console) -> None:
 
 def _claim_lines(claim: ClaimVerdict) -> Iterator[str]:
     yield claim.wording
+    yield from claim.re_executed
     yield f"{claim.tier}: {tier_meaning(claim.tier)}"
     rank = TIERS.index(claim.tier) if claim.tier in TIERS else 0
     if claim.lowered_by and rank + 1 < len(TIERS):

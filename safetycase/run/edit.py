@@ -20,6 +20,7 @@ from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
 from safetycase.errors import RunFailed
+from safetycase.methods.arms import ArmSpec
 from safetycase.methods.sites import Place
 from safetycase.run.dictionaries.dictionary import Dictionary
 from safetycase.run.model import LoadedModel
@@ -40,6 +41,13 @@ class ArmEdit:
     place: Place | None
     vector: np.ndarray | None
     dictionary: str | None
+
+
+def edit_of(spec: ArmSpec, direction: np.ndarray, *, place: Place, dictionary: str) -> ArmEdit:
+    """What a planned arm does at a place, given its unit direction float32 [d_model]."""
+    vector = (np.float32(spec.coefficient) * direction).astype(np.float32)
+    is_replaced = spec.role == "reconstruction"
+    return ArmEdit(spec.id, place, None if is_replaced else vector, dictionary)
 
 
 BASELINE_EDIT = ArmEdit("baseline", None, None, None)

@@ -6,9 +6,8 @@ the same batch. Rows are graded when they are read, never when they are measured
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import cast
 
 import msgspec
@@ -110,16 +109,28 @@ def _unit(
     arms: Sequence[ArmEdit],
     probe: LinearProbe | None,
 ) -> Unit:
-    work: dict[str, Callable[[], list[AnswerRow]]] = {
-        "generate": partial(_generated, bench, evaluation, items, arms),
-        "choice": partial(_chosen, bench, evaluation, items, arms),
-        "probe": partial(_probed, bench, evaluation, items, arms, probe),
-    }
     return Unit(
         specification=_specification(bench, evaluation, items, arms, probe),
         rows=len(items) * len(arms),
-        work=lambda: encode_rows(work[evaluation.measure.kind]()),
+        work=lambda: encode_rows(answers(bench, evaluation, items, arms, probe)),
     )
+
+
+def answers(
+    bench: Bench,
+    evaluation: Evaluation,
+    items: Sequence[ItemRow],
+    arms: Sequence[ArmEdit],
+    probe: LinearProbe | None,
+) -> list[AnswerRow]:
+    """Ungraded answers to these items under these arms in one batch, item by item."""
+    match evaluation.measure:
+        case Generate():
+            return _generated(bench, evaluation, items, arms)
+        case Choice():
+            return _chosen(bench, evaluation, items, arms)
+        case Probe():
+            return _probed(bench, evaluation, items, arms, probe)
 
 
 def _specification(

@@ -23,7 +23,7 @@ from safetycase.methods.stream import Stream
 from safetycase.record.case import SelfTest
 from safetycase.record.planned_axis import Axis
 from safetycase.record.planned_evaluation import Evaluation, Probe
-from safetycase.run.edit import BASELINE_EDIT, ArmEdit
+from safetycase.run.edit import BASELINE_EDIT, ArmEdit, edit_of
 from safetycase.run.engines.local import run_units
 from safetycase.run.measure import Bench, arms_of, rows_of, six_digits, units_of
 from safetycase.run.notebook import Notebook
@@ -243,14 +243,7 @@ def _edits(
     directions = planned.directions(axis, specs, lab.notes.evidence())
     place = lab.bench.dictionaries[axis.dictionary].writes
     return {
-        spec.id: ArmEdit(
-            spec.id,
-            place,
-            None
-            if spec.role == "reconstruction"
-            else (np.float32(spec.coefficient) * direction).astype(np.float32),
-            axis.dictionary,
-        )
+        spec.id: edit_of(spec, direction, place=place, dictionary=axis.dictionary)
         for spec, direction in zip(specs, directions, strict=True)
     }
 

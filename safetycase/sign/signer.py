@@ -79,6 +79,22 @@ def sign_payload(
     return Envelope(payload_type, payload, tuple(signatures))
 
 
+def require_outsider(keys: SigningKeys, case: Envelope) -> None:
+    """Return only if no key of the signer made any signature of the case's own envelope.
+
+    Nobody vouches for himself; the verifier asks the same again.
+    """
+    message = case.signed_bytes()
+    for key in keys.signer.keys:
+        if any(key.verifies(message, signature.sig) for signature in case.signatures):
+            raise KeyRefused(
+                keys.signer.name,
+                "the keys of somebody who has not signed this case",
+                found=f"its {key.algorithm} key among the case's signatures",
+                remedy="A re-execution counts only by somebody else.",
+            )
+
+
 def _earlier_signatures(
     container: Container, payload: bytes, *, replace: bool
 ) -> tuple[Signature, ...]:

@@ -114,10 +114,16 @@ class Evidence:
         raise MethodRefused(where, expected, found=f"{rows} rows")
 
     def _planned(self, vocabulary: Vocabulary, dataset: str, split: str) -> NDArray[np.intp]:
-        """The items of a split, in their order, by their numbers in a table of answers."""
+        """The items of a split, in their order, by their numbers in a table of answers.
+
+        The vocabulary is kept as well: an id is a name only as long as its object lives.
+        """
         key = ("planned", id(vocabulary), dataset, split)
         items = self.items.of(dataset, split)
-        return self.once(key, lambda: vocabulary.codes([item.item for item in items]))
+        numbers = self.once(
+            key, lambda: (vocabulary.codes([item.item for item in items]), vocabulary)
+        )
+        return numbers[0]
 
     def places_of_items(self, answers: Answers, dataset: str) -> NDArray[np.intp]:
         """For each answer, the place of its item in the table of items, from 0.
@@ -126,7 +132,7 @@ class Evidence:
         """
         names = answers.item.vocabulary
         key = ("places", id(names), dataset)
-        places = self.once(key, lambda: self.items.places(dataset, names.texts))
+        places, _ = self.once(key, lambda: (self.items.places(dataset, names.texts), names))
         found = places[answers.item.codes]
         if len(found) and found.min() < 0:
             self.items.named(dataset, answers.item[int(found.argmin())])

@@ -6,7 +6,7 @@ flat JSON array in that order. Arrays leave no duplicate keys to argue about.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -142,7 +142,8 @@ TABLES: dict[str, type[msgspec.Struct]] = {
 }
 """Every kind of table; `evidence/<kind>.jsonl` holds it."""
 
-ANSWER_KINDS = ("generations", "choices", "probes")
+AnswerKind = Literal["generations", "choices", "probes"]
+ANSWER_KINDS: tuple[AnswerKind, ...] = ("generations", "choices", "probes")
 """Tables whose rows answer an item under an arm."""
 
 AnswerRow = GenerationRow | ChoiceRow | ProbeRow

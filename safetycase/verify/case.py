@@ -30,6 +30,8 @@ from safetycase.errors import (
     TooLarge,
 )
 from safetycase.methods.grid import arm_count
+from safetycase.methods.replay import Published
+from safetycase.methods.replay_review import ReExecution, Review, counting, read_reviews
 from safetycase.methods.tensors import TensorFault, tensor_faults
 from safetycase.record.case import Case
 from safetycase.record.plan import Plan
@@ -243,6 +245,30 @@ class OpenedCase:
         """What follows from plan and evidence; of the record, only who is shipped is read."""
         return Derived(self.plan, self.plan_digest, self.evidence, self._shipped)
 
+    @once
+    def published(self) -> Published:
+        """The case as a re-execution reads it."""
+        tables = {kind: self.rows(kind) for kind in ANSWER_KINDS}
+        return Published(self.case_id, self.plan, self.derived.evidence, tables)
+
+    @once
+    def replays(self) -> tuple[Review, ...]:
+        """Everybody's statements of what they have measured again; judged by nobody yet."""
+        names = [n for n in self.container.names if n.startswith(layout.REPLAY_PREFIX)]
+        statements = {name: self.container.read(name) for name in names}
+        at = read_instant(self.at, where="at")
+        return read_reviews(statements, self.policy.trust(), self.signatures, at=at)
+
+    @once
+    def reviews(self) -> tuple[Review, ...]:
+        """Those by a reviewer of the policy; what strangers attach is read no further."""
+        return tuple(review for review in self.replays if review.reviewers)
+
+    @once
+    def reexecutions(self) -> tuple[ReExecution, ...]:
+        """Those that count: of this case, and of rows that the nonce drew."""
+        return counting(self.reviews, self.published, self.record.subject.tensor_root)
+
     def _shipped(self) -> frozenset[str]:
         return frozenset(guard.axis for guard in self.record.subject.safeguards)
 
@@ -268,6 +294,7 @@ NEEDS: Mapping[str, Callable[[OpenedCase], object]] = {
     "rows": _lacks_rows,
     "tensors": _lacks_tensors,
     "statement": lambda case: case.statement,
+    "replays": lambda case: case.replays,
 }
 """What a check may need, and how to ask for it."""
 

@@ -109,6 +109,7 @@ def claim_verdicts(
 def _claim_verdict(case: OpenedCase, results: Sequence[CheckResult], name: str) -> ClaimVerdict:
     tier, lowered_by = claim_tier(results, name)
     holds: bool | None = None
+    again: tuple[str, ...] = ()
     if any(r.stage <= LAST_STOPPING_STAGE and r.outcome is Outcome.FAIL for r in results):
         wording = "Not derived: the case is not intact."
     elif any(r.outcome is Outcome.ERROR for r in results):
@@ -117,9 +118,10 @@ def _claim_verdict(case: OpenedCase, results: Sequence[CheckResult], name: str) 
         try:
             claim = case.derived.claims[name]
             holds, wording = claim.holds, claim.wording
+            again = _known(lambda: tuple(r.beside(name) for r in case.reexecutions), again)
         except SafetyCaseError as refusal:
             wording = f"Not derived: {refusal}"
-    return ClaimVerdict(name, tier, holds, wording, lowered_by)
+    return ClaimVerdict(name, tier, holds, wording, lowered_by, again)
 
 
 def exit_code(

@@ -118,6 +118,8 @@ class ClaimVerdict:
     """The computed sentence, or why there is none."""
     lowered_by: tuple[str, ...]
     """Checks that keep the claim from the next tier."""
+    re_executed: tuple[str, ...] = ()
+    """Who measured rows again, and what that bounds: a sentence each, at any tier."""
 
 
 @dataclass(frozen=True, slots=True)

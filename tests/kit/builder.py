@@ -43,6 +43,7 @@ AT = "2026-11-22T16:00:00Z"
 
 SIGNER = "kit"
 OTHER_SIGNER = "stranger"
+REVIEWER = "reviewer"
 
 Json = Any
 
@@ -55,7 +56,7 @@ def keys(name: str = SIGNER) -> SigningKeys:
 @cache
 def _made_keys(name: str) -> SigningKeys:
     with tempfile.TemporaryDirectory() as folder:
-        generate(Path(folder), name)
+        generate(Path(folder), name, roles=(name if name == REVIEWER else "developer",))
         return load(Path(folder), name)
 
 

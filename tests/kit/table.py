@@ -32,7 +32,6 @@ REFUSED_BY_NOTHING = {
     "ORD-001": "asks for a third party's time, which no case of this version holds: never "
     "PASS, never FAIL, and no claim gets above *recomputed*",
     "ORD-002": "a declared departure from the plan is honest: UNKNOWN, for a reader to judge",
-    "ORD-003": "asks for somebody else's re-execution: never PASS, never FAIL",
     "DES-006": "a sample that is too small is no fault of the figures: UNKNOWN, and the claim "
     "stays below *sound*",
 }

@@ -74,13 +74,13 @@ class Lab:
         words, checks = self._labels(evidence)
         evidence = Evidence(items, {}, words, checks, tensors)
         specs = {a.id: self._tuning(a, evidence) for a in self.plan.axes}
-        evidence = self._answered(evidence, specs)
+        evidence = self.answered(evidence, specs)
         for axis in self.plan.axes:
             chosen = dose.choose(axis, dose.dose_responses(self.plan, axis, evidence))
             specs[axis.id] += planned.held_out_arms(
                 self.plan, axis, self.digest, evidence, chosen
             )
-        evidence = self._answered(evidence, specs)
+        evidence = self.answered(evidence, specs)
         return self._sliced(evidence, specs)
 
     def _instruments(self, items: Items) -> dict[str, np.ndarray]:
@@ -132,7 +132,7 @@ class Lab:
     def _tuning(self, axis: Axis, evidence: Evidence) -> list[planned.ArmSpec]:
         return planned.tuning_arms(self.plan, axis, self.digest, evidence)
 
-    def _answered(
+    def answered(
         self, evidence: Evidence, specs: Mapping[str, list[planned.ArmSpec]]
     ) -> Evidence:
         """The evidence with the answers of all cells whose arms are known."""

@@ -6,12 +6,12 @@ from functools import cache
 
 from safetycase.verify.engine import verify
 from safetycase.verify.outcome import Outcome, Verdict
-from tests.kit.builder import AT, KitCase, honest_case, policy
+from tests.kit.builder import KitCase
 from tests.kit.register import ATTACKS, Attack
 from tests.kit.seal import sealed, unsealed
 
 NEVER_ANSWERED = frozenset({"ORD-001", "ORD-003"})
-"""Checks that ask for a third party's word, which no case of this version holds."""
+"""Checks that ask for a third party's word, which a self-made case does not hold."""
 
 
 def tried(attack: Attack) -> Verdict:
@@ -49,9 +49,10 @@ def _altered(name: str) -> KitCase | bytes:
 
 
 @cache
-def honest_verdict() -> Verdict:
-    """What the verifier says of the honest case."""
-    return verify(honest_case().to_bytes(), policy(), at=AT)
+def base_verdict(name: str) -> Verdict:
+    """What the verifier says of the honest case that an attack alters."""
+    attack = ATTACKS[name]
+    return _verdict(attack, attack.base())
 
 
 def failing(verdict: Verdict) -> frozenset[str]:

@@ -11,8 +11,8 @@ from tests.kit.builder import KitCase
 from tests.kit.register import ATTACKS, Attack, attack, register_all
 from tests.kit.trial import (
     NEVER_ANSWERED,
+    base_verdict,
     failing,
-    honest_verdict,
     tried,
     tried_as_outsider,
     unanswered,
@@ -80,12 +80,13 @@ def errors(verdict: Verdict) -> list[str]:
 
 
 def test_the_kit_is_complete() -> None:
-    assert len(ALL) == len(ATTACKS) >= 212
+    assert len(ALL) == len(ATTACKS) >= 232
     assert len(WITHOUT_KEY) >= 100
     assert len(REFUSED) - len(WITHOUT_KEY) >= 40
     assert len(FORGERS) >= 12
     assert set(names(HARMLESS)) == {
         "extension-that-claims",
+        "replay-by-a-stranger",
         "second-statement",
         "unknown-signature-beside-the-right-ones",
     }
@@ -135,7 +136,7 @@ def test_only_early_stages_refuse_what_is_not_signed() -> None:
 
 @pytest.mark.parametrize("name", names(HARMLESS))
 def test_let_through_without_effect(name: str) -> None:
-    verdict, honest = tried(ATTACKS[name]), honest_verdict()
+    verdict, honest = tried(ATTACKS[name]), base_verdict(name)
     assert verdict.outcomes() == honest.outcomes()
     assert verdict.claims == honest.claims
     assert verdict.signers == honest.signers

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+from safetycase.tables.rows import ANSWER_KINDS
 from safetycase.verify.checks import all_checks
 from safetycase.verify.engine import verify
 from safetycase.verify.outcome import Outcome, Verdict
 from tests.kit import cases
-from tests.kit.builder import AT, KitCase, build_case, honest_case, policy
+from tests.kit.builder import AT, REVIEWER, KitCase, build_case, honest_case, policy
 from tests.kit.cases import HONEST
+from tests.kit.toy_replay import replayed, replayed_case, reviewed
+from tests.kit.toy_world import ToyWorld
 from tests.kit.trial import NEVER_ANSWERED
 
 NOT_APPLICABLE = {
@@ -17,6 +20,11 @@ NOT_APPLICABLE = {
     "REN-002": "without a page",
     "CLM-007": "under a policy that asks for no claim to hold",
 }
+NOT_MEASURED_AGAIN = {"REP-001", "REP-002", "REP-003"}
+
+
+def answers_of(case: KitCase) -> int:
+    return sum(len(case.rows(kind)) for kind in ANSWER_KINDS)
 
 
 def verdict_on(case: KitCase) -> Verdict:
@@ -33,7 +41,7 @@ def test_every_check_passes_or_is_declared_not_to(name: str) -> None:
     assert set(by_outcome) <= {Outcome.PASS, Outcome.UNKNOWN, Outcome.NOT_APPLICABLE}
     assert by_outcome[Outcome.UNKNOWN] == NEVER_ANSWERED
     absent = {"CLM-007"} if name == "with a page" else set(NOT_APPLICABLE)
-    assert by_outcome[Outcome.NOT_APPLICABLE] == absent
+    assert by_outcome[Outcome.NOT_APPLICABLE] == absent | NOT_MEASURED_AGAIN
     assert {claim.tier for claim in verdict.claims} == {"recomputed"}
 
 
@@ -44,7 +52,9 @@ def test_every_check_passes_on_some_honest_case() -> None:
         for under in (policy(), cases.lenient()):
             outcomes = verify(build().to_bytes(), under, at=AT).outcomes()
             passing |= {check for check, outcome in outcomes.items() if outcome is Outcome.PASS}
-    assert set(all_checks()) - passing == NEVER_ANSWERED
+    outcomes = verify(replayed_case().to_bytes(), reviewed(), at=AT).outcomes()
+    passing |= {check for check, outcome in outcomes.items() if outcome is Outcome.PASS}
+    assert set(all_checks()) - passing == NEVER_ANSWERED - {"ORD-003"}
 
 
 @pytest.mark.parametrize(
@@ -62,6 +72,57 @@ def test_what_was_not_shown_is_not_said(
     claim = verdict_on(HONEST[name]()).claims[0]
     assert claim.holds is holds
     assert claim.wording.startswith(opening)
+
+
+def test_a_reviewer_who_agrees_answers_for_the_rows_and_not_for_the_plan() -> None:
+    verdict = verify(replayed_case().to_bytes(), reviewed(), at=AT)
+    assert verdict.exit_code == 0
+    assert verdict.outcomes()["ORD-003"] is Outcome.PASS
+    drawn = f"of 59 drawn from all {answers_of(replayed_case()):,} rows of the case"
+    for claim in verdict.claims:
+        assert (claim.tier, claim.lowered_by) == ("recomputed", ("ORD-001",))
+        [told] = claim.re_executed
+        assert told.startswith(f"Re-executed by {REVIEWER}: {drawn}, none differs: at most ")
+        assert told.endswith("(each at 95 % confidence).")
+
+
+def test_a_reviewer_whom_the_policy_does_not_name_counts_for_nothing() -> None:
+    verdict = verify(replayed_case().to_bytes(), policy(), at=AT)
+    assert verdict.exit_code == 0
+    assert verdict.outcomes()["ORD-003"] is Outcome.UNKNOWN
+    assert {claim.re_executed for claim in verdict.claims} == {()}
+
+
+def test_too_few_rows_are_told_and_are_not_enough() -> None:
+    verdict = verify(replayed(honest_case(), rows=10).to_bytes(), reviewed(), at=AT)
+    assert verdict.exit_code == 0
+    assert verdict.outcomes()["ORD-003"] is Outcome.UNKNOWN
+    found = {finding.axis: finding.found for finding in verdict.findings["ORD-003"]}
+    assert set(found) == {None, "watched", "knowledge"}
+    drawn = f"of 10 drawn from all {answers_of(honest_case()):,} rows of the case"
+    assert str(found[None]).startswith(f"{drawn}, none differs: at most ")
+
+
+def test_a_second_reviewer_can_make_up_for_a_small_first_sample() -> None:
+    small = replayed(honest_case(), rows=10, name="statements/replay-small.dsse.json")
+    verdict = verify(replayed(small).to_bytes(), reviewed(), at=AT)
+    assert verdict.outcomes()["ORD-003"] is Outcome.PASS
+    assert [len(claim.re_executed) for claim in verdict.claims] == [2, 2]
+
+
+def test_a_reviewer_who_finds_otherwise_is_not_outvoted() -> None:
+    other = replayed(honest_case(), toy=ToyWorld(8), name="statements/replay-other.dsse.json")
+    verdict = verify(replayed(other).to_bytes(), reviewed(), at=AT)
+    assert verdict.failing() == ("ORD-003",)
+    assert verdict.exit_code == 1
+
+
+def test_the_case_id_does_not_change_when_a_statement_is_attached() -> None:
+    first, second = (
+        verify(case.to_bytes(), policy(), at=AT) for case in (honest_case(), replayed_case())
+    )
+    assert first.case_id == second.case_id
+    assert first.archive_sha256 != second.archive_sha256
 
 
 def test_the_passing_case_holds_and_is_released() -> None:

@@ -16,6 +16,7 @@ from tests.kit.attacks import (
     omission,
     page,
     provenance,
+    replay,
     schema,
     signature,
     statistics,
@@ -37,6 +38,7 @@ FAMILIES = (
     intervention,
     claims,
     page,
+    replay,
     forgers,
 )
 """The modules, from the outermost layer of a case inwards."""

@@ -16,6 +16,7 @@ from safetycase.cli.schemas import published
 from safetycase.record.schema import DIALECT, file_name
 from safetycase.tables.rows import TABLES, columns
 from safetycase.verify.policy import load_policy
+from tests.kit.toy_replay import replayed_case, statement_in
 from tests.unit.methods.plans import plan_data, plan_of
 from tests.unit.report.sample import case_of
 from tests.unit.report.sample_plan import plan_data as sample_plan_data
@@ -42,7 +43,7 @@ def _objects(schema: object) -> Iterator[dict[str, Any]]:
 
 
 def test_the_set_is_every_document_and_every_table() -> None:
-    documents = {"case", "plan", "policy", "verdict"}
+    documents = {"case", "plan", "policy", "replay", "verdict"}
     assert set(NAMES) == {file_name(stem) for stem in documents | set(TABLES)}
 
 
@@ -71,8 +72,7 @@ def test_every_object_is_closed_or_a_named_map(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name",
-    ["case.schema.json", "plan.schema.json", "policy.schema.json", "verdict.schema.json"],
+    "name", [file_name(n) for n in ("case", "plan", "policy", "replay", "verdict")]
 )
 def test_every_field_has_its_sentence(name: str) -> None:
     for schema in _objects(_loaded(name)):
@@ -134,3 +134,12 @@ def test_a_case_as_dumped_is_valid_and_a_changed_one_is_not() -> None:
     assert not validator.is_valid(dumped | {"extra": 1})
     assert not validator.is_valid(dumped | {"plan_digest": "0" * 63})
     assert not validator.is_valid(dumped | {"limitations": []})
+
+
+def test_a_replay_as_signed_is_valid_and_a_changed_one_is_not() -> None:
+    validator = jsonschema.Draft202012Validator(_loaded("replay.schema.json"))
+    _, _, stated = statement_in(replayed_case())
+    validator.validate(stated)
+    assert not validator.is_valid(stated | {"extra": 1})
+    assert not validator.is_valid(stated | {"nonce": "too short"})
+    assert not validator.is_valid(stated | {"rows": 3_001})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import cache
 from html.parser import HTMLParser
 from typing import Any
@@ -112,6 +113,15 @@ def test_page_one_holds_claims_tiers_signers_and_what_is_not_shown(*, weak: bool
     assert CASE_ID in front
     for line in WHAT_CANNOT_BE_KNOWN:
         assert line.replace("'", "&#39;") in front
+
+
+def test_a_re_execution_stands_with_its_claim() -> None:
+    case = case_of(plan_of(plan_data()))
+    verdict = verdict_of(case)
+    told = "Re-executed by ann: none of 59 rows differs."
+    claims = tuple(replace(claim, re_executed=(told,)) for claim in verdict.claims)
+    page = render_html(case, plan_of(plan_data()), replace(verdict, claims=claims), CASE_ID)
+    assert page.decode().count(told) == len(claims)
 
 
 def test_what_lowers_a_tier_is_named_on_page_one() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from io import StringIO
 
 import pytest
@@ -55,6 +56,15 @@ def test_a_verified_case_has_nothing_wrong_and_its_claims_with_tiers() -> None:
     assert "awareness holds recomputed" in text
     assert "residual-harm does not hold recomputed" in text
     assert "not sound: PRO-003" in text
+
+
+def test_a_re_execution_stands_with_the_claim_at_any_tier() -> None:
+    told = "Re-executed by ann: none of 59 rows differs."
+    verdict = _verdict()
+    claims = tuple(replace(claim, re_executed=(told,)) for claim in verdict.claims)
+    text = " ".join(render_text(replace(verdict, claims=claims), width=300).split())
+    assert text.count(told) == len(claims) > 0
+    assert told not in render_text(verdict, width=300)
 
 
 def test_a_case_nobody_signed_says_so() -> None:
