@@ -293,7 +293,7 @@ def test_the_version_decides_what_silence_means(tmp_path: Path) -> None:
     ],
 )
 def test_sparsify_is_hooked_where_its_folder_says(
-    tmp_path: Path, name: str, equation: Any, architecture: Any, place: Place | None
+    name: str, equation: Any, architecture: Any, place: Place | None
 ) -> None:
     folder = Folder(f"x/{name}", lambda _: None, where="d")
     stated = Stated("d", architecture=architecture)
@@ -310,7 +310,7 @@ def test_sparsify_is_hooked_where_its_folder_says(
     ],
 )
 def test_sparsify_at_a_module_that_is_no_site_is_refused(
-    tmp_path: Path, name: str, equation: Any, architecture: Any
+    name: str, equation: Any, architecture: Any
 ) -> None:
     folder = Folder(f"x/{name}", lambda _: None, where="d")
     with pytest.raises(RunFailed):
@@ -326,7 +326,7 @@ def test_sparsify_at_a_module_that_is_no_site_is_refused(
         (lambda c: c.update(k=made.WIDTH + 1), "dictionary tiny k"),
         (lambda c: c.update(activation="groupmax", k=4), "dictionary tiny k"),
         (lambda c: c.update(skip_connection=True), "dictionary tiny"),
-        (lambda c: c.update(num_latents=0), "dictionary tiny k"),
+        (lambda c: c.update(num_latents=0), "dictionary tiny encoder.weight"),
         (lambda c: c.update(surprise=1), "dictionary tiny cfg.json"),
         (_without("d_in"), "dictionary tiny cfg.json"),
     ],
