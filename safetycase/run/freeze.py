@@ -92,14 +92,15 @@ def _locate(plan: Plan, beside: Path, where: str) -> _Sources:
     model = locate_model(
         plan.model.path, plan.model.format, beside, where=f"{where}#/model/path"
     )
+    architecture = stated_architecture(
+        model, plan.model.format, where=f"{where}#/model/architecture"
+    )
     return _Sources(
         model=model,
-        architecture=stated_architecture(
-            model, plan.model.format, where=f"{where}#/model/architecture"
-        ),
+        architecture=architecture,
         dictionaries={
-            each.id: bound_dictionary(
-                each, beside, where=f"{where}#/dictionaries/{number}/path"
+            each.id: _bound(
+                each, architecture, beside, where=f"{where}#/dictionaries/{number}/path"
             )
             for number, each in enumerate(plan.dictionaries)
         },
@@ -110,8 +111,8 @@ def _locate(plan: Plan, beside: Path, where: str) -> _Sources:
     )
 
 
-def bound_dictionary(
-    planned: PlannedDictionary, beside: Path, *, where: str
+def _bound(
+    planned: PlannedDictionary, architecture: Architecture, beside: Path, *, where: str
 ) -> BoundDictionary:
     """The files of a planned dictionary; refused if they do not say what the plan says."""
     folder = open_dictionary(planned.path, beside, where=where)
@@ -122,6 +123,7 @@ def bound_dictionary(
         layer=planned.layer,
         l0=planned.l0,
         made_for=planned.made_for,
+        architecture=architecture,
     )
     specification = specify(folder, stated)
     return BoundDictionary(specification, folder.files, folder.paths)

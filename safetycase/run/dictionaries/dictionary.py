@@ -6,7 +6,8 @@ columns of a few features are read alone.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -14,9 +15,12 @@ import torch
 
 from safetycase.methods.sites import Place
 from safetycase.record.equations import Equation
-from safetycase.run.dictionaries.activations import jump_relu
+from safetycase.run.dictionaries import activations
 from safetycase.run.dictionaries.numbers import Numbers
-from safetycase.run.dictionaries.specification import Specification
+from safetycase.run.dictionaries.specification import Form, Specification
+
+_EPSILON = 1e-5
+_ROWS_AT_ONCE = 4096
 
 
 class Dictionary:
@@ -35,6 +39,8 @@ class Dictionary:
             for part, numbers in specification.tensors.items()
             if part not in ("encoder", "decoder", "skip")
         }
+        if specification.form.rescaled:
+            self._small["row_norms"] = self._norms()
 
     @property
     def equation(self) -> Equation:
@@ -68,21 +74,30 @@ class Dictionary:
 
     def preactivations(self, x: torch.Tensor) -> torch.Tensor:
         """What the activation function is given, of all features."""
-        return self._input(x) @ self._encoder + self._small["b_enc"]
+        return self._biased(self._input(x) @ self._encoder, self._small)
 
     def encode(self, x: torch.Tensor) -> torch.Tensor:
         """Activations of all features."""
-        return jump_relu(self.preactivations(x), self._small["threshold"])
+        return self._activated(self._input(x) @ self._encoder, self._small)
 
     def encode_chosen(self, x: torch.Tensor, features: Sequence[int]) -> torch.Tensor:
-        """Activations of some features [..., features]; the others' weights are not read."""
+        """Activations of some features [..., features].
+
+        The others' weights are not read, unless features are compared with each other.
+        """
         chosen = list(features)
-        h = self._input(x) @ self._encoder_columns(chosen) + self._small["b_enc"][chosen]
-        return jump_relu(h, self._small["threshold"][chosen])
+        if self._form.compares_features:
+            return self.encode(x)[..., chosen]
+        small = {
+            part: values[chosen] if values.ndim and part != "b_dec" else values
+            for part, values in self._small.items()
+        }
+        return self._activated(self._input(x) @ self._encoder_columns(chosen), small)
 
     def decode(self, f: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
         """What the features add up to, given also what was read: a skip term needs it."""
-        made = f @ self._decoder + self._small["b_dec"]
+        scaled = f / self._row_norms if self._form.rescaled else f
+        made = self._unnormalised(scaled @ self._decoder + self._small["b_dec"], x)
         return made if self._skip is None else made + x.float() @ self._skip
 
     def reconstruct(self, x: torch.Tensor) -> torch.Tensor:
@@ -94,10 +109,14 @@ class Dictionary:
         return y.float() - self.reconstruct(x)
 
     def decoder_rows(self, features: Sequence[int]) -> np.ndarray:
-        """What one unit of each feature adds where it writes, float32 [features, depth]."""
-        if "_decoder" in self.__dict__:
-            return self._decoder[list(features)].cpu().numpy()
-        return self.specification.tensors["decoder"].rows(features)
+        """What one unit of each feature adds where it writes, float32 [features, depth].
+
+        Where the input is normalised this is its direction; the length is each token's own.
+        """
+        rows = self.specification.tensors["decoder"].rows(list(features))
+        if self._form.rescaled:
+            rows = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+        return np.ascontiguousarray(rows, dtype=np.float32)
 
     def transposed_skip(self) -> Dictionary:
         """The same with its skip term turned round: what a wrong reading would compute."""
@@ -109,11 +128,60 @@ class Dictionary:
             self._device,
         )
 
+    @property
+    def _form(self) -> Form:
+        return self.specification.form
+
     def _input(self, x: torch.Tensor) -> torch.Tensor:
-        return x.float()
+        given = x.float()
+        if self._form.normalisation == "layer_norm":
+            mean, deviation = _moments(given)
+            given = (given - mean) / (deviation + _EPSILON)
+        elif self._form.normalisation == "constant_norm":
+            given = given * self._to_constant_norm(given)
+        return given - self._small["b_dec"] if self._form.subtract_b_dec else given
+
+    def _unnormalised(self, made: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        """What was decoded, scaled back as the input was scaled."""
+        if not self._form.undone or self._form.normalisation == "none":
+            return made
+        if self._form.normalisation == "layer_norm":
+            mean, deviation = _moments(x.float())
+            return made * deviation + mean
+        return made / self._to_constant_norm(x.float())
+
+    def _to_constant_norm(self, x: torch.Tensor) -> torch.Tensor:
+        lengths = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
+        scales: torch.Tensor = math.sqrt(self.model_width) / lengths
+        return scales
+
+    def _biased(self, product: torch.Tensor, small: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        if self._form.activation == "gated":
+            return product * small["r_mag"].exp() + small["b_mag"]
+        h = product + small["b_enc"]
+        return h * small["row_norms"] if self._form.rescaled else h
+
+    def _activated(
+        self, product: torch.Tensor, small: Mapping[str, torch.Tensor]
+    ) -> torch.Tensor:
+        h = self._biased(product, small)
+        match self._form.activation:
+            case "relu":
+                return activations.relu(h)
+            case "jump_relu":
+                return activations.jump_relu(h, small["threshold"])
+            case "gated":
+                return activations.gated(product + small["b_gate"], h)
+            case "top_k":
+                return activations.top_k(h, self._form.k)
+            case "top_k_signed":
+                return activations.top_k_signed(h, self._form.k)
+            case "group_max":
+                return activations.group_max(h, self._form.k)
 
     def _load(self, numbers: Numbers) -> torch.Tensor:
-        return torch.from_numpy(np.ascontiguousarray(numbers.whole())).to(self._device)
+        values = np.ascontiguousarray(numbers.whole()).reshape(numbers.shape)
+        return torch.from_numpy(values).to(self._device)
 
     @cached_property
     def _encoder(self) -> torch.Tensor:
@@ -122,6 +190,18 @@ class Dictionary:
     @cached_property
     def _decoder(self) -> torch.Tensor:
         return self._load(self.specification.tensors["decoder"])
+
+    @property
+    def _row_norms(self) -> torch.Tensor:
+        return self._small["row_norms"]
+
+    def _norms(self) -> torch.Tensor:
+        """Norm of every decoder row, a few thousand rows at a time."""
+        decoder, norms = self.specification.tensors["decoder"], []
+        for start in range(0, self.width, _ROWS_AT_ONCE):
+            rows = decoder.rows(range(start, min(start + _ROWS_AT_ONCE, self.width)))
+            norms.append(np.linalg.norm(rows, axis=1))
+        return torch.from_numpy(np.concatenate(norms)).to(self._device)
 
     @cached_property
     def _skip(self) -> torch.Tensor | None:
@@ -133,3 +213,9 @@ class Dictionary:
             return self._encoder[:, features]
         columns = self.specification.tensors["encoder"].columns(features)
         return torch.from_numpy(np.ascontiguousarray(columns)).to(self._device)
+
+
+def _moments(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean and deviation (n - 1) over the last axis."""
+    mean = x.mean(-1, keepdim=True)
+    return mean, (x - mean).std(-1, keepdim=True)

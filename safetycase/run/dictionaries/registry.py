@@ -7,11 +7,23 @@ from types import ModuleType
 
 from safetycase.errors import RunFailed
 from safetycase.record.equations import Equation
-from safetycase.run.dictionaries import gemma_scope_2
+from safetycase.run.dictionaries import (
+    circuit_tracer,
+    gemma_scope_1,
+    gemma_scope_2,
+    saelens,
+    sparsify,
+)
 from safetycase.run.dictionaries.specification import Specification, Stated
 from safetycase.run.folder import Folder
 
-FAMILIES: tuple[ModuleType, ...] = (gemma_scope_2,)
+FAMILIES: tuple[ModuleType, ...] = (
+    gemma_scope_2,
+    gemma_scope_1,
+    saelens,
+    sparsify,
+    circuit_tracer,
+)
 """Each has EQUATIONS, MARKS (the names that tell its folders) and specify(folder, stated)."""
 
 FAMILY_OF: Mapping[Equation, ModuleType] = {

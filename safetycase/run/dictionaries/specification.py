@@ -4,8 +4,8 @@ A family reads its own configuration and gives one of these; everything that com
 dictionary knows this form alone:
 
     x' = norm(x) - b_dec·[subtract_b_dec]
-    f  = activation(x'·W_enc + b_enc)
-    y  = norm⁻¹(f·W_dec + b_dec) + x·M·[skip]
+    f  = activation(x'·W_enc + b_enc)            pre-activations times ‖W_dec‖ if rescaled
+    y  = norm⁻¹(f·W_dec + b_dec) + x·M·[skip]    f divided by ‖W_dec‖ if rescaled
 """
 
 from __future__ import annotations
@@ -19,11 +19,14 @@ from safetycase.errors import RunFailed, SchemaViolation
 from safetycase.methods.equations import written
 from safetycase.methods.sites import Place
 from safetycase.record.equations import Equation
-from safetycase.record.sites import Site
+from safetycase.record.sites import Architecture, Site
 from safetycase.run.dictionaries.numbers import Numbers
 
-ActivationName = Literal["jump_relu"]
-Normalisation = Literal["none"]
+ActivationName = Literal["relu", "jump_relu", "gated", "top_k", "top_k_signed", "group_max"]
+Normalisation = Literal["none", "layer_norm", "constant_norm"]
+"""`layer_norm`: mean 0, deviation 1 (n - 1 in the denominator, 1e-5 added to it);
+`constant_norm`: norm sqrt(depth).
+"""
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,8 @@ class Stated:
     layer: int | None = None
     l0: float | None = None
     made_for: str | None = None
+    architecture: Architecture | None = None
+    """That of the model in hand; some families name sites by a module's path."""
 
     @property
     def where(self) -> str:
@@ -51,18 +56,30 @@ class Form:
     """The equation in its parts; see the module."""
 
     activation: ActivationName
+    k: int = 0
+    """How many features a token keeps, or how many groups there are."""
     normalisation: Normalisation = "none"
+    undone: bool = True
+    """Whether what is decoded is scaled back as the input was scaled."""
     subtract_b_dec: bool = False
+    rescaled: bool = False
+    """Whether features are told apart by what they add, and not by their activation alone."""
     unit_rows: bool = False
     """Whether the decoder's rows have unit norm by the family's own account."""
+
+    @property
+    def compares_features(self) -> bool:
+        """Whether one feature's activation depends on the others'."""
+        return self.activation in {"top_k", "top_k_signed", "group_max"}
 
 
 @dataclass(frozen=True)
 class Specification:
     """A dictionary: what it is for, how it computes, and where its numbers are.
 
-    `tensors` by part: encoder [depth, width], decoder [width, depth], b_enc [width],
-    b_dec [depth], threshold [width], skip [depth, depth], as the form needs them.
+    `tensors` by part: encoder [depth, width], decoder [width, depth], b_dec [depth], and as the
+    form needs them b_enc, threshold (or one for all), b_gate, b_mag, r_mag [width], skip
+    [depth, depth].
     """
 
     equation: Equation
@@ -140,6 +157,10 @@ def require_tensors(
             expected = f"{' or '.join(dtypes)} {shape}"
             found = f"{tensor.dtype} {tensor.shape}"
             raise RunFailed(f"{where} {name}", expected, found=found)
+
+
+FLOATS = ("F32", "BF16", "F16", "F64")
+"""Formats in which dictionaries are published."""
 
 
 def one_of(value: JsonValue, known: Mapping[str, Equation], *, where: str) -> Equation:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
 from safetensors.numpy import save_file
 
 WIDTH, DEPTH, HEADS = 57, 32, 32
@@ -84,7 +86,183 @@ def gs2(folder: Path, *, site: str, skip: bool | None, seed: int = 0) -> Made:
     return Made(folder, arrays, config, site)
 
 
-MAKERS: dict[str, tuple[str, Callable[[Path], Made]]] = {
+def gs1(folder: Path, *, site: str, seed: int = 1) -> Made:
+    rng = np.random.default_rng(seed)
+    arrays = {
+        "W_enc": normal(rng, DEPTH, WIDTH) / np.float32(4),
+        "W_dec": normal(rng, WIDTH, DEPTH),
+        "b_enc": normal(rng, WIDTH) / np.float32(4),
+        "b_dec": normal(rng, DEPTH),
+        "threshold": np.abs(normal(rng, WIDTH)),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    np.savez(folder / "params.npz", **arrays)
+    stated = {"site": site, "layer": LAYER, "l0": 20.0, "made_for": MODEL}
+    return Made(folder, arrays, {}, site, stated)
+
+
+HOOK_NAMES = {
+    "resid_post": f"blocks.{LAYER}.hook_resid_post",
+    "attn_heads": f"blocks.{LAYER}.attn.hook_z",
+    "resid_mid": f"blocks.{LAYER}.hook_resid_mid",
+    "mlp_in": f"blocks.{LAYER}.mlp.hook_in",
+    "mlp_in_ungained": f"blocks.{LAYER}.ln2.hook_normalized",
+    "mlp_out": f"blocks.{LAYER}.hook_mlp_out",
+}
+
+
+def saelens_arrays(rng: np.random.Generator, architecture: str) -> dict[str, Array]:
+    arrays = {
+        "W_enc": normal(rng, DEPTH, WIDTH) / np.float32(4),
+        "W_dec": normal(rng, WIDTH, DEPTH),
+        "b_dec": normal(rng, DEPTH),
+    }
+    if architecture == "gated":
+        arrays |= {name: normal(rng, WIDTH) for name in ("b_gate", "b_mag", "r_mag")}
+    else:
+        arrays["b_enc"] = normal(rng, WIDTH) / np.float32(4)
+    if architecture.startswith("jumprelu"):
+        arrays["threshold"] = np.abs(normal(rng, WIDTH))
+    if "batchtopk" in architecture:
+        arrays["topk_threshold"] = np.array(4.5)
+    if "skip" in architecture:
+        arrays["W_skip"] = normal(rng, DEPTH, DEPTH) / np.float32(4)
+    return arrays
+
+
+def saelens(
+    folder: Path, architecture: str, *, site: str = "resid_post", seed: int = 2, **changes: Any
+) -> Made:
+    """A folder of version 6."""
+    arrays = saelens_arrays(np.random.default_rng(seed), architecture)
+    transcoder = "transcoder" in architecture
+    config = {
+        "architecture": architecture,
+        "d_in": DEPTH,
+        "d_sae": WIDTH,
+        "dtype": "float32",
+        "device": "cpu",
+        "apply_b_dec_to_input": not transcoder,
+        "normalize_activations": "none",
+        "reshape_activations": "none",
+        "metadata": {
+            "sae_lens_version": "6.54.12",
+            "model_name": MODEL,
+            "hook_name": HOOK_NAMES[site],
+            "hook_head_index": None,
+            "prepend_bos": True,
+            **({"hook_name_out": HOOK_NAMES["mlp_out"]} if transcoder else {}),
+        },
+    }
+    if architecture == "topk":
+        config |= {"k": 7, "rescale_acts_by_decoder_norm": False}
+    if "batchtopk" in architecture:
+        config |= {"k": 6.5, "rescale_acts_by_decoder_norm": True}
+    config |= changes
+    write_json(folder / "cfg.json", config)
+    save_file(arrays, folder / "sae_weights.safetensors")
+    stated = {} if "k" in config else {"l0": 20.0}
+    return Made(folder, arrays, config, site, stated)
+
+
+def saelens5(folder: Path, architecture: str, *, seed: int = 3, **changes: Any) -> Made:
+    """A flat folder of a version before 6, as sparse as they could be."""
+    arrays = saelens_arrays(np.random.default_rng(seed), architecture)
+    config: dict[str, Any] = {
+        "model_name": MODEL,
+        "hook_point": HOOK_NAMES["resid_post"],
+        "hook_point_layer": LAYER,
+        "hook_point_head_index": None,
+        "d_in": DEPTH,
+        "d_sae": WIDTH,
+        "dtype": "torch.float32",
+        "device": "cuda",
+    }
+    if architecture == "topk":
+        config |= {"activation_fn_str": "topk", "activation_fn_kwargs": {"k": 5}}
+    elif architecture != "standard":
+        config["architecture"] = architecture
+    config |= changes
+    write_json(folder / "cfg.json", config)
+    save_file(arrays, folder / "sae_weights.safetensors")
+    return Made(
+        folder, arrays, config, "resid_post", {} if architecture == "topk" else {"l0": 9.0}
+    )
+
+
+def sparsify(
+    folder: Path, *, transcode: bool, skip: bool, activation: str | None, seed: int = 4
+) -> Made:
+    rng = np.random.default_rng(seed)
+    arrays = {
+        "encoder.weight": normal(rng, WIDTH, DEPTH) / np.float32(4),
+        "encoder.bias": normal(rng, WIDTH),
+        "W_dec": normal(rng, WIDTH, DEPTH),
+        "b_dec": normal(rng, DEPTH),
+    }
+    if skip:
+        arrays["W_skip"] = normal(rng, DEPTH, DEPTH) / np.float32(4)
+    config: dict[str, Any] = {
+        "d_in": DEPTH,
+        "expansion_factor": 0,
+        "normalize_decoder": True,
+        "num_latents": WIDTH,
+        "k": 19 if activation == "groupmax" else 6,
+        "multi_topk": False,
+    }
+    if activation is not None:
+        config |= {"activation": activation, "skip_connection": skip, "transcode": transcode}
+    write_json(folder / "cfg.json", config)
+    save_file(arrays, folder / "sae.safetensors")
+    site = "mlp_in" if transcode else "resid_post"
+    stated: dict[str, Any] = {"site": site, "layer": LAYER, "made_for": MODEL}
+    if activation is None:
+        stated["equation"] = "topk.sparsify"
+    return Made(folder, arrays, config, site, stated)
+
+
+def circuit_tracer(
+    folder: Path, kind: str, *, skip: bool, site: str = "mlp_in", seed: int = 5
+) -> Made:
+    rng = np.random.default_rng(seed)
+    arrays = {
+        "W_enc": normal(rng, WIDTH, DEPTH) / np.float32(4),
+        "W_dec": normal(rng, WIDTH, DEPTH),
+        "b_enc": normal(rng, WIDTH) / np.float32(4),
+        "b_dec": normal(rng, DEPTH),
+    }
+    if kind == "jumprelu":
+        arrays["activation_function.threshold"] = np.abs(normal(rng, WIDTH))
+    if skip:
+        arrays["W_skip"] = normal(rng, DEPTH, DEPTH) / np.float32(4)
+    config: dict[str, Any] = {
+        "model_name": MODEL,
+        "model_kind": "transcoder_set",
+        "feature_input_hook": HOOK_NAMES[site].partition(f".{LAYER}.")[2],
+        "feature_output_hook": "hook_mlp_out",
+        "scan": "test",
+    }
+    if kind == "topk":
+        config |= {"activation": "topk", "k": 6}
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    save_file(arrays, folder / f"layer_{LAYER}.safetensors")
+    stated: dict[str, Any] = {"layer": LAYER} | ({} if kind == "topk" else {"l0": 25.0})
+    return Made(folder, arrays, config, site, stated)
+
+
+_Maker = Callable[[Path], Made]
+
+
+def _saelens(architecture: str, **more: Any) -> _Maker:
+    return lambda folder: saelens(folder, architecture, **more)
+
+
+def _saelens5(architecture: str, **more: Any) -> _Maker:
+    return lambda folder: saelens5(folder, architecture, **more)
+
+
+MAKERS: dict[str, tuple[str, _Maker]] = {
     "gs2 resid_post": ("jumprelu.gs2", lambda p: gs2(p, site="resid_post", skip=None)),
     "gs2 attn_out": ("jumprelu.gs2", lambda p: gs2(p, site="attn_heads", skip=None)),
     "gs2 mlp_out": ("jumprelu.gs2", lambda p: gs2(p, site="mlp_out", skip=None)),
@@ -95,6 +273,104 @@ MAKERS: dict[str, tuple[str, Callable[[Path], Made]]] = {
     "gs2 affine transcoder": (
         "transcoder.jumprelu.affine.gs2",
         lambda p: gs2(p, site="mlp_in", skip=True),
+    ),
+    "gs1 resid_post": ("jumprelu.gs1", lambda p: gs1(p, site="resid_post")),
+    "gs1 attn": ("jumprelu.gs1", lambda p: gs1(p, site="attn_heads")),
+    "gs1 mlp": ("jumprelu.gs1", lambda p: gs1(p, site="mlp_out")),
+    "gs1 transcoder": (
+        "transcoder.jumprelu.gs1",
+        lambda p: gs1(p, site="mlp_in_ungained"),
+    ),
+    "saelens standard": ("standard.saelens", _saelens("standard")),
+    "saelens standard, b_dec not subtracted": (
+        "standard.saelens",
+        _saelens("standard", apply_b_dec_to_input=False),
+    ),
+    "saelens standard, layer norm": (
+        "standard.saelens",
+        _saelens("standard", normalize_activations="layer_norm"),
+    ),
+    "saelens heads, constant norm": (
+        "standard.saelens",
+        _saelens(
+            "standard",
+            site="attn_heads",
+            reshape_activations="hook_z",
+            normalize_activations="constant_norm_rescale",
+        ),
+    ),
+    "saelens gated": ("gated.saelens", _saelens("gated")),
+    "saelens jumprelu": ("jumprelu.saelens", _saelens("jumprelu", site="mlp_out")),
+    "saelens topk": ("topk.saelens", _saelens("topk")),
+    "saelens topk, by what is added": (
+        "topk.saelens",
+        _saelens("topk", rescale_acts_by_decoder_norm=True),
+    ),
+    "saelens batchtopk": ("batchtopk.saelens", _saelens("batchtopk")),
+    "saelens matryoshka": (
+        "batchtopk.saelens",
+        _saelens("matryoshka_batchtopk", rescale_acts_by_decoder_norm=False),
+    ),
+    "saelens transcoder": ("transcoder.relu.saelens", _saelens("transcoder", site="mlp_in")),
+    "saelens skip transcoder": (
+        "transcoder.relu.skip.saelens",
+        _saelens("skip_transcoder", site="mlp_in"),
+    ),
+    "saelens transcoder, layer norm": (
+        "transcoder.jumprelu.saelens",
+        _saelens("jumprelu_transcoder", site="mlp_in", normalize_activations="layer_norm"),
+    ),
+    "saelens jumprelu skip transcoder": (
+        "transcoder.jumprelu.skip.saelens",
+        _saelens("jumprelu_skip_transcoder", site="mlp_in_ungained"),
+    ),
+    "saelens5 standard": ("standard.saelens5", _saelens5("standard")),
+    "saelens5 standard, stated": (
+        "standard.saelens5",
+        _saelens5("standard", apply_b_dec_to_input=False, normalize_activations="layer_norm"),
+    ),
+    "saelens5 gated": ("gated.saelens5", _saelens5("gated")),
+    "saelens5 jumprelu": ("jumprelu.saelens5", _saelens5("jumprelu")),
+    "saelens5 topk": ("topk.saelens5", _saelens5("topk")),
+    "sparsify topk": (
+        "topk.sparsify",
+        lambda p: sparsify(p, transcode=False, skip=False, activation="topk"),
+    ),
+    "sparsify topk, older": (
+        "topk.sparsify",
+        lambda p: sparsify(p, transcode=False, skip=False, activation=None),
+    ),
+    "sparsify groupmax": (
+        "groupmax.sparsify",
+        lambda p: sparsify(p, transcode=False, skip=False, activation="groupmax"),
+    ),
+    "sparsify transcoder": (
+        "transcoder.topk.sparsify",
+        lambda p: sparsify(p, transcode=True, skip=False, activation="topk"),
+    ),
+    "sparsify groupmax transcoder": (
+        "transcoder.groupmax.sparsify",
+        lambda p: sparsify(p, transcode=True, skip=False, activation="groupmax"),
+    ),
+    "sparsify skip transcoder": (
+        "transcoder.topk.skip.sparsify",
+        lambda p: sparsify(p, transcode=True, skip=True, activation="topk"),
+    ),
+    "sparsify groupmax skip transcoder": (
+        "transcoder.groupmax.skip.sparsify",
+        lambda p: sparsify(p, transcode=True, skip=True, activation="groupmax"),
+    ),
+    **{
+        f"circuit-tracer {kind}{' skip' * skip}": (
+            f"transcoder.{kind}{'.skip' * skip}.ct",
+            partial(circuit_tracer, kind=kind, skip=skip),
+        )
+        for kind in ("relu", "jumprelu", "topk")
+        for skip in (False, True)
+    },
+    "circuit-tracer of the stream": (
+        "transcoder.relu.ct",
+        lambda p: circuit_tracer(p, "relu", skip=False, site="resid_mid"),
     ),
 }
 """Every kind of dictionary that is read, with its equation."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import torch
 
 from safetycase.methods.equations import has_skip, kind_of
 from safetycase.methods.sites import Place
+from safetycase.record.equations import Equation
 from safetycase.run.arm_run import ArmRun
 from safetycase.run.dictionaries.dictionary import Dictionary
 from safetycase.run.dictionaries.registry import FAMILY_OF
@@ -18,7 +20,7 @@ from safetycase.run.edit import ArmEdit
 from safetycase.run.prompts import encode
 from safetycase.run.sites import on_read, on_write
 from tests.unit.run.dictionaries.made import DEPTH, LAYER, MAKERS, WIDTH, Made
-from tests.unit.run.dictionaries.reference import EQUATIONS
+from tests.unit.run.dictionaries.reference import reference_of
 from tests.unit.run.tiny_world import Tiny, load_dictionary
 
 NAMES = sorted(MAKERS)
@@ -41,14 +43,18 @@ def assert_close(found: np.ndarray, expected: np.ndarray) -> None:
 
 
 def test_every_equation_has_a_golden() -> None:
-    assert {equation for equation, _ in MAKERS.values()} == set(FAMILY_OF) == set(EQUATIONS)
+    assert (
+        {equation for equation, _ in MAKERS.values()}
+        == set(FAMILY_OF)
+        == set(get_args(Equation))
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_encode(name: str, tmp_path: Path) -> None:
     equation, written, dictionary = made(name, tmp_path)
     x = inputs()
-    expected = EQUATIONS[equation].encode(written.arrays, written.config, x)
+    expected = reference_of(equation).encode(written.arrays, written.config, x)
     assert 0.02 < (expected != 0).mean() < 0.98
     found = dictionary.encode(torch.from_numpy(x)).numpy()
     np.testing.assert_array_equal(found != 0, expected != 0)
@@ -64,7 +70,7 @@ def test_encode(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_decode(name: str, tmp_path: Path) -> None:
     equation, written, dictionary = made(name, tmp_path)
-    reference, x = EQUATIONS[equation], inputs()
+    reference, x = reference_of(equation), inputs()
     f = reference.encode(written.arrays, written.config, x)
     expected = reference.decode(written.arrays, written.config, f, x)
     given = torch.from_numpy(f.astype(np.float32)), torch.from_numpy(x)
@@ -78,7 +84,7 @@ def test_decode(name: str, tmp_path: Path) -> None:
 def test_a_decoder_row_is_what_one_unit_adds(name: str, tmp_path: Path) -> None:
     """Told by the reference alone: decode with one feature one higher, minus decode."""
     equation, written, dictionary = made(name, tmp_path)
-    reference, x = EQUATIONS[equation], inputs(3)
+    reference, x = reference_of(equation), inputs(3)
     chosen = [WIDTH - 1, 2, 30]
     rows = dictionary.decoder_rows(chosen)
     assert rows.dtype == np.float32
@@ -99,7 +105,7 @@ def test_a_decoder_row_is_what_one_unit_adds(name: str, tmp_path: Path) -> None:
 def test_splice(name: str, tiny: Tiny, tmp_path: Path) -> None:
     """The model with the dictionary in it, against a model that a plain hook fills."""
     equation, written, dictionary = made(name, tmp_path)
-    reference = EQUATIONS[equation]
+    reference = reference_of(equation)
     assert dictionary.reads == Place(LAYER, written.site)
     expected_site = "mlp_out" if kind_of(dictionary.equation) == "transcoder" else written.site
     assert dictionary.writes == Place(LAYER, expected_site)
@@ -143,7 +149,7 @@ def test_a_skip_term_is_part_of_what_is_made(name: str, tmp_path: Path) -> None:
     silent = torch.zeros(len(x), WIDTH)
     zero = torch.zeros_like(x)
     skip = dictionary.decode(silent, x) - dictionary.decode(silent, zero)
-    reference = EQUATIONS[equation]
+    reference = reference_of(equation)
     parts = [
         reference.decode(written.arrays, written.config, silent.numpy(), each.numpy())
         for each in (x, zero)
