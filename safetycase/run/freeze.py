@@ -99,7 +99,7 @@ def _locate(plan: Plan, beside: Path, where: str) -> _Sources:
         model=model,
         architecture=architecture,
         dictionaries={
-            each.id: _bound(
+            each.id: bound_dictionary(
                 each, architecture, beside, where=f"{where}#/dictionaries/{number}/path"
             )
             for number, each in enumerate(plan.dictionaries)
@@ -111,7 +111,7 @@ def _locate(plan: Plan, beside: Path, where: str) -> _Sources:
     )
 
 
-def _bound(
+def bound_dictionary(
     planned: PlannedDictionary, architecture: Architecture, beside: Path, *, where: str
 ) -> BoundDictionary:
     """The files of a planned dictionary; refused if they do not say what the plan says."""

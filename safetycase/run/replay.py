@@ -23,6 +23,7 @@ from safetycase.methods.replay import Published
 from safetycase.record.case import Case, ModelFile
 from safetycase.record.planned_evaluation import Choice, Evaluation, Probe
 from safetycase.record.replay import RowPlace, Weights
+from safetycase.run.architecture import stated_architecture
 from safetycase.run.bind import Bound, RunOptions, bind
 from safetycase.run.edit import BASELINE_EDIT, ArmEdit, edit_of
 from safetycase.run.freeze import BoundDictionary, FrozenPlan, bound_dictionary
@@ -72,11 +73,12 @@ def bind_case(
     if set(named) != set(at_hand.dictionaries):
         found = ", ".join(at_hand.dictionaries) or "none"
         raise RunFailed("--dictionary", f"the case's: {', '.join(named)}", found=found)
+    architecture = stated_architecture(model, plan.model.format, where="--model")
     dictionaries: dict[str, BoundDictionary] = {}
     for planned in plan.dictionaries:
         name, where = planned.id, f"--dictionary {planned.id}"
         moved = planned.model_copy(update={"path": at_hand.dictionaries[name]})
-        dictionaries[name] = bound_dictionary(moved, at_hand.beside, where=where)
+        dictionaries[name] = bound_dictionary(moved, architecture, at_hand.beside, where=where)
         stated = named[name].files
         _require_same(where, dictionaries[name].files, stated, planned.manifest_digest)
     frozen = FrozenPlan(plan, frozen_plan, case.plan_digest, model, dictionaries, {})

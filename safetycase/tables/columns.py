@@ -80,7 +80,7 @@ class Texts:
 
     def take(self, where: Places) -> Texts:
         """Some of the rows."""
-        return replace(self, codes=self.codes[where])
+        return Texts(self.codes[where], self.vocabulary)
 
     def among(self, texts: Collection[str]) -> Flags:
         """For each row, whether its text is one of these."""

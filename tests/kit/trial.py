@@ -6,7 +6,7 @@ from functools import cache
 
 from safetycase.verify.engine import verify
 from safetycase.verify.outcome import Outcome, Verdict
-from tests.kit.builder import KitCase
+from tests.kit.builder import AT, KitCase, honest_case, policy
 from tests.kit.register import ATTACKS, Attack
 from tests.kit.seal import sealed, unsealed
 
@@ -46,6 +46,12 @@ def _altered(name: str) -> KitCase | bytes:
     changed = altered != base.to_bytes() if isinstance(altered, bytes) else altered != base
     assert changed, f"{name} alters nothing"
     return altered
+
+
+@cache
+def honest_verdict() -> Verdict:
+    """What the verifier says of the honest case."""
+    return verify(honest_case().to_bytes(), policy(), at=AT)
 
 
 @cache
