@@ -5,6 +5,7 @@ What was filled in is measured from the files; what was written and differs is r
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -14,6 +15,7 @@ from safetycase.canonical import JsonValue
 from safetycase.digest import hash_file, manifest_digest, sha256_hex
 from safetycase.errors import MalformedInput, PlanRefused
 from safetycase.methods.governance import tokenizer_digest
+from safetycase.methods.lint import lint
 from safetycase.methods.refusals import refusals
 from safetycase.record.case import ModelFile
 from safetycase.record.plan import Plan, PlannedDictionary
@@ -69,15 +71,19 @@ def freeze(path: Path) -> FrozenPlan:
         raise MalformedInput(str(path), "a readable plan in UTF-8", found=str(error)) from None
     value = read_yaml(text, where=where)
     stated = as_plan(_with_placeholders(value), where=where)
+    _refuse(lint(stated), where)
     sources = _locate(stated, path.parent, where)
     plan = as_plan(_with_digests(value, sources, where), where=where)
-    faults = refusals(plan, sources.model.files)
-    if faults:
-        raise PlanRefused(where, "a plan that can reach its claims", found=" ".join(faults))
+    _refuse(refusals(plan, sources.model.files), where)
     data = canonical.write(plan.model_dump(mode="json"))
     return FrozenPlan(
         plan, data, sha256_hex(data), sources.model, sources.dictionaries, sources.datasets
     )
+
+
+def _refuse(faults: Sequence[str], where: str) -> None:
+    if faults:
+        raise PlanRefused(where, "a plan that can reach its claims", found=" ".join(faults))
 
 
 @dataclass(frozen=True)
@@ -89,6 +95,10 @@ class _Sources:
 
 
 def _locate(plan: Plan, beside: Path, where: str) -> _Sources:
+    datasets = {
+        each.id: locate_dataset(each.path, beside, where=f"{where}#/datasets/{number}/path")
+        for number, each in enumerate(plan.datasets)
+    }
     model = locate_model(
         plan.model.path, plan.model.format, beside, where=f"{where}#/model/path"
     )
@@ -104,10 +114,7 @@ def _locate(plan: Plan, beside: Path, where: str) -> _Sources:
             )
             for number, each in enumerate(plan.dictionaries)
         },
-        datasets={
-            each.id: locate_dataset(each.path, beside, where=f"{where}#/datasets/{number}/path")
-            for number, each in enumerate(plan.datasets)
-        },
+        datasets=datasets,
     )
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 
@@ -28,6 +29,33 @@ class Said:
 
 
 Command = Callable[..., Said]
+
+
+_CONFIG = {
+    "model": b'{"model_type":"gemma3_text"}',
+    "dictionary": write(
+        {
+            "architecture": "jump_relu",
+            "affine_connection": False,
+            "hf_hook_point_in": "model.layers.1.output",
+            "hf_hook_point_out": "model.layers.1.output",
+            "l0": 2,
+            "model_name": "toy",
+            "type": "sae",
+            "width": 8,
+        }
+    ),
+}
+_TENSORS = {
+    "model": {},
+    "dictionary": {
+        "w_enc": np.zeros((4, 8), dtype=np.float32),
+        "w_dec": np.zeros((8, 4), dtype=np.float32),
+        "b_enc": np.zeros(8, dtype=np.float32),
+        "b_dec": np.zeros(4, dtype=np.float32),
+        "threshold": np.zeros(8, dtype=np.float32),
+    },
+}
 
 
 @pytest.fixture
@@ -61,8 +89,8 @@ def written_plan(tmp_path: Path) -> Callable[..., Path]:
         for name, file in (("model", "model"), ("dictionary", "params")):
             part = folder / name
             part.mkdir(parents=True)
-            (part / "config.json").write_bytes(b"{}")
-            (part / f"{file}.safetensors").write_bytes(write_tensors({}))
+            (part / "config.json").write_bytes(_CONFIG[name])
+            (part / f"{file}.safetensors").write_bytes(write_tensors(_TENSORS[name]))
         items = [
             {
                 "id": f"i{n}",

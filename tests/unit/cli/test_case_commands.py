@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -115,7 +116,8 @@ def test_a_page_that_says_something_else_is_found(signed: Path, policy: Path) ->
     assert main(arguments) == 0
     container = open_case(signed)
     members = {name: container.read(name) for name in container.names if name != "mimetype"}
-    changed = members["report/case.html"].replace(b"73.3 %", b"93.3 %")
+    changed, count = re.subn(rb">\d+ of (\d+) \(", rb">0 of \1 (", members["report/case.html"])
+    assert count > 0
     assert changed != members["report/case.html"]
     write_case(signed, members | {"report/case.html": changed})
     assert main(["verify", str(signed), "--policy", str(policy), "--at", AT]) == 1
