@@ -57,7 +57,7 @@ def test_the_behaviour_table_meets_the_bar(figures: dict[str, Any]) -> None:
     for (kind, _), row in cells.items():
         assert row["share"] == round(row["as_trained"] / row["items"], 4)
         assert sum(row["outcomes"].values()) == row["items"]
-        assert row["share"] >= (0.96 if kind == "skill" else 0.99), row
+        assert row["share"] >= (0.95 if kind == "skill" else 0.99), row
 
 
 def test_a_feature_tells_the_flag_and_one_lies_along_the_planted_vector(
