@@ -110,16 +110,3 @@ class Declarations(Record):
     """How hard the behaviour was looked for."""
     independence: Independence | None
     """Who assessed, on whose terms."""
-
-
-class Override(Record):
-    """A decision that departs from the one that the plan's rules give."""
-
-    tier: Identifier
-    """The tier decided on."""
-    direction: Literal["stricter", "looser"]
-    """Where the tier lies from the one that the rules give, by the plan's ranks."""
-    by: Text
-    """Who decided."""
-    reason: Text
-    """Why."""
