@@ -113,7 +113,7 @@ def test_the_gain_is_all_that_lies_between_the_two_inputs_of_the_mlp(
 @pytest.mark.parametrize("site", [site for site in SITES if site not in READ_ONLY])
 def test_writing_back_what_was_read_changes_no_bit(model: LoadedModel, site: Site) -> None:
     if site not in sites_of(model):
-        pytest.skip("no such site")
+        pytest.skip("a parallel block has no resid_mid")
     plain = logits(model)
     for layer in range(BLOCKS):
         with changed(model, Place(layer, site), torch.clone):
@@ -125,7 +125,7 @@ def test_writing_back_what_was_read_changes_no_bit(model: LoadedModel, site: Sit
 def test_an_edit_reaches_everything_behind_it(model: LoadedModel, site: Site) -> None:
     """What is added at a site arrives in the stream after the block, where it must."""
     if site not in sites_of(model):
-        pytest.skip("no such site")
+        pytest.skip("a parallel block has no resid_mid")
     generator = torch.Generator().manual_seed(1)
     plain = seen(model, 1)
     step = 0.1 * torch.randn(plain[site].shape, generator=generator)
