@@ -157,7 +157,7 @@ def write_many_rows(path: Path, policy_path: Path, rows: int) -> None:
         payload = write_statement(manifest_of(MODEL_FILES), digests)
         envelope = write_envelope(sign_payload(payload, keys()))
         write_case(path, members | {layout.CASE_STATEMENT_NAME: envelope})
-    lenient = policy(must_hold="none").model_dump(mode="json", by_alias=True)
+    lenient = policy(must_hold="none").spelled()
     policy_path.write_bytes(canonical.write(lenient))
 
 

@@ -121,7 +121,7 @@ def _measured(
         environment=bound.bench.environment,
         weights=weights_of(bound),
     )
-    predicate = done.model_dump(mode="json")
+    predicate = done.spelled()
     payload = write_statement_about(opened.case_id, REPLAY_PREDICATE, predicate)
     out.write_bytes(write_envelope(sign_payload(payload, keys)))
     return done

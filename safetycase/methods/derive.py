@@ -86,7 +86,7 @@ def intervention(plan: Plan, axis: Axis, evidence: Evidence) -> Intervention:
 def intervention_digest(shared: Intervention, features: Sequence[int], dose: float) -> str:
     """Digest of the complete specification: what a release configuration names."""
     specification = {
-        **shared.model_dump(mode="json"),
+        **shared.spelled(),
         "features": list(features),
         "dose": dose,
         "coefficient": dose * shared.unit_norm,

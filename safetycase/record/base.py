@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -41,3 +41,11 @@ class Record(BaseModel):
         validate_by_alias=True,
         serialize_by_alias=True,
     )
+
+    def spelled(self) -> dict[str, Any]:
+        """The JSON object that stands in a file: what is not there is left out, never null.
+
+        So a field that a later version adds changes no document that does not use it, nor the
+        digests from which splits and draws derive.
+        """
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)

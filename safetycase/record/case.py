@@ -96,9 +96,9 @@ class SelfTest(Record):
     """What was asked, in words."""
     value: float
     """What was measured."""
-    at_least: float | None
+    at_least: float | None = None
     """Smallest accepted value, if there is one."""
-    at_most: float | None
+    at_most: float | None = None
     """Largest accepted value, if there is one."""
 
 
@@ -161,13 +161,13 @@ class Node(Record):
     """GSN element; a defeater is a reason to doubt what it attacks."""
     text: Text
     """The statement."""
-    supports: Identifier | None
+    supports: Identifier | None = None
     """The node it supports or, for a defeater, attacks; none for the root."""
-    claim: Identifier | None
+    claim: Identifier | None = None
     """Axis whose claim this node stands on, if it does."""
     state: Literal["holds", "open", "mitigated", "residual"]
     """`holds`/`open`: by the claim; defeaters: `mitigated` by a condition, or `residual`."""
-    condition: Identifier | None
+    condition: Identifier | None = None
     """Condition of the claim that mitigates the defeater, if one does."""
 
 

@@ -20,7 +20,7 @@ class Lifecycle(Record):
     """From this moment on the case is out of date, whatever has happened."""
     voids_when: Annotated[tuple[Text, ...], Field(min_length=1)]
     """Events after which the case no longer holds, each in words."""
-    supersedes: Sha256 | None
+    supersedes: Sha256 | None = None
     """Id of the case that this one takes the place of; none if it is the first."""
 
 
@@ -29,11 +29,11 @@ class Configuration(Record):
 
     model: Sha256
     """Manifest digest of the model's files."""
-    tokenizer: Sha256 | None
+    tokenizer: Sha256 | None = None
     """Manifest digest of the tokenizer's files alone; none if the weights' file holds it."""
-    chat_template: Sha256 | None
+    chat_template: Sha256 | None = None
     """SHA-256 of the chat template's text; none if prompts are passed on as they are."""
-    system_prompt: Sha256 | None
+    system_prompt: Sha256 | None = None
     """SHA-256 of the system prompt's text; none if there is none."""
 
 
@@ -61,7 +61,7 @@ class Contamination(Record):
 
     training_overlap: Literal["none_found", "partial", "full", "not_examined"]
     """What a search of the training data for these items found."""
-    canary: Text | None
+    canary: Text | None = None
     """A string that marks the items, so that training data can be searched for them."""
     reason: Text
     """How it was examined, or why not."""
@@ -104,9 +104,9 @@ class Independence(Record):
 class Declarations(Record):
     """What must be taken on trust; none means that nothing is said of it."""
 
-    contamination: Contamination | None
+    contamination: Contamination | None = None
     """Items in training data."""
-    elicitation: Elicitation | None
+    elicitation: Elicitation | None = None
     """How hard the behaviour was looked for."""
-    independence: Independence | None
+    independence: Independence | None = None
     """Who assessed, on whose terms."""

@@ -133,9 +133,9 @@ class DecisionRule(Record):
     """The rule in words."""
     claims: tuple[Identifier, ...]
     """Axes whose claims must all hold."""
-    axis: Identifier | None
+    axis: Identifier | None = None
     """Axis whose treated rate is bounded; none if the claims alone decide."""
-    rate_at_most: Share | None
+    rate_at_most: Share | None = None
     """Largest upper confidence bound of the treated rate on that axis."""
 
 

@@ -52,14 +52,14 @@ class ReplayedRow(Record):
     """Columns that differ beyond the tolerance, in order; none: the row agrees."""
     largest: Annotated[float, Field(ge=0.0)]
     """Largest difference of a figure that has a tolerance, as a multiple of it; 1e6 at most."""
-    first_word: Count | None
+    first_word: Count | None = None
     """Number, from 0, of the first word of the text that differs; none if the texts agree."""
 
 
 class Sample(Record):
     """Rows drawn from one population, and what they say of it."""
 
-    axis: Identifier | None
+    axis: Identifier | None = None
     """None: all answer rows of the case. An axis: the rows behind its claim alone."""
     population: Annotated[int, Field(ge=1)]
     """Rows drawn from."""

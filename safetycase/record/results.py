@@ -167,15 +167,15 @@ class Arm(Record):
     """What the arm is for."""
     features: tuple[Count, ...]
     """Features whose decoder rows make the direction; none for other directions."""
-    pool_pair: tuple[Count, Count] | None
+    pool_pair: tuple[Count, Count] | None = None
     """Rows of the activation pool whose difference is the direction, if it is one."""
     dose: float
     """Signed dose in the plan's unit; 0 if nothing is added."""
     coefficient: float
     """Dose times the unit norm: the signed length of the edit, in activation units."""
-    realised: float | None
+    realised: float | None = None
     """Mean ‖Δh‖ per edited position over the arm's rows; none if there is no edit."""
-    relative: float | None
+    relative: float | None = None
     """Mean ‖Δh‖ / mean ‖h‖ over the arm's rows; none if there is no edit."""
 
 
@@ -260,9 +260,9 @@ class Claim(Record):
 
     holds: bool
     """Whether every condition holds."""
-    p: Share | None
+    p: Share | None = None
     """Largest p of the tests that must all pass; none for a bound on a change."""
-    p_adjusted: Share | None
+    p_adjusted: Share | None = None
     """The same after Holm over the effect claims of the plan."""
     conditions: Annotated[tuple[Condition, ...], Field(min_length=1)]
     """Conditions in fixed order."""
@@ -300,7 +300,7 @@ class DecisionResult(Record):
 
     tier: Identifier
     """The tier."""
-    rule: Count | None
+    rule: Count | None = None
     """Number of the rule that gave it, from 0; none if no rule applied."""
     reason: Text
     """Why, in words."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from safetycase import canonical
+from safetycase.errors import MethodRefused
 from safetycase.methods.figures_on_page import Documents, spelled, value_at
 from safetycase.record.case import Case
 from safetycase.record.plan import Plan
@@ -36,16 +37,20 @@ class Source:
         return Shown(pointer, spelled(self.documents, pointer))
 
     def show_stated(self, pointer: str) -> Shown | None:
-        """The same, or none where the record states null."""
-        if value_at(self.documents, pointer) is None:
-            return None
-        return self.show(pointer)
+        """The same, or none where the record states nothing."""
+        return None if self._stated(pointer) is None else self.show(pointer)
 
     def show_each(self, pointer: str) -> tuple[Shown, ...]:
-        """The texts of the entries of a list."""
-        entries = value_at(self.documents, pointer)
+        """The texts of the entries of a list; none where the record states nothing."""
+        entries = self._stated(pointer)
         count = len(entries) if isinstance(entries, Sequence) else 0
         return tuple(self.show(f"{pointer}/{number}") for number in range(count))
+
+    def _stated(self, pointer: str) -> canonical.JsonValue:
+        try:
+            return value_at(self.documents, pointer)
+        except MethodRefused:
+            return None
 
     def planned(self, pointer: str) -> Shown:
         """The text for a value of plan.json."""
@@ -53,4 +58,4 @@ class Source:
 
 
 def _values(model: Case | Plan) -> canonical.JsonValue:
-    return canonical.read(canonical.write(model.model_dump(mode="json")), where="record")
+    return canonical.read(canonical.write(model.spelled()), where="record")

@@ -64,7 +64,7 @@ def members_of(
         extensions={},
     )
     return {
-        "case.json": canonical.write(case.model_dump(mode="json")),
+        "case.json": canonical.write(case.spelled()),
         "plan.json": frozen.data,
         **tables,
         **_tensor_files(frozen.plan, notes.tensors),

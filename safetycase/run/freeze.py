@@ -75,7 +75,7 @@ def freeze(path: Path) -> FrozenPlan:
     sources = _locate(stated, path.parent, where)
     plan = as_plan(_with_digests(value, sources, where), where=where)
     _refuse(refusals(plan, sources.model.files), where)
-    data = canonical.write(plan.model_dump(mode="json"))
+    data = canonical.write(plan.spelled())
     return FrozenPlan(
         plan, data, sha256_hex(data), sources.model, sources.dictionaries, sources.datasets
     )

@@ -146,13 +146,13 @@ def _specification(
         "model": plan.model.manifest_digest,
         "dtype": plan.model.dtype,
         "dictionaries": {d.id: d.manifest_digest for d in plan.dictionaries},
-        "evaluation": evaluation.model_dump(mode="json"),
-        "sampling": plan.sampling.model_dump(mode="json"),
+        "evaluation": evaluation.spelled(),
+        "sampling": plan.sampling.spelled(),
         "seed": plan.seed,
         "items": [sha256_hex(msgspec.json.encode(item)) for item in items],
         "arms": [_arm_specification(arm) for arm in arms],
         "probe": None if probe is None else sha256_hex(probe.direction.tobytes()),
-        "environment": bench.environment.model_dump(mode="json"),
+        "environment": bench.environment.spelled(),
     }
 
 

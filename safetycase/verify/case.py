@@ -151,6 +151,14 @@ class OpenedCase:
                 raise MethodRefused(f"case.json#{pointer}", "a stated value", found="nothing")
         return value
 
+    def states(self, pointer: str) -> bool:
+        """Whether case.json states anything at a JSON pointer."""
+        try:
+            self.stated(pointer)
+        except MethodRefused:
+            return False
+        return True
+
     def stated_axis(self, number: int) -> AxisResult:
         """The record's result of an axis; refused where there is none."""
         stated = self.record.results.axes

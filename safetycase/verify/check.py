@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from safetycase.errors import MalformedInput, MethodRefused, UsageError
 from safetycase.record.planned_axis import Axis
 from safetycase.verify.case import NEEDS, OpenedCase
-from safetycase.verify.compare import Difference, differences
+from safetycase.verify.compare import Difference, differences, shown
 from safetycase.verify.outcome import TIERS, Outcome
 
 _ID = re.compile(r"[A-Z]{3}-\d{3}")
@@ -201,10 +201,15 @@ def compared(
 ) -> Run:
     """Faults where case.json states at a pointer something else than what follows.
 
-    Models count as the JSON they spell. Examined: the entries of a list, else one value.
+    Models count as the JSON they spell, and what follows as none must not be stated.
+    Examined: the entries of a list, else one value.
     """
     wanted = _as_json(derived)
     place = f"case.json#{pointer}"
+    if wanted is None:
+        if case.states(pointer):
+            yield Fault(place, "nothing", shown(case.stated(pointer)), sentence)
+        return 1
     for difference in differences(place, case.stated(pointer), wanted, skip=skip):
         yield Fault.of(difference, sentence)
     return len(wanted) if isinstance(wanted, list) else 1
@@ -212,7 +217,7 @@ def compared(
 
 def _as_json(value: object) -> object:
     if isinstance(value, BaseModel):
-        return value.model_dump(mode="json", by_alias=True)
+        return value.spelled()
     return [_as_json(one) for one in value] if isinstance(value, (list, tuple)) else value
 
 

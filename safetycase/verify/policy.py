@@ -121,7 +121,7 @@ class Policy(Record):
 
     def trust(self) -> TrustedSigners:
         """The signers with their keys; unsound or shared keys are refused."""
-        entries = [signer.model_dump(mode="json", exclude_none=True) for signer in self.signers]
+        entries = [signer.spelled() for signer in self.signers]
         listed = canonical.read(canonical.write(entries), where=f"policy {self.name}")
         return read_signers(listed, where=f"policy {self.name}#/signers")
 
@@ -131,7 +131,7 @@ class Policy(Record):
 
     def digest(self) -> str:
         """SHA-256 of the policy's canonical JSON: names what was asked for, in any spelling."""
-        return sha256_hex(canonical.write(self.model_dump(mode="json", by_alias=True)))
+        return sha256_hex(canonical.write(self.spelled()))
 
 
 def load_policy(path: Path) -> Policy:

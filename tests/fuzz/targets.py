@@ -248,11 +248,11 @@ def seeds() -> dict[str, list[bytes]]:
         "tensors": [case.members["evidence/dictionary.safetensors"]],
         "envelope": [envelope],
         "statement": [read_envelope(envelope, where="seed").payload],
-        "signers": [canonical.write([policy().signers[0].model_dump(mode="json")])],
+        "signers": [canonical.write([policy().signers[0].spelled()])],
         "key": keys,
         "base64": [b"AAECAwQ="],
         "instant": [AT.encode()],
-        "policy": [canonical.write(policy().model_dump(mode="json", by_alias=True))],
+        "policy": [canonical.write(policy().spelled())],
         "plan": [case.members["plan.json"]],
         "page": [b'<p data-pointer="/title">x</p>', b"<p>x</p><![/ p>"],
     }

@@ -314,9 +314,9 @@ def _record(
             "manifest_digest": plan.model.manifest_digest,
             "tensor_root": sha256_hex(b"tensors"),
             "safeguards": [{"axis": a, "intervention": d} for a, d in safeguards.items()],
-            "tested": measured_configuration(plan, _files()).model_dump(),
-            "released": plan.release and plan.release.configuration.model_dump(),
-        },
+            "tested": measured_configuration(plan, _files()).spelled(),
+        }
+        | ({"released": plan.release.configuration.spelled()} if plan.release else {}),
         "dictionaries": [
             {
                 "id": dictionary.id,
@@ -324,7 +324,6 @@ def _record(
                 "manifest_digest": dictionary.manifest_digest,
                 "equation": dictionary.equation,
                 "hook": f"model.layers.{dictionary.layer}.output",
-                "hook_out": None,
                 "width": WIDTH,
                 "model_width": D_MODEL,
                 "declared_l0": declared[dictionary.id],
@@ -337,8 +336,11 @@ def _record(
                 "subject": test.subject,
                 "question": test.question,
                 "value": 4.0 if test.at_least else 0.0,
-                "at_least": test.at_least,
-                "at_most": test.at_most,
+            }
+            | {
+                name: bound
+                for name, bound in (("at_least", test.at_least), ("at_most", test.at_most))
+                if bound is not None
             }
             for test in required_tests(plan.model.dtype, declared)
         ],
@@ -357,8 +359,8 @@ def _record(
             {"path": path_of(kind), "kind": kind, "rows": len(rows)}
             for kind, rows in tables.items()
         ],
-        "results": results.model_dump(mode="json", by_alias=True),
-        "argument": [node.model_dump(mode="json") for node in argument(plan, results)],
+        "results": results.spelled(),
+        "argument": [node.spelled() for node in argument(plan, results)],
         "limitations": list(limitations(plan)),
         "extensions": {},
     }

@@ -99,9 +99,7 @@ def predicate(
             dictionaries={each.id: each.manifest_digest for each in record.dictionaries},
         ),
     )
-    return opened.case_id, canonical.read(
-        canonical.write(done.model_dump(mode="json")), where="replay"
-    )
+    return opened.case_id, canonical.read(canonical.write(done.spelled()), where="replay")
 
 
 def attached(

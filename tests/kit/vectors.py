@@ -129,7 +129,7 @@ def write() -> int:
         folder = FOLDER / vector.name
         folder.mkdir(parents=True)
         (folder / "case.safetycase").write_bytes(vector.data)
-        asked = vector.policy.model_dump(mode="json", by_alias=True)
+        asked = vector.policy.spelled()
         (folder / "policy.json").write_bytes(canonical.write(asked) + b"\n")
         about = {
             "schema": FORMAT,

@@ -51,7 +51,7 @@ def arms_are_drawn_again(case: OpenedCase, number: int, axis: Axis) -> Run:
 
 
 def _spec_json(spec: ArmSpec) -> dict[str, object]:
-    return {name: getattr(spec, name) for name in spec.__dataclass_fields__}
+    return {name: value for name, value in vars(spec).items() if value is not None}
 
 
 @FAMILY.check(

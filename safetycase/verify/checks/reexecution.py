@@ -98,5 +98,5 @@ def _differences(
     review: Review, derived: Replay, skip: frozenset[str] = frozenset()
 ) -> Iterator[Fault]:
     where = f"{review.name}#/payload/predicate"
-    stated, again = (each.model_dump(mode="json") for each in (review.replay, derived))
+    stated, again = (each.spelled() for each in (review.replay, derived))
     yield from map(Fault.of, differences(where, stated, again, skip=skip))

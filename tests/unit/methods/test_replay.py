@@ -333,7 +333,7 @@ def test_the_list_holds_the_drawn_rows_and_no_others(
 
 
 def test_a_predicate_of_other_fields_is_refused(replay: Replay) -> None:
-    stated = replay.model_dump(mode="json")
+    stated = replay.spelled()
     with pytest.raises(SchemaViolation) as refused:
         read_replay(stated | {"rows": 0}, "x")
     assert refused.value.where == "x/rows"

@@ -114,13 +114,13 @@ def test_the_shipped_policies_are_valid() -> None:
     paths = sorted((REPOSITORY / "policies").glob("*.yaml"))
     assert paths
     for path in paths:
-        dumped = load_policy(path).model_dump(mode="json", by_alias=True)
+        dumped = load_policy(path).spelled()
         validator.validate(canonical.read(canonical.write(dumped), where=path.name))
 
 
 def test_a_plan_as_dumped_is_valid_and_a_changed_one_is_not() -> None:
     validator = jsonschema.Draft202012Validator(_loaded("plan.schema.json"))
-    dumped = plan_of(plan_data()).model_dump(mode="json")
+    dumped = plan_of(plan_data()).spelled()
     validator.validate(dumped)
     assert not validator.is_valid(dumped | {"extra": 1})
     assert not validator.is_valid({key: dumped[key] for key in dumped if key != "seed"})
@@ -129,7 +129,7 @@ def test_a_plan_as_dumped_is_valid_and_a_changed_one_is_not() -> None:
 
 def test_a_case_as_dumped_is_valid_and_a_changed_one_is_not() -> None:
     validator = jsonschema.Draft202012Validator(_loaded("case.schema.json"))
-    dumped = case_of(plan_of(sample_plan_data())).model_dump(mode="json")
+    dumped = case_of(plan_of(sample_plan_data())).spelled()
     validator.validate(dumped)
     assert not validator.is_valid(dumped | {"extra": 1})
     assert not validator.is_valid(dumped | {"plan_digest": "0" * 63})

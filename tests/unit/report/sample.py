@@ -286,8 +286,8 @@ def case_of(plan: Plan, moves: dict[str, Moves] | None = None, **changes: Any) -
     results = Results(splits=splits, axes=axes, decision=decide(plan, axes))
     data = _case_data(plan)
     data |= {
-        "results": results.model_dump(mode="json"),
-        "argument": [node.model_dump(mode="json") for node in argument(plan, results)],
+        "results": results.spelled(),
+        "argument": [node.spelled() for node in argument(plan, results)],
         "limitations": list(limitations(plan)),
         **changes,
     }

@@ -175,8 +175,6 @@ def plan_data() -> dict[str, Any]:
                     "tier": "staged-access",
                     "text": "The effect of awareness is known: named partners only.",
                     "claims": ["awareness"],
-                    "axis": None,
-                    "rate_at_most": None,
                 },
             ],
             "otherwise": "no-release",

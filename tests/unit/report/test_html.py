@@ -46,7 +46,7 @@ def _front(html: str) -> str:
 
 
 def _altered(pointer: str, value: Any) -> Case:
-    data: Any = read(write(_case().model_dump(mode="json")), where="case")
+    data: Any = read(write(_case().spelled()), where="case")
     *path, last = pointer.split("/")[1:]
     place = data
     for step in path:
@@ -74,8 +74,8 @@ def _tags(html: str) -> list[tuple[str, dict[str, str | None]]]:
 def test_every_figure_is_the_records_and_listed() -> None:
     page = read_page(_html().encode())
     documents = {
-        "case.json": read(write(_case().model_dump(mode="json")), where="case"),
-        "plan.json": read(write(_plan().model_dump(mode="json")), where="plan"),
+        "case.json": read(write(_case().spelled()), where="case"),
+        "plan.json": read(write(_plan().spelled()), where="plan"),
     }
     assert list(page_differences(page, documents)) == []
     assert (page.case_id, page.policy_digest) == (CASE_ID, POLICY_DIGEST)
@@ -249,7 +249,7 @@ def test_an_axis_with_little_in_it_still_has_a_page() -> None:
     case = _case()
     for name in ("rates", "comparisons", "controls", "dose_response", "arms"):
         case = case.model_copy(deep=True)
-        data: Any = case.model_dump(mode="json")
+        data: Any = case.spelled()
         data["results"]["axes"][0][name] = []
         case = Case.model_validate_json(write(data))
     html = render_html(case, _plan(), verdict_of(case), CASE_ID)

@@ -24,7 +24,7 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 def files(tmp_path: Path) -> tuple[Path, Path]:
     case, asked = tmp_path / "toy.safetycase", tmp_path / "p.yaml"
     case.write_bytes(honest_case().to_bytes())
-    asked.write_text(yaml.safe_dump(policy().model_dump(mode="json", exclude_none=True)))
+    asked.write_text(yaml.safe_dump(policy().spelled()))
     return case, asked
 
 
