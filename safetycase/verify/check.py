@@ -6,9 +6,8 @@ import re
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field, replace
 
-from pydantic import BaseModel
-
 from safetycase.errors import MalformedInput, MethodRefused, UsageError
+from safetycase.record.base import Record
 from safetycase.record.planned_axis import Axis
 from safetycase.verify.case import NEEDS, OpenedCase
 from safetycase.verify.compare import Difference, differences, shown
@@ -216,7 +215,7 @@ def compared(
 
 
 def _as_json(value: object) -> object:
-    if isinstance(value, BaseModel):
+    if isinstance(value, Record):
         return value.spelled()
     return [_as_json(one) for one in value] if isinstance(value, (list, tuple)) else value
 
