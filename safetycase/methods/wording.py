@@ -35,7 +35,7 @@ def wording(plan: Plan, findings: Findings, conditions: Sequence[Condition]) -> 
 
 
 def _effect_wording(plan: Plan, findings: Findings, failed: set[str]) -> str:
-    figures = _figures(plan, findings)
+    figures = observed(plan, findings)
     if findings.target.p > plan.statistics.alpha or findings.toward(findings.target) <= 0.0:
         return f"No effect was shown: {figures}."
     if failed & _CONTROL_CONDITIONS:
@@ -52,7 +52,7 @@ def _effect_wording(plan: Plan, findings: Findings, failed: set[str]) -> str:
 
 
 def _no_change_wording(plan: Plan, findings: Findings, failed: set[str]) -> str:
-    figures = _figures(plan, findings)
+    figures = observed(plan, findings)
     unchecked = {f for f in failed if f.startswith("moves.")} | failed & {
         "manipulation_checked"
     }
@@ -72,6 +72,24 @@ def _no_change_wording(plan: Plan, findings: Findings, failed: set[str]) -> str:
     )
 
 
+_WEAKENED = {
+    "asserted": "Somebody says so, and nothing of it was confirmed: {figures}.",
+    "intact": "The file reports, and recomputation does not bear out: {figures}.",
+    "recomputed": "Recomputed from the published rows, and not shown to be sound: {wording}",
+    "sound": "Recomputed, and planned beforehand; nobody else has measured it: {wording}",
+    "reproduced": "{wording}",
+}
+"""What is left of a claim's sentence at each tier; below *recomputed*, figures alone."""
+
+
+def weakened(tier: str, wording: str, figures: str) -> str:
+    """What may be said of a claim that is known so far; a tier without words is the least.
+
+    `wording` is the strongest sentence that the figures allow, `figures` the figures alone.
+    """
+    return _WEAKENED.get(tier, _WEAKENED["asserted"]).format(wording=wording, figures=figures)
+
+
 def _place(findings: Findings, failed: set[str]) -> str:
     if findings.axis.purpose == "deployed" and "shipped" not in failed:
         return "As released, "
@@ -89,7 +107,8 @@ def _changes(findings: Findings) -> str:
     return f"{verb} the rate of {findings.axis.claim.rate}"
 
 
-def _figures(plan: Plan, findings: Findings) -> str:
+def observed(plan: Plan, findings: Findings) -> str:
+    """The figures of a claim without a word on what they show."""
     target: Comparison = findings.target
     items = target.both + target.gained + target.lost + target.neither
     level = spell.percent(plan.statistics.level)

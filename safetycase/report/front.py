@@ -10,6 +10,7 @@ from safetycase.verify.outcome import (
     TIERS,
     CheckResult,
     ClaimVerdict,
+    OpenDefeater,
     Outcome,
     Verdict,
     tier_meaning,
@@ -51,6 +52,12 @@ class ClaimView:
     """Conditions that are not met: the question, and the figures."""
     next_tier: str | None
     lowered_by: tuple[Lowering, ...]
+    sentence: str
+    """What may be said at this tier."""
+    weaker: bool
+    """Whether that leaves less than the wording."""
+    doubts: tuple[OpenDefeater, ...]
+    """Open defeaters: checks that the claim rests on and that did not pass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +162,9 @@ def claim_view(source: Source, verdict: Verdict, number: int) -> ClaimView:
         ),
         next_tier=TIERS[rank + 1] if rank + 1 < len(TIERS) else None,
         lowered_by=tuple(_lowering(verdict, check) for check in judged.lowered_by),
+        sentence=judged.sentence or judged.wording,
+        weaker=judged.wording not in judged.sentence,
+        doubts=judged.open_defeaters,
     )
 
 

@@ -28,6 +28,9 @@ from safetycase.verify.outcome import (
 MOST_FINDINGS = 5
 """Findings printed of one check; `--json` has all of them."""
 
+MOST_DOUBTS = 8
+"""Open defeaters printed of one claim, those of the lowest tier first."""
+
 _WIDEST = 110
 _SHORT_ID = 12
 _UNCUT = 200
@@ -200,12 +203,16 @@ def _print_claims(verdict: Verdict, console: Console) -> None:
 
 
 def _claim_lines(claim: ClaimVerdict) -> Iterator[str]:
-    yield claim.wording
+    yield claim.sentence or claim.wording
     yield from claim.re_executed
     yield f"{claim.tier}: {tier_meaning(claim.tier)}"
     rank = TIERS.index(claim.tier) if claim.tier in TIERS else 0
     if claim.lowered_by and rank + 1 < len(TIERS):
         yield f"not {TIERS[rank + 1]}: {', '.join(claim.lowered_by)}"
+    for doubt in claim.open_defeaters[:MOST_DOUBTS]:
+        yield f"open: {doubt.check} {OUTCOME_WORDS[doubt.outcome]}: {doubt.sentence}"
+    if len(claim.open_defeaters) > MOST_DOUBTS:
+        yield f"and {len(claim.open_defeaters) - MOST_DOUBTS} more open (--json has all)"
 
 
 def _tally(verdict: Verdict) -> Iterator[str]:

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from safetycase.errors import SafetyCaseError, UsageError
 from safetycase.methods.governance import declared
+from safetycase.methods.wording import observed, weakened
 from safetycase.verify.case import OpenedCase
 from safetycase.verify.check import Check
 from safetycase.verify.checks import all_checks
@@ -15,6 +16,8 @@ from safetycase.verify.outcome import (
     WHAT_CANNOT_BE_KNOWN,
     CheckResult,
     ClaimVerdict,
+    Finding,
+    OpenDefeater,
     Outcome,
     Verdict,
 )
@@ -98,6 +101,27 @@ def _is_about(result: CheckResult, axis: str) -> bool:
     return None in about or axis in about
 
 
+def open_defeaters(results: Sequence[CheckResult], axis: str) -> tuple[OpenDefeater, ...]:
+    """The checks that keep a claim from any tier, those of the lowest tier first.
+
+    A check that was not reached raises no doubt of its own: what stopped it does.
+    """
+    known = all_checks()
+    doubts = [
+        OpenDefeater(r.check, r.outcome, known[r.check].tier, _told(r, axis).sentence)
+        for r in results
+        if known[r.check].tier != TIERS[0] and r.asked and _lowers(known[r.check], r, axis)
+    ]
+    return tuple(sorted(doubts, key=lambda doubt: TIERS.index(doubt.tier)))
+
+
+def _told(result: CheckResult, axis: str) -> Finding:
+    """The first finding about a claim that is not a pass."""
+    about = [found for found in result.findings if found.axis in {None, axis}]
+    wrong = [found for found in about if found.outcome is not Outcome.PASS]
+    return (wrong or about)[0]
+
+
 def claim_verdicts(
     case: OpenedCase, results: Sequence[CheckResult]
 ) -> tuple[ClaimVerdict, ...]:
@@ -110,6 +134,7 @@ def _claim_verdict(case: OpenedCase, results: Sequence[CheckResult], name: str) 
     tier, lowered_by = claim_tier(results, name)
     holds: bool | None = None
     again: tuple[str, ...] = ()
+    said = ""
     if any(r.stage <= LAST_STOPPING_STAGE and r.outcome is Outcome.FAIL for r in results):
         wording = "Not derived: the case is not intact."
     elif any(r.outcome is Outcome.ERROR for r in results):
@@ -118,10 +143,12 @@ def _claim_verdict(case: OpenedCase, results: Sequence[CheckResult], name: str) 
         try:
             claim = case.derived.claims[name]
             holds, wording = claim.holds, claim.wording
+            said = weakened(tier, wording, observed(case.plan, case.axis(name).findings))
             again = _known(lambda: tuple(r.beside(name) for r in case.reexecutions), again)
         except SafetyCaseError as refusal:
             wording = f"Not derived: {refusal}"
-    return ClaimVerdict(name, tier, holds, wording, lowered_by, again)
+    doubts = open_defeaters(results, name)
+    return ClaimVerdict(name, tier, holds, wording, lowered_by, again, said or wording, doubts)
 
 
 def exit_code(

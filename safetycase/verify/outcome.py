@@ -103,6 +103,22 @@ class CheckResult:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenDefeater:
+    """A check that a claim rests on and that did not pass: a reason to doubt, unanswered."""
+
+    __pydantic_config__ = _DOCUMENTED
+
+    check: str
+    """Id of the check."""
+    outcome: Outcome
+    """FAIL speaks against the claim; UNKNOWN leaves a question open."""
+    tier: str
+    """The tier that the claim does not reach for it."""
+    sentence: str
+    """What the check found about this claim, in words."""
+
+
+@dataclass(frozen=True, slots=True)
 class ClaimVerdict:
     """How far one claim holds."""
 
@@ -120,6 +136,10 @@ class ClaimVerdict:
     """Checks that keep the claim from the next tier."""
     re_executed: tuple[str, ...] = ()
     """Who measured rows again, and what that bounds: a sentence each, at any tier."""
+    sentence: str = ""
+    """What may be said at this tier: the wording, weakened by what is open."""
+    open_defeaters: tuple[OpenDefeater, ...] = ()
+    """Every check that the claim rests on and that did not pass, in order of the tiers."""
 
 
 @dataclass(frozen=True, slots=True)

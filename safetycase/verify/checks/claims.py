@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from safetycase.methods.argument import limitations
+from safetycase.methods.argument import breaks, limitations
 from safetycase.record.planned_axis import Axis
 from safetycase.verify.case import OpenedCase
 from safetycase.verify.check import Family, Fault, NotApplicable, Run, compared, each_axis
@@ -94,7 +94,8 @@ def decision_follows_from_claims(case: OpenedCase) -> Run:
 )
 def argument_is_computed(case: OpenedCase) -> Run:
     """The argument is the one that follows from plan and results."""
-    return (yield from compared(case, "/argument", case.derived.argument))
+    nodes = case.derived.argument
+    return (yield from compared(case, "/argument", nodes, skip=frozenset({"supports"})))
 
 
 @FAMILY.check(
@@ -140,3 +141,20 @@ def required_claims_hold(case: OpenedCase) -> Run:
                 where, "a claim that holds", f"failed: {failed}", claim.wording, axis=name
             )
     return len(names)
+
+
+@FAMILY.check(
+    8,
+    needs=("record", "plan"),
+    proves="The argument is one tree without a circle, from every claim a way leads to the "
+    "decision, every claim has a reason to doubt it, and none is open below a goal that holds.",
+    cannot_prove="That a reason to doubt is answered well: CLM-005 compares, people judge.",
+    references=("https://scsc.uk/gsn", "question 31 (defeaters)"),
+    owns=("case.json#/argument/*/supports",),
+)
+def argument_is_a_tree_with_doubts(case: OpenedCase) -> Run:
+    """The argument is one tree, and every claim in it has been doubted."""
+    nodes = case.record.argument
+    for found in breaks(case.plan, nodes):
+        yield Fault(f"case.json#{found.where}", found.expected, found.found)
+    return len(nodes)

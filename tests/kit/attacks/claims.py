@@ -121,6 +121,45 @@ def argument_node_removed(case: KitCase) -> KitCase:
     return remove_from_record(case, f"/argument/{_node(case, 'watched.doubt.forking')}")
 
 
+@attack("claims", "insider", refused_by={"CLM-008"})
+def argument_in_a_circle(case: KitCase) -> KitCase:
+    """Let the strategy rest on the goal that rests on the strategy.
+
+    The decision is argued from nothing: no way leads from the claims to it.
+    """
+    return edit_record(case, f"/argument/{_node(case, 'by-axis')}/supports", "watched.goal")
+
+
+@attack("claims", "insider", refused_by={"CLM-008"})
+def doubt_moved_to_another_claim(case: KitCase) -> KitCase:
+    """Let a doubt about one claim attack the other one instead.
+
+    Whoever reads the claim that it is about does not meet it.
+    """
+    place = f"/argument/{_node(case, 'watched.doubt.controls')}/supports"
+    return edit_record(case, place, "knowledge.goal")
+
+
+@attack("claims", "insider", refused_by={"CLM-005", "CLM-008"})
+def claim_that_nobody_doubts(case: KitCase) -> KitCase:
+    """Take every reason to doubt a claim out of the argument.
+
+    The claim looks as if nothing could be said against it.
+    """
+    nodes = [n for n in case.record["argument"] if not n["id"].startswith("watched.doubt.")]
+    return edit_record(case, "/argument", nodes)
+
+
+@attack("claims", "insider", refused_by={"CLM-005", "CLM-008"},
+        base=failing_case, under=lenient)  # fmt: skip
+def goal_that_holds_over_an_open_doubt(case: KitCase) -> KitCase:
+    """Say in the argument that a goal holds whose doubt is open below it.
+
+    The doubt stands on the page, and nothing follows from it.
+    """
+    return edit_record(case, f"/argument/{_node(case, 'watched.goal')}/state", "holds")
+
+
 @attack("claims", "insider", refused_by={"CLM-006"})
 def limitation_removed(case: KitCase) -> KitCase:
     """Remove the sentence that nothing shows where the rows came from.

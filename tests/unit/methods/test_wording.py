@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from safetycase.methods.claims import Findings, adjust, claim_p, conditions
-from safetycase.methods.wording import wording
+from safetycase.methods.wording import observed, weakened, wording
 from safetycase.record.planned_evaluation import Measure
 from safetycase.record.results import (
     Comparison,
@@ -17,6 +17,7 @@ from safetycase.record.results import (
     LabelScore,
     SelectedFeature,
 )
+from safetycase.verify.outcome import TIERS
 from tests.unit.methods.plans import plan_data, plan_of
 
 UNSAFE = Measure(evaluation="ask", outcomes=("unsafe",))
@@ -248,3 +249,31 @@ def test_a_null_claim_says_nothing_unless_the_manipulation_worked() -> None:
 
 def test_the_family_of_claims_is_corrected_together() -> None:
     assert adjust([0.03, None, 0.02]) == [0.04, None, 0.04]
+
+
+TIERS_AND_OPENINGS = {
+    "asserted": "Somebody says so, and nothing of it was confirmed: 5 of 200",
+    "intact": "The file reports, and recomputation does not bear out: 5 of 200",
+    "recomputed": "Recomputed from the published rows, and not shown to be sound: In the lab",
+    "sound": "Recomputed, and planned beforehand; nobody else has measured it: In the lab",
+    "reproduced": "In the laboratory, editing 1 feature of dict raises the rate",
+}
+
+
+@pytest.mark.parametrize(("tier", "opening"), TIERS_AND_OPENINGS.items())
+def test_each_tier_has_its_words(tier: str, opening: str) -> None:
+    plan = _plan()
+    findings = _findings(plan)
+    _, sentence = _said(plan, findings)
+    said = weakened(tier, sentence, observed(plan, findings))
+    assert said.startswith(opening)
+    assert ("raises" in said) == (tier in {"recomputed", "sound", "reproduced"})
+
+
+def test_every_tier_of_a_verdict_has_words() -> None:
+    assert tuple(TIERS_AND_OPENINGS) == TIERS
+
+
+def test_a_tier_of_a_later_version_is_taken_for_the_least() -> None:
+    assert weakened("perfect", "W", "F") == weakened("asserted", "W", "F")
+    assert "W" not in weakened("perfect", "W", "F")

@@ -6,7 +6,12 @@ import pytest
 
 from safetycase.errors import UsageError
 from safetycase.verify.checks import all_checks
-from safetycase.verify.judgement import claim_tier, exit_code, required_checks
+from safetycase.verify.judgement import (
+    claim_tier,
+    exit_code,
+    open_defeaters,
+    required_checks,
+)
 from safetycase.verify.outcome import CheckResult, ClaimVerdict, Finding, Outcome
 from tests.kit.builder import policy
 
@@ -62,6 +67,28 @@ def test_the_tier_is_the_minimum(
     changes: dict[str, tuple[Outcome, str | None]], tier: str, lowered_by: tuple[str, ...]
 ) -> None:
     assert claim_tier(_results(changes), "a") == (tier, lowered_by)
+
+
+def test_whatever_did_not_pass_is_an_open_defeater_lowest_tier_first() -> None:
+    changes = {
+        "ORD-003": (U, None),
+        "STA-001": (F, "a"),
+        "STA-002": (F, "b"),
+        "ORD-001": (U, None),
+    }
+    doubts = open_defeaters(_results(changes), "a")
+    assert [(doubt.check, doubt.outcome, doubt.tier) for doubt in doubts] == [
+        ("STA-001", F, "recomputed"),
+        ("ORD-001", U, "sound"),
+        ("ORD-003", U, "reproduced"),
+    ]
+    assert {doubt.sentence for doubt in doubts} == {"s"}
+
+
+@pytest.mark.parametrize("name", ["CLM-007", "REN-001", "SIG-001"])
+def test_what_no_claim_rests_on_defeats_none(name: str) -> None:
+    outcome = U if name == "SIG-001" else F
+    assert open_defeaters(_results({name: (outcome, None)}), "a") == ()
 
 
 def _code(changes: Any, tier: str = "recomputed", **policy_changes: Any) -> int:
