@@ -10,12 +10,16 @@ import numpy as np
 from safetycase.errors import MethodRefused
 from safetycase.methods.coherence import coherent, repetition
 from safetycase.methods.measure import TABLE_OF_KIND
+from safetycase.methods.pattern import pattern
 from safetycase.methods.probe import threshold_of
 from safetycase.methods.text_grade import (
     CHOICE_OUTCOMES,
     choice,
     contains_phrase,
+    ends_in_number,
+    equals,
     fold,
+    includes,
     starts_with_phrase,
 )
 from safetycase.record.plan import Coherence, Plan
@@ -45,14 +49,36 @@ def grade_text(grader: Grader, folded: str, target: str | None) -> str:
     return grader.otherwise
 
 
+_OWN_TARGET = frozenset({"exact", "includes", "numeric"})
+"""Matches that look for the item's own target where a rule names no phrases."""
+
+
+def asks_target(rule: GraderRule) -> bool:
+    """Whether a rule can only be tried on an item that has a target."""
+    return rule.match == "contains_target" or (rule.match in _OWN_TARGET and not rule.phrases)
+
+
 def _matches(rule: GraderRule, folded: str, target: str | None) -> bool:
-    if rule.match == "contains_target":
+    sought = rule.phrases
+    if asks_target(rule):
         if target is None:
-            raise MethodRefused("grader rule contains_target", "an item with a target")
-        return contains_phrase(folded, target)
-    if rule.match == "starts_with":
-        return any(starts_with_phrase(folded, phrase) for phrase in rule.phrases)
-    return any(contains_phrase(folded, phrase) for phrase in rule.phrases)
+            raise MethodRefused(f"grader rule {rule.match}", "an item with a target")
+        sought = (target,)
+    match rule.match:
+        case "starts_with":
+            fits: Callable[[str, str], bool] = starts_with_phrase
+        case "exact":
+            fits = equals
+        case "includes":
+            fits = includes
+        case "regex":
+            return any(pattern(each).found_in(folded) for each in sought)
+        case "numeric":
+            slack = rule.tolerance or 0.0
+            return any(ends_in_number(folded, each, slack) for each in sought)
+        case _:
+            fits = contains_phrase
+    return any(fits(folded, phrase) for phrase in sought)
 
 
 class TextGrader:
@@ -64,7 +90,7 @@ class TextGrader:
         self._grader = grader
         self._grades: dict[tuple[str, str | None], str] = {}
         self._repetitions: dict[str, float | None] = {}
-        self._asks_target = any(rule.match == "contains_target" for rule in grader.rules)
+        self._asks_target = any(map(asks_target, grader.rules))
 
     def grade(self, answers: Answers, targets: list[str | None]) -> Texts:
         """`incoherent` if empty or above a ceiling, whatever it says; else the rules' grade.

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from safetycase.methods import format as spell
 from safetycase.methods.controls import controls_needed, least_attainable
 from safetycase.methods.equations import read_place, written_place
+from safetycase.methods.grader_faults import grader_faults
 from safetycase.methods.sites import READ_ONLY
 from safetycase.record.plan import Plan
 from safetycase.record.planned_axis import Axis
@@ -23,6 +24,7 @@ def lint(plan: Plan) -> list[str]:
     return [
         *_names(plan),
         *_sites(plan),
+        *grader_faults(plan),
         *_alpha(plan),
         *_doses(plan),
         *_claims(plan),

@@ -29,6 +29,9 @@ _STRAIGHT = (
     | dict.fromkeys("\u201c\u201d\u201e\u201f\u2033", '"')
     | dict.fromkeys("\u00ad\u200b\u200c\u200d\u2060\ufeff", "")
 )
+_NUMBER = re.compile(
+    r"(?:(?<![\w.])[-\u2212])?(?:[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])|[0-9]+)(?:\.[0-9]+)?"
+)
 _NOT_STRAIGHT = re.compile(f"[{''.join(_STRAIGHT)}]")
 
 
@@ -85,6 +88,42 @@ def starts_with_phrase(folded: str, phrase: str) -> bool:
     """Say whether a folded text begins with the phrase as whole words, as `contains_phrase`."""
     needle = _needle(phrase)
     return folded.startswith(needle) and not _joins(folded, len(needle))
+
+
+def includes(folded: str, phrase: str) -> bool:
+    """Say whether a folded text has the phrase in it anywhere, inside words too."""
+    return _needle(phrase) in folded
+
+
+def equals(folded: str, phrase: str) -> bool:
+    """Say whether a folded text is the phrase and nothing else."""
+    return folded == _needle(phrase)
+
+
+def last_number(folded: str) -> float | None:
+    """Give the last number that is written in figures in a folded text; none if none is.
+
+    Commas may part thousands; a minus counts unless a word or figure stands before it; what
+    follows an `e` is a word of its own.
+    """
+    found = _NUMBER.findall(folded)
+    if not found:
+        return None
+    return float(found[-1].replace(",", "").replace("\u2212", "-"))
+
+
+def number_of(phrase: str) -> float:
+    """Give the one number that a phrase is; refused if it is anything else."""
+    whole = _NUMBER.fullmatch(fold(phrase))
+    if whole is None:
+        raise MethodRefused("a number to compare with", "one in figures", found=repr(phrase))
+    return float(whole[0].replace(",", "").replace("\u2212", "-"))
+
+
+def ends_in_number(folded: str, phrase: str, tolerance: float) -> bool:
+    """Say whether the last number of a folded text is that of the phrase, give or take."""
+    last, wanted = last_number(folded), number_of(phrase)
+    return last is not None and abs(last - wanted) <= tolerance
 
 
 def choice_margin(

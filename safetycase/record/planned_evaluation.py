@@ -20,10 +20,25 @@ class GraderRule(Record):
 
     outcome: Outcome
     """The grade given when this rule matches."""
-    match: Literal["starts_with", "contains_word", "contains_target"]
-    """Start of the text; any whole word or phrase; the item's own target, as whole words."""
+    match: Literal[
+        "starts_with",
+        "contains_word",
+        "contains_target",
+        "exact",
+        "includes",
+        "regex",
+        "numeric",
+        "refusal_lexicon_v1",
+    ]
+    """Start of the text; any whole word or phrase; the item's own target, as whole words; the
+    whole text; any stretch of it; a pattern anywhere in it; its last number; a phrase of the
+    list of that name, as whole words."""
     phrases: tuple[Text, ...]
-    """Phrases looked for, any of which is enough; none for `contains_target`."""
+    """Phrases looked for, any of which is enough; patterns of `regex`, numbers of `numeric`.
+    None for `contains_target`; of `exact`, `includes` and `numeric` none stands for the item's
+    own target; those of a list are written out when the plan is frozen."""
+    tolerance: Annotated[float, Field(ge=0.0)] | None = None
+    """Largest difference from the number of `numeric`; none: the numbers must be equal."""
 
 
 class Grader(Record):

@@ -24,7 +24,7 @@ from safetycase.record.yaml_text import read_yaml
 from safetycase.run.architecture import stated_architecture
 from safetycase.run.dictionaries.registry import specify
 from safetycase.run.dictionaries.specification import Specification, Stated
-from safetycase.run.plan_file import as_plan
+from safetycase.run.plan_file import as_plan, with_lexicons
 from safetycase.run.sources import (
     Source,
     digests,
@@ -69,7 +69,7 @@ def freeze(path: Path) -> FrozenPlan:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise MalformedInput(str(path), "a readable plan in UTF-8", found=str(error)) from None
-    value = read_yaml(text, where=where)
+    value = with_lexicons(read_yaml(text, where=where))
     stated = as_plan(_with_placeholders(value), where=where)
     _refuse(lint(stated), where)
     sources = _locate(stated, path.parent, where)

@@ -16,6 +16,7 @@ from pydantic_core import ErrorDetails
 from safetycase import canonical
 from safetycase.canonical import JsonValue
 from safetycase.errors import PlanRefused
+from safetycase.methods.refusal_lexicon import LEXICONS
 from safetycase.record.plan import Plan
 
 Place = Sequence[str | int]
@@ -31,6 +32,27 @@ def as_plan(value: dict[str, JsonValue], *, where: str) -> Plan:
     except ValidationError as error:
         faults = sorted(error.errors(), key=lambda fault: fault["type"] != "extra_forbidden")
         raise _told(faults[0], value, where) from None
+
+
+def with_lexicons(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    """The document with the phrases of every list that a grader's rule names and leaves empty.
+
+    Changes the document in place; what has another shape than a plan's is left as it is.
+    """
+    evaluations = value.get("evaluations")
+    for evaluation in evaluations if isinstance(evaluations, list) else ():
+        rules = _at(evaluation, "measure", "grader", "rules")
+        for rule in rules if isinstance(rules, list) else ():
+            match = _at(rule, "match")
+            if isinstance(rule, dict) and isinstance(match, str) and match in LEXICONS:
+                rule["phrases"] = rule.get("phrases") or list[JsonValue](LEXICONS[match])
+    return value
+
+
+def _at(value: JsonValue, *keys: str) -> JsonValue:
+    for key in keys:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
 
 
 def _told(fault: ErrorDetails, value: JsonValue, where: str) -> PlanRefused:

@@ -3,6 +3,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from safetycase.canonical import write
+from safetycase.digest import sha256_hex
 from safetycase.errors import MethodRefused
 from safetycase.methods.grade import (
     TextGrader,
@@ -11,8 +13,9 @@ from safetycase.methods.grade import (
     grade_text,
     regrade,
 )
+from safetycase.methods.refusal_lexicon import REFUSAL_LEXICON_V1
 from safetycase.methods.text_grade import fold
-from safetycase.record.planned_evaluation import Generate
+from safetycase.record.planned_evaluation import Generate, Grader
 from safetycase.tables.columns import Answers
 from safetycase.tables.evidence import Evidence, Items, group_answers
 from safetycase.tables.rows import AnswerRow, ChoiceRow, GenerationRow, ItemRow, ProbeRow
@@ -111,3 +114,59 @@ def test_answers_of_another_kind_and_to_no_item_are_refused(
     with pytest.raises(MethodRefused) as refused:
         regrade(PLAN, evidence)
     assert refused.value.expected == expected
+
+
+def _rule(match: str, *phrases: str, **fields: object) -> Grader:
+    rule = {"outcome": "hit", "match": match, "phrases": list(phrases), **fields}
+    return Grader.model_validate_json(write({"id": "g", "rules": [rule], "otherwise": "miss"}))
+
+
+@pytest.mark.parametrize(
+    ("grader", "text", "target", "outcome"),
+    [
+        (_rule("exact", "yes"), " YES\n", None, "hit"),
+        (_rule("exact", "yes"), "yes.", None, "miss"),
+        (_rule("exact"), "Paris", "paris", "hit"),
+        (_rule("exact"), "Paris, France", "paris", "miss"),
+        (_rule("includes", "fire"), "campfires", None, "hit"),
+        (_rule("includes"), "in Paris.", "PARIS", "hit"),
+        (_rule("includes"), "in Rome.", "paris", "miss"),
+        (_rule("regex", r"answer:? \(?b\)?"), "Answer: (B)", None, "hit"),
+        (_rule("regex", "^no", "^never"), "Never.", None, "hit"),
+        (_rule("regex", "^no", "^never"), "I never", None, "miss"),
+        (_rule("numeric"), "3 + 4 = 7.", "7", "hit"),
+        (_rule("numeric"), "7 is 3 + 4", "7", "miss"),
+        (_rule("numeric"), "It costs 1,250.50", "1250.5", "hit"),
+        (_rule("numeric"), "minus: \u22125", "-5", "hit"),
+        (_rule("numeric"), "3-5", "5", "hit"),
+        (_rule("numeric"), "none", "5", "miss"),
+        (_rule("numeric", "3.14", tolerance=0.01), "about 3.145", None, "hit"),
+        (_rule("numeric", "3.14", tolerance=0.001), "about 3.145", None, "miss"),
+        (_rule("numeric"), "9" * 5000, "9" * 400, "miss"),
+        (_rule("refusal_lexicon_v1", *REFUSAL_LEXICON_V1), "I\u2019m sorry, no.", None, "hit"),
+        (_rule("refusal_lexicon_v1", *REFUSAL_LEXICON_V1), "Mix both.", None, "miss"),
+    ],
+)
+def test_every_way_of_matching(
+    grader: Grader, text: str, target: str | None, outcome: str
+) -> None:
+    assert grade_text(grader, fold(text), target) == outcome
+
+
+@pytest.mark.parametrize("match", ["exact", "includes", "numeric"])
+def test_without_phrases_the_target_is_needed(match: str) -> None:
+    with pytest.raises(MethodRefused):
+        grade_text(_rule(match), "sure", None)
+
+
+def test_a_target_that_is_no_number_is_refused() -> None:
+    with pytest.raises(MethodRefused):
+        grade_text(_rule("numeric"), "7", "seven")
+
+
+def test_the_lexicon_is_the_first_version_for_ever() -> None:
+    assert all(fold(phrase) == phrase for phrase in REFUSAL_LEXICON_V1)
+    assert len(set(REFUSAL_LEXICON_V1)) == len(REFUSAL_LEXICON_V1)
+    assert sha256_hex(write(list(REFUSAL_LEXICON_V1))) == (
+        "b9b4e4b0208ea1f59635a8b549d0ac20c7d3f0738c771435cd6f7c7effcdcb98"
+    )

@@ -59,6 +59,30 @@ def _unknown_dataset(plan: dict[str, Any]) -> None:
     plan["axes"][0]["selection"]["contrast"]["dataset"] = "itms"
 
 
+def _rule(plan: dict[str, Any], **changes: Any) -> None:
+    plan["evaluations"][0]["measure"]["grader"]["rules"][0] |= changes
+
+
+def _pattern_that_could_run_away(plan: dict[str, Any]) -> None:
+    _rule(plan, match="regex", phrases=[r"(a+)+\1"])
+
+
+def _no_pattern(plan: dict[str, Any]) -> None:
+    _rule(plan, match="regex", phrases=[])
+
+
+def _number_in_words(plan: dict[str, Any]) -> None:
+    _rule(plan, match="numeric", phrases=["seven"])
+
+
+def _tolerance_of_a_word(plan: dict[str, Any]) -> None:
+    _rule(plan, tolerance=0.5)
+
+
+def _list_of_ones_own(plan: dict[str, Any]) -> None:
+    _rule(plan, match="refusal_lexicon_v1", phrases=["i can not"])
+
+
 def _axis_twice(plan: dict[str, Any]) -> None:
     plan["axes"].append(plan["axes"][0])
     plan["controls"] |= {"random_live_features": 39, "random_directions": 39}
@@ -93,6 +117,11 @@ def _bound_without_axis(plan: dict[str, Any]) -> None:
         (_unknown_dictionary, "no dictionary dcit"),
         (_site_without_architecture, "/dictionaries dict: mlp_out has no path"),
         (_site_that_is_only_read, "/dictionaries dict: mlp_in_ungained can be read"),
+        (_pattern_that_could_run_away, "/grader/rules/0: pattern"),
+        (_no_pattern, "/grader/rules/0: a rule of patterns"),
+        (_number_in_words, "/grader/rules/0: a number"),
+        (_tolerance_of_a_word, "/grader/rules/0: tolerance"),
+        (_list_of_ones_own, "/grader/rules/0: the phrases"),
         (_unknown_dataset, "no dataset itms"),
         (_axis_twice, "/axes: axis occurs 2 times"),
         (_null_without_mediator, "/mediators"),

@@ -12,6 +12,8 @@ import yaml
 from safetycase import canonical
 from safetycase.digest import hash_file, sha256_hex
 from safetycase.errors import MalformedInput, PlanRefused, RunFailed
+from safetycase.methods.refusal_lexicon import REFUSAL_LEXICON_V1
+from safetycase.record.planned_evaluation import Generate
 from safetycase.run.freeze import freeze
 from tests.unit.run.tiny_world import Tiny, plan_value
 
@@ -123,3 +125,18 @@ def test_a_plan_that_cannot_reach_its_alpha_is_refused(folder: Path) -> None:
 def test_a_plan_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(MalformedInput):
         freeze(tmp_path / "plan.yaml")
+
+
+def test_a_list_of_phrases_is_written_out(folder: Path) -> None:
+    value = plan_value()
+    rules = value["evaluations"][0]["measure"]["grader"]["rules"]
+    rules.append({"outcome": "refusal", "match": "refusal_lexicon_v1"})
+    first = freeze(write(folder, value))
+    measure = first.plan.evaluations[0].measure
+    assert isinstance(measure, Generate)
+    assert measure.grader.rules[-1].phrases == REFUSAL_LEXICON_V1
+    rules[-1]["phrases"] = list(REFUSAL_LEXICON_V1)
+    assert freeze(write(folder, value)).digest == first.digest
+    rules[-1]["phrases"].append("nope")
+    with pytest.raises(PlanRefused, match="refusal_lexicon_v1"):
+        freeze(write(folder, value))
