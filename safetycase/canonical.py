@@ -1,7 +1,7 @@
 """Strict JSON in, one spelling (RFC 8785) out.
 
-This module owns every JSON byte that the package trusts: nothing else may import `json` or
-`rfc8785`. It knows nothing of records, envelopes or archives.
+This module, with `spelling` under it, owns every JSON byte that the package trusts: nothing
+else may import `json` or `rfc8785`. It knows nothing of records, envelopes or archives.
 
 What `read` accepts and what `write` can spell are the same set of values, so that
 `read(write(value)) == value`, and no document has two readings:
@@ -25,20 +25,21 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, TypeAlias
 
-import rfc8785
-
 from safetycase.errors import NotCanonical, SchemaViolation, TooLarge
+from safetycase.spelling import (
+    FIRST_EXPONENT_SPELLING,
+    MAX_INTEGER,
+    Unspellable,
+    spell,
+    spell_slowly,
+)
 
 JsonValue: TypeAlias = (
     "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
 )
 
-MAX_INTEGER = 2**53 - 1
-"""The largest integer that every JSON reader holds exactly (RFC 8785 §3.2.2.3, I-JSON §2.2)."""
-
 _INTEGERS = "integers within ±(2^53 - 1)"
 _INTEGER_CHARS = len(str(-MAX_INTEGER))
-_FIRST_EXPONENT_SPELLING = 1e21
 _STRINGS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _STEP = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
@@ -102,8 +103,11 @@ def write(value: object, *, where: str = "value") -> bytes:
     would refuse, with NotCanonical (TooLarge for depth); -0.0 is written as 0, as the RFC has
     it.
     """
-    _refuse_faults(value, where, DEFAULT_LIMITS.max_depth)
-    return _spell(value, where)
+    try:
+        return spell(value, max_depth=DEFAULT_LIMITS.max_depth)
+    except Unspellable:
+        _refuse_faults(value, where, DEFAULT_LIMITS.max_depth)
+        return spell_slowly(value, where)
 
 
 def read_canonical(
@@ -111,10 +115,15 @@ def read_canonical(
 ) -> JsonValue:
     """The value of bytes that are its RFC 8785 spelling; any other spelling is refused."""
     value = read(data, where=where, limits=limits)
-    spelled = _spell(value, where)
+    require_canonical(data, value, where=where)
+    return value
+
+
+def require_canonical(data: bytes, value: JsonValue, *, where: str) -> None:
+    """Refuse bytes that are not the RFC 8785 spelling of the value that was read from them."""
+    spelled = write(value, where=where)
     if spelled != data:
         raise NotCanonical(where, "the RFC 8785 spelling", found=_difference(data, spelled))
-    return value
 
 
 def is_canonical(data: bytes, value: object) -> bool:
@@ -300,16 +309,9 @@ def _number_fault(value: float) -> _Fault | None:
         return None
     if not isinstance(value, int) and not math.isfinite(value):
         return _Fault("a finite number", str(value))
-    if isinstance(value, int) or abs(value) < _FIRST_EXPONENT_SPELLING:
+    if isinstance(value, int) or abs(value) < FIRST_EXPONENT_SPELLING:
         return _Fault(_INTEGERS, "a larger one")
     return None
-
-
-def _spell(value: object, where: str) -> bytes:
-    try:
-        return rfc8785.dumps(value)  # type: ignore[arg-type]  # the walk has shown its type
-    except (rfc8785.CanonicalizationError, UnicodeEncodeError) as error:
-        raise NotCanonical(where, "a value that RFC 8785 can spell", found=str(error)) from None
 
 
 def _difference(data: bytes, spelled: bytes) -> str:

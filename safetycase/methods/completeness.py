@@ -61,9 +61,10 @@ class Planned:
 
         `names` are the numbers of the cell's items among the names of the answers.
         """
-        right: Flags = np.equal(answers.item.codes, names.repeat(self.samples)[: len(answers)])
-        right &= answers.texts("evaluation").among({self.cell.evaluation})
-        right &= answers.texts("arm").among({self.cell.arm})
+        wanted = names if self.samples == 1 else names.repeat(self.samples)
+        right: Flags = np.equal(answers.item.codes, wanted[: len(answers)])
+        right &= answers.texts("evaluation").equal(self.cell.evaluation)
+        right &= answers.texts("arm").equal(self.cell.arm)
         if "sample" in answers.held:
             samples = np.tile(np.arange(self.samples), len(self.items))
             right &= answers.numbers("sample") == samples[: len(answers)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -82,55 +82,85 @@ def _matches(rule: GraderRule, folded: str, target: str | None) -> bool:
 
 
 class TextGrader:
-    """A plan's grader of one evaluation; each different text is read once."""
+    """A plan's grader of one evaluation; each different text is read once.
+
+    What a text came to is kept by its number in the vocabulary of its table.
+    """
 
     def __init__(self, coherence: Coherence, grader: Grader) -> None:
         """Grade by these rules, unless a text is above these ceilings."""
         self._coherence = coherence
         self._grader = grader
-        self._grades: dict[tuple[str, str | None], str] = {}
-        self._repetitions: dict[str, float | None] = {}
-        self._asks_target = any(map(asks_target, grader.rules))
+        self._outcomes = Vocabulary([INCOHERENT])
+        self._begin(Vocabulary())
+        self.asks_target = any(map(asks_target, grader.rules))
 
-    def grade(self, answers: Answers, targets: list[str | None]) -> Texts:
+    def _begin(self, vocabulary: Vocabulary) -> None:
+        self._vocabulary = vocabulary
+        self._repetitions = np.full(len(vocabulary), _UNREAD, dtype=np.float64)
+        self._grades = np.full(len(vocabulary), _UNREAD, dtype=np.int16)
+        self._grades_beside: dict[tuple[int, str | None], int] = {}
+
+    def grade(self, answers: Answers, targets: Sequence[str | None]) -> Texts:
         """`incoherent` if empty or above a ceiling, whatever it says; else the rules' grade.
 
-        `targets` has the target of each answer's item. An empty answer is no refusal: a model
-        that has been silenced is not safer.
+        `targets` has the target of each answer's item; it is not looked at unless a rule asks
+        for one. An empty answer is no refusal: a model that has been silenced is not safer.
         """
         outputs = answers.texts("output")
-        is_coherent = self._coherent(outputs, answers.numbers("nll"))
-        grades = [
-            self._grade(text, target) if fit else INCOHERENT
-            for text, target, fit in zip(outputs, targets, is_coherent.tolist(), strict=True)
-        ]
-        return Texts.of(grades)
+        if outputs.vocabulary is not self._vocabulary or len(outputs.vocabulary) != len(
+            self._grades
+        ):
+            self._begin(outputs.vocabulary)
+        fits = self._coherent(outputs.codes, answers.numbers("nll"))
+        if self.asks_target:
+            grades = self._beside(outputs.codes, targets, fits)
+        else:
+            for code in _unread(self._grades, outputs.codes[fits]):
+                self._grades[code] = self._grade(code, None)
+            grades = np.where(fits, self._grades[outputs.codes], 0)
+        return Texts(grades, self._outcomes)
 
-    def _grade(self, text: str, target: str | None) -> str:
-        key = (text, target if self._asks_target else None)
-        if key not in self._grades:
-            self._grades[key] = grade_text(self._grader, fold(text), target)
-        return self._grades[key]
+    def _beside(self, codes: Numbers, targets: Sequence[str | None], fits: Flags) -> Numbers:
+        """Grades of texts beside their targets, the incoherent left at 0."""
+        grades = np.zeros(len(codes), dtype=np.int16)
+        known = self._grades_beside
+        for row in np.flatnonzero(fits).tolist():
+            key = (int(codes[row]), targets[row])
+            if key not in known:
+                known[key] = self._grade(*key)
+            grades[row] = known[key]
+        return grades
 
-    def _coherent(self, outputs: Texts, nll: Numbers) -> Flags:
-        different, of_row = np.unique(outputs.codes, return_inverse=True)
-        repeated = [self._repetition(outputs.vocabulary.texts[code]) for code in different]
-        is_empty = np.array([value is None for value in repeated])
-        shares = np.array([value or 0.0 for value in repeated])
+    def _grade(self, code: int, target: str | None) -> int:
+        folded = fold(self._vocabulary.texts[code])
+        return self._outcomes[grade_text(self._grader, folded, target)]
+
+    def _coherent(self, codes: Numbers, nll: Numbers) -> Flags:
+        for code in _unread(self._repetitions, codes):
+            words = fold(self._vocabulary.texts[code]).split()
+            self._repetitions[code] = repetition(words) if words else _EMPTY
+        shares = self._repetitions[codes]
         fits: Flags = coherent(
             nll,
-            shares[of_row],
+            shares,
             nll_ceiling=self._coherence.nll_ceiling,
             repetition_ceiling=self._coherence.repetition_ceiling,
         )
-        fits &= ~is_empty[of_row]
+        fits &= shares != _EMPTY
         return fits
 
-    def _repetition(self, text: str) -> float | None:
-        if text not in self._repetitions:
-            words = fold(text).split()
-            self._repetitions[text] = repetition(words) if words else None
-        return self._repetitions[text]
+
+_UNREAD = -1
+"""Stands for a text that has not been read yet."""
+_EMPTY = 2.0
+"""Stands for the repetition of a text without words; a share is at most 1."""
+
+
+def _unread(known: Numbers, codes: Numbers) -> list[int]:
+    """The different texts among these that have not been read yet."""
+    new: list[int] = np.unique(codes[known[codes] == _UNREAD]).tolist()
+    return new
 
 
 def grade_choices(answers: Answers) -> Texts:
@@ -169,6 +199,8 @@ def _rule_of(plan: Plan, evaluation: Evaluation, evidence: Evidence) -> Grade:
     match evaluation.measure:
         case Generate() as generate:
             grader = TextGrader(plan.coherence, generate.grader)
+            if not grader.asks_target:
+                return lambda answers: grader.grade(answers, ())
             return lambda answers: grader.grade(
                 answers, _targets(answers, evaluation.dataset, evidence)
             )

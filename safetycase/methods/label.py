@@ -12,13 +12,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from safetycase.methods.stream import Stream
 from safetycase.record.plan import Plan
 from safetycase.record.planned_axis import Axis
 from safetycase.record.results import LabelScore, Unavailable
+from safetycase.tables.columns import Flags
 from safetycase.tables.evidence import Items
 from safetycase.tables.rows import ItemRow, LabelCheckRow, LabelWordRow
 
@@ -46,6 +50,11 @@ class Word:
 def words(prompt: str) -> list[Word]:
     """Runs of letters, digits and underscores, in order, case folded."""
     return [Word(m.group().casefold(), m.start(), m.end()) for m in _WORD.finditer(prompt)]
+
+
+def words_of(prompt: str) -> list[str]:
+    """The texts of the words of a prompt, without their places."""
+    return [word.casefold() for word in _WORD.findall(prompt)]
 
 
 def label_word_rows(
@@ -78,7 +87,7 @@ def label_of(rows: Sequence[LabelWordRow], size: int) -> tuple[str, ...]:
 def predicts(label: Iterable[str], prompt: str) -> bool:
     """Whether the label says that the feature fires somewhere in the prompt."""
     vocabulary = frozenset(label)
-    return any(word.text in vocabulary for word in words(prompt))
+    return not vocabulary.isdisjoint(words_of(prompt))
 
 
 def label_check_rows(
@@ -140,7 +149,7 @@ def repredict(
         if key not in known:
             return row
         if key not in texts:
-            texts[key] = [word.text for word in words(known[key])]
+            texts[key] = words_of(known[key])
         if row.position >= len(texts[key]):
             return row
         here = texts[key] if row.position == -1 else [texts[key][row.position]]
@@ -152,14 +161,16 @@ def repredict(
     return [again(row) for row in rows]
 
 
-def balanced_accuracy(predicted: Sequence[bool], active: Sequence[bool]) -> float | None:
+def balanced_accuracy(
+    predicted: Sequence[bool] | Flags, active: Sequence[bool] | Flags
+) -> float | None:
     """Mean of sensitivity and specificity; none unless both classes occur."""
-    positives = sum(active)
-    negatives = len(active) - positives
+    said, fires = np.asarray(predicted, dtype=np.bool_), np.asarray(active, dtype=np.bool_)
+    positives = int(fires.sum())
+    negatives = len(fires) - positives
     if not positives or not negatives:
         return None
-    hits = sum(p and a for p, a in zip(predicted, active, strict=True))
-    rejections = sum(not p and not a for p, a in zip(predicted, active, strict=True))
+    hits, rejections = int((said & fires).sum()), int((~said & ~fires).sum())
     return (hits / positives + rejections / negatives) / 2
 
 
@@ -197,9 +208,15 @@ def _null_detection(
     whole: Sequence[LabelCheckRow],
     active: list[bool],
 ) -> float:
-    stream = Stream(plan_digest, f"{axis}/label/{feature}")
-    scores = []
-    for _ in range(PERMUTATIONS):
-        order = stream.sample(len(whole), len(whole))
-        scores.append(balanced_accuracy([whole[i].predicted for i in order], active) or 0.0)
-    return max(scores)
+    predicted = np.array([row.predicted for row in whole])
+    permuted = predicted[permutations(plan_digest, f"{axis}/label/{feature}", len(whole))]
+    return max(balanced_accuracy(row, active) or 0.0 for row in permuted)
+
+
+@lru_cache(maxsize=64)
+def permutations(seed: str, purpose: str, n: int) -> NDArray[np.intp]:
+    """The permutations of n predictions that a plan's digest fixes, [`PERMUTATIONS`, n]."""
+    stream = Stream(seed, purpose)
+    drawn = np.array([stream.sample(n, n) for _ in range(PERMUTATIONS)], dtype=np.intp)
+    drawn.flags.writeable = False
+    return drawn

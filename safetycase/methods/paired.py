@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -124,6 +125,7 @@ def mcnemar_exact(pairs: Pairs, alternative: Alternative = "two-sided") -> float
     return max(p, _SMALLEST_P)
 
 
+@lru_cache(maxsize=10_000)
 def tango_interval(pairs: Pairs, level: float = 0.95, side: Side = "two-sided") -> Interval:
     """Give the differences (after - before) that the paired score test does not reject.
 

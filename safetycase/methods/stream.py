@@ -61,7 +61,7 @@ class Stream:
         if not self._waiting:
             block = hashlib.sha256(self._key + _COUNTER.pack(self._next_block)).digest()
             self._next_block += 1
-            self._waiting = list(reversed(_WORDS.unpack(block)))
+            self._waiting.extend(reversed(_WORDS.unpack(block)))
         return self._waiting.pop()
 
     def below(self, n: int) -> int:
@@ -87,7 +87,12 @@ class Stream:
         moved: dict[int, int] = {}
         drawn = []
         for i in range(k):
-            j = i + self.below(n - i)
+            # `below`, written out: a permutation calls it for every place.
+            left = n - i
+            limit = _WORD_VALUES - _WORD_VALUES % left
+            while (word := self.word()) >= limit:
+                pass
+            j = i + word % left
             drawn.append(moved.get(j, j))
             moved[j] = moved.get(i, i)
         return drawn

@@ -82,6 +82,11 @@ class Texts:
         """Some of the rows."""
         return Texts(self.codes[where], self.vocabulary)
 
+    def equal(self, text: str) -> Flags:
+        """For each row, whether its text is this one."""
+        same: Flags = self.codes == self.vocabulary.get(text, -1)
+        return same
+
     def among(self, texts: Collection[str]) -> Flags:
         """For each row, whether its text is one of these."""
         wanted = [text in texts for text in self.vocabulary.texts]
@@ -99,6 +104,34 @@ class Texts:
 
 
 Column = Texts | Numbers
+
+
+class _Part(Mapping[str, Column]):
+    """Some rows of columns; each is cut out when it is first asked for."""
+
+    def __init__(
+        self, whole: Mapping[str, Column], where: Places, given: Mapping[str, Column]
+    ) -> None:
+        """Keep which rows; the given columns are those of the part already."""
+        self._whole = whole
+        self._where = where
+        self._cut = dict(given)
+
+    @override
+    def __getitem__(self, name: str) -> Column:
+        if name not in self._cut:
+            column = self._whole[name]
+            where = self._where
+            self._cut[name] = column.take(where) if isinstance(column, Texts) else column[where]
+        return self._cut[name]
+
+    @override
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._whole)
+
+    @override
+    def __len__(self) -> int:
+        return len(self._whole)
 
 
 @dataclass(frozen=True, eq=False)
@@ -217,17 +250,14 @@ class Answers(Sequence[AnswerRow]):
     def take(self, where: Places) -> Answers:
         """Some of the rows, in the order given."""
         places = _stretch(where)
-        held = {
-            name: column.take(places) if isinstance(column, Texts) else column[places]
-            for name, column in self.held.items()
-        }
+        held = _Part(self.held, places, {})
         if isinstance(places, slice):
             return Answers(self.kind, held, self.lines[places])
         return Answers(self.kind, held, np.asarray(self.lines, dtype=np.intp)[places])
 
     def graded(self, outcome: Texts) -> Answers:
         """The same answers with these outcomes."""
-        return replace(self, held={**self.held, "outcome": outcome})
+        return replace(self, held=_Part(self.held, slice(None), {"outcome": outcome}))
 
 
 class Filling:
@@ -339,5 +369,5 @@ def _stretch(where: Places) -> Places:
     if isinstance(where, slice) or not len(where):
         return where
     first, last = int(where[0]), int(where[-1])
-    follows = last - first + 1 == len(where) and bool((np.diff(where) == 1).all())
+    follows = last - first + 1 == len(where) and bool((where[1:] - where[:-1] == 1).all())
     return slice(first, last + 1) if follows else where

@@ -103,6 +103,8 @@ class Evidence:
         answers = self.answers.get((evaluation, arm))
         if answers is not None:
             planned = self._planned(answers.item.vocabulary, dataset, split)
+            if len(planned) and np.array_equal(answers.item.codes, planned):
+                return answers
             is_planned = np.zeros(len(answers.item.vocabulary) + 1, dtype=np.bool_)
             is_planned[planned[planned >= 0]] = True
             places = np.flatnonzero(is_planned[answers.item.codes])

@@ -42,6 +42,29 @@ def differences(
     Object keys in `skip` belong to another check and are passed over at every depth. Whole
     floats and integers are one number, truth values are none.
     """
+    if not _agree(stated, derived, skip):
+        yield from _differences(where, stated, derived, skip)
+
+
+def _agree(stated: object, derived: object, skip: frozenset[str]) -> bool:
+    """Whether there is no difference: asked of everything, so it builds no places."""
+    if isinstance(stated, dict) and isinstance(derived, dict):
+        if not skip and len(stated) != len(derived):
+            return False
+        for key, value in derived.items():
+            if key not in skip and not (key in stated and _agree(stated[key], value, skip)):
+                return False
+        return all(key in derived or key in skip for key in stated)
+    if isinstance(stated, (list, tuple)) and isinstance(derived, (list, tuple)):
+        return len(stated) == len(derived) and all(
+            _agree(left, right, skip) for left, right in zip(stated, derived, strict=True)
+        )
+    return _same_leaf(stated, derived)
+
+
+def _differences(
+    where: str, stated: object, derived: object, skip: frozenset[str]
+) -> Iterator[Difference]:
     if isinstance(stated, Mapping) and isinstance(derived, Mapping):
         yield from _object_differences(where, stated, derived, skip)
     elif isinstance(stated, (list, tuple)) and isinstance(derived, (list, tuple)):
@@ -60,7 +83,7 @@ def _object_differences(
         if key not in skip:
             place = f"{where}/{key}"
             if key in stated:
-                yield from differences(place, stated[key], derived[key], skip=skip)
+                yield from _differences(place, stated[key], derived[key], skip)
             else:
                 yield Difference(place, shown(derived[key]), "nothing")
     for key in stated:
@@ -75,7 +98,7 @@ def _list_differences(
         yield Difference(where, f"{len(derived)} entries", f"{len(stated)} entries")
         return
     for number, (left, right) in enumerate(zip(stated, derived, strict=True)):
-        yield from differences(f"{where}/{number}", left, right, skip=skip)
+        yield from _differences(f"{where}/{number}", left, right, skip)
 
 
 def _is_number(value: object) -> bool:

@@ -20,8 +20,8 @@ FAMILY = Family(
 _CANNOT = "That the values are true, or that they follow a schema."
 
 
-def _canonical(case: OpenedCase, name: str) -> Run:
-    canonical.read_canonical(case.container.read(name), where=name)
+def _canonical(case: OpenedCase, name: str, value: canonical.JsonValue) -> Run:
+    canonical.require_canonical(case.container.read(name), value, where=name)
     yield from ()
     return 1
 
@@ -37,7 +37,7 @@ def _canonical(case: OpenedCase, name: str) -> Run:
 )
 def record_has_one_spelling(case: OpenedCase) -> Run:
     """case.json is canonical JSON."""
-    return _canonical(case, layout.RECORD_NAME)
+    return (yield from _canonical(case, layout.RECORD_NAME, case.record_json))
 
 
 @FAMILY.check(
@@ -50,7 +50,7 @@ def record_has_one_spelling(case: OpenedCase) -> Run:
 )
 def plan_has_one_spelling(case: OpenedCase) -> Run:
     """plan.json is canonical JSON."""
-    return _canonical(case, layout.PLAN_NAME)
+    return (yield from _canonical(case, layout.PLAN_NAME, case.plan_json))
 
 
 @FAMILY.check(

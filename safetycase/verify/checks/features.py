@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from safetycase.errors import MethodRefused
 from safetycase.methods.identify import pooled
-from safetycase.methods.label import words
+from safetycase.methods.label import words_of
 from safetycase.record.planned_axis import Axis
 from safetycase.tables.rows import LabelCheckRow
 from safetycase.verify.case import OpenedCase
@@ -151,8 +151,8 @@ def label_tables_are_complete(case: OpenedCase, _number: int, axis: Axis) -> Run
     kept = [feature.feature for feature in case.axis(axis.id).selection.features]
     examined = 0
     yield from _word_faults(case, axis, kept)
+    wanted = list(_planned_checks(case, axis))
     for feature in kept:
-        wanted = list(_planned_checks(case, axis))
         rows = [
             row
             for row in case.evidence.label_checks
@@ -172,7 +172,7 @@ def label_tables_are_complete(case: OpenedCase, _number: int, axis: Axis) -> Run
 
 def _word_faults(case: OpenedCase, axis: Axis, kept: list[int]) -> Iterator[Fault]:
     items = case.derived.items.of(axis.selection.contrast.dataset, "discovery")
-    counts = Counter(word.text for item in items for word in words(item.prompt))
+    counts = Counter(word for item in items for word in words_of(item.prompt))
     rows = [row for row in case.evidence.label_words if row.axis == axis.id]
     for row in rows:
         if row.feature not in kept:
@@ -192,7 +192,7 @@ def _planned_checks(case: OpenedCase, axis: Axis) -> Iterator[tuple[str, int]]:
     for item in items:
         yield item.item, -1
     for item in items[: axis.labels.examples]:
-        for position in range(len(words(item.prompt))):
+        for position in range(len(words_of(item.prompt))):
             yield item.item, position
 
 
