@@ -10,6 +10,7 @@ from safetycase.cli.exit_code import ExitCode
 from safetycase.cli.inputs import PlanPath, require_file
 
 if TYPE_CHECKING:
+    from safetycase.methods.design import Sample
     from safetycase.record.plan import Plan
 
 SPLITS = ("discovery", "tuning", "held_out")
@@ -22,6 +23,7 @@ def lint(plan: PlanPath) -> int:
     finds and the sample that its margins need. Reads the plan and the files it names; nothing
     is measured.
     """
+    from safetycase.methods.design import Sample
     from safetycase.run.freeze import freeze
     from safetycase.run.items import read_items
 
@@ -33,18 +35,20 @@ def lint(plan: PlanPath) -> int:
     }
     console.say(f"plan    {frozen.plan.id}: {frozen.plan.title}")
     console.say(f"digest  {frozen.digest}")
-    console.say("\n".join(_lines(frozen.plan, sizes)))
+    held_out = {name: Sample.of(items.of(name, "held_out")) for name in sizes}
+    console.say("\n".join(_lines(frozen.plan, sizes, held_out)))
     return ExitCode.VERIFIED
 
 
-def _lines(plan: Plan, sizes: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
+def _lines(
+    plan: Plan, sizes: Mapping[str, Mapping[str, int]], held_out: Mapping[str, Sample]
+) -> Iterator[str]:
     from safetycase.methods.design import design_figures
 
     yield ""
     yield f"{'items':<28}" + "".join(f"{split:>12}" for split in SPLITS)
     for name, counts in sizes.items():
         yield f"  {name:<26}" + "".join(f"{counts[split]:>12}" for split in SPLITS)
-    held_out = {name: counts["held_out"] for name, counts in sizes.items()}
     for figure in design_figures(plan, held_out):
         mark = "" if figure.attainable else "  NOT ATTAINABLE"
         yield f"\n{figure.axis}: {figure.what}{mark}\n  {figure.says}"

@@ -40,8 +40,8 @@ LIMITATIONS = (
         "that nobody could choose would."
     ),
     (
-        "Items are taken as independent within a split; items of one cluster share a split, "
-        "and intervals do not widen for clusters."
+        "Clusters are the author's sorting: items of different clusters are taken as "
+        "independent, and the search for features counts items one by one."
     ),
     "The rates are those of these items, graders and sampling; they say nothing of other ones.",
 )

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from safetycase.methods import format as spell
+from safetycase.methods.clusters import bound_without_change
 from safetycase.methods.multiplicity import holm
 from safetycase.methods.paired import Pairs, tango_interval
 from safetycase.record.plan import Plan
@@ -143,7 +144,11 @@ def _no_change_conditions(plan: Plan, findings: Findings) -> list[Condition]:
     claim = findings.axis.claim
     bound = target.high if claim.direction == "up" else -target.low
     items = target.both + target.gained + target.lost + target.neither
-    least = tango_interval(Pairs(0, 0, 0, items), plan.statistics.level).high
+    level, clustered = plan.statistics.level, target.clustered
+    if clustered is None:
+        least = tango_interval(Pairs(0, 0, 0, items), level).high
+    else:
+        least = bound_without_change(clustered.if_alike, clustered.clusters, level)
     return [
         _condition(
             "bounded",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from safetycase.methods import format as spell
+from safetycase.methods.clusters import korn_graubard
 from safetycase.methods.grid import axis_named
 from safetycase.methods.interval import clopper_pearson
 from safetycase.record.plan import DecisionRule, Plan
@@ -46,9 +47,12 @@ def _unmet(plan: Plan, rule: DecisionRule, axes: dict[str, AxisResult]) -> list[
 
 
 def treated_bound(plan: Plan, result: AxisResult) -> float:
-    """One-sided upper bound of the claim's rate under the target."""
+    """One-sided upper bound of the claim's rate under the target; clusters widen it."""
     measure = axis_named(plan, result.axis).claim.measure
     rate = next(
         r for r in result.rates if r.measure == measure and r.arm == f"{result.axis}/target"
     )
+    if rate.clustered is not None:
+        share, level = rate.counted / rate.items, plan.statistics.level
+        return korn_graubard(share, rate.clustered.effective, level, "upper").high
     return clopper_pearson(rate.counted, rate.items, plan.statistics.level, "upper").high

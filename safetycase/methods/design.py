@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
+
+from typing_extensions import override
 
 from safetycase.errors import MethodRefused
 from safetycase.methods import format as spell
+from safetycase.methods.clusters import Grouping, bound_without_change
 from safetycase.methods.controls import least_attainable
 from safetycase.methods.grid import evaluation_named
 from safetycase.methods.paired import Pairs, minimum_detectable_difference, tango_interval
 from safetycase.record.plan import Plan
 from safetycase.record.planned_axis import Axis
+from safetycase.tables.rows import ItemRow
 
 DISCORDANCE = 0.2
 """Share of items assumed to change their outcome when a detectable difference is stated."""
@@ -30,11 +35,47 @@ class DesignFigure:
     attainable: bool
 
 
-def design_figures(plan: Plan, held_out: Mapping[str, int]) -> list[DesignFigure]:
-    """What each axis can show; `held_out` gives the held-out items of every dataset.
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The held-out items of a dataset, and what they are worth."""
+
+    items: int
+    clusters: int
+    """As many as items where every item stands alone."""
+    if_alike: float
+    """Independent items that say as much, if all items of a cluster are alike."""
+
+    @classmethod
+    def of(cls, items: Sequence[ItemRow]) -> Self:
+        """Count items and their clusters."""
+        if not items:
+            return cls(0, 0, 0.0)
+        groups = Grouping.of([item.cluster for item in items])
+        return cls(groups.answers, groups.clusters, groups.if_alike)
+
+    @classmethod
+    def independent(cls, items: int) -> Self:
+        """So many items, each of which stands alone."""
+        return cls(items, items, float(items))
+
+    def bound(self, level: float) -> float:
+        """Upper bound of a change if no item changes."""
+        if self.clusters == self.items:
+            return tango_interval(Pairs(0, 0, 0, self.items), level).high
+        return bound_without_change(self.if_alike, self.clusters, level)
+
+    @override
+    def __str__(self) -> str:
+        """The size in words."""
+        inside = "" if self.clusters == self.items else f" in {self.clusters} clusters"
+        return f"{self.items} held-out items{inside}"
+
+
+def design_figures(plan: Plan, held_out: Mapping[str, Sample]) -> list[DesignFigure]:
+    """What each axis can show; `held_out` gives the held-out sample of every dataset.
 
     Not attainable: a family of controls too small for alpha, and a margin that would not be
-    kept even if no item changed at all.
+    kept even if no item changed at all. Items of one cluster are taken to be alike.
     """
     family = max(1, sum(axis.claim.kind == "effect" for axis in plan.axes))
     return [
@@ -43,12 +84,12 @@ def design_figures(plan: Plan, held_out: Mapping[str, int]) -> list[DesignFigure
 
 
 def _axis_figures(
-    plan: Plan, axis: Axis, held_out: Mapping[str, int], family: int
+    plan: Plan, axis: Axis, held_out: Mapping[str, Sample], family: int
 ) -> Iterator[DesignFigure]:
     items = _items(plan, held_out, axis.claim.measure.evaluation)
     if axis.claim.kind == "effect":
         yield _rank_figure(plan, axis, family)
-        yield _detectable(plan, axis, items, family)
+        yield _detectable(plan, axis, items)
     else:
         yield _bound_figure(plan, axis.id, "claim", items, axis.claim.margin)
     for effect in axis.side_effects:
@@ -56,16 +97,16 @@ def _axis_figures(
         yield _bound_figure(plan, axis.id, effect.id, count, effect.margin)
 
 
-def _items(plan: Plan, held_out: Mapping[str, int], evaluation: str) -> int:
-    count = held_out.get(evaluation_named(plan, evaluation).dataset, 0)
-    if count < 1:
+def _items(plan: Plan, held_out: Mapping[str, Sample], evaluation: str) -> Sample:
+    sample = held_out.get(evaluation_named(plan, evaluation).dataset)
+    if sample is None or not sample.items:
         raise MethodRefused(
             f"evaluation {evaluation}",
             "at least one held-out item",
             found="none",
             remedy="Add items to its dataset or give held_out a larger share.",
         )
-    return count
+    return sample
 
 
 def _rank_figure(plan: Plan, axis: Axis, family: int) -> DesignFigure:
@@ -78,26 +119,41 @@ def _rank_figure(plan: Plan, axis: Axis, family: int) -> DesignFigure:
     return DesignFigure(axis.id, "controls", says, least <= needed)
 
 
-def _detectable(plan: Plan, axis: Axis, items: int, family: int) -> DesignFigure:
+def least_detectable(plan: Plan, worth: float) -> float:
+    """Least change of a claim's rate that is found with the plan's power.
+
+    `worth` independent items, of which `DISCORDANCE` change;
+    alpha is that of the first of the plan's effect claims (Holm). Refused where no change is.
+    """
+    family = max(1, sum(axis.claim.kind == "effect" for axis in plan.axes))
+    return _STEP / worth + minimum_detectable_difference(
+        int(worth),
+        DISCORDANCE,
+        alpha=plan.statistics.alpha / family,
+        power=plan.statistics.power,
+    )
+
+
+def _detectable(plan: Plan, axis: Axis, items: Sample) -> DesignFigure:
     power = plan.statistics.power
     try:
-        least = _STEP / items + minimum_detectable_difference(
-            items, DISCORDANCE, alpha=plan.statistics.alpha / family, power=power
-        )
+        least = least_detectable(plan, items.if_alike)
     except MethodRefused as refusal:
-        return DesignFigure(axis.id, "claim", f"{items} items: {refusal}", attainable=False)
+        return DesignFigure(axis.id, "claim", f"{items}: {refusal}", attainable=False)
     says = (
-        f"{items} held-out items: a change of {spell.points(least).lstrip('+')} is found with "
+        f"{items}: a change of {spell.points(least).lstrip('+')} is found with "
         f"power {spell.percent(power)} if {spell.percent(DISCORDANCE)} of the items change"
     )
     return DesignFigure(axis.id, "claim", says, attainable=True)
 
 
-def _bound_figure(plan: Plan, axis: str, what: str, items: int, margin: float) -> DesignFigure:
+def _bound_figure(
+    plan: Plan, axis: str, what: str, items: Sample, margin: float
+) -> DesignFigure:
     level = plan.statistics.level
-    bound = tango_interval(Pairs(0, 0, 0, items), level).high
+    bound = items.bound(level)
     says = (
-        f"{items} held-out items: with no item changed the bound is {spell.points(bound)}; "
+        f"{items}: with no item changed the bound is {spell.points(bound)}; "
         f"margin {spell.points(margin)}, kept from {items_for_margin(margin, level)} items on"
     )
     return DesignFigure(axis, what, says, bound < margin)

@@ -21,9 +21,13 @@ def points(difference: float) -> str:
     return f"{100 * difference:+.1f} points"
 
 
-def rate(counted: int, items: int) -> str:
-    """A rate with its counts: `41 of 220 (18.6 %)`."""
-    return f"{counted} of {items} ({percent(counted / items)})"
+def rate(counted: int, items: int, *, at_most: float | None = None) -> str:
+    """A rate with its counts: `41 of 220 (18.6 %)`; none of them with its upper bound.
+
+    Nothing seen is not nothing there: `0 of 100 (0.0 %, at most 3.6 %)`.
+    """
+    bound = "" if counted or at_most is None else f", at most {percent(at_most)}"
+    return f"{counted} of {items} ({percent(counted / items)}{bound})"
 
 
 def percent_interval(low: float, high: float) -> str:
@@ -70,9 +74,9 @@ def text_of(pointer: str, value: object) -> str:
 
 
 def _rate_of(pointer: str, value: Mapping[str, object]) -> str:
-    counted, items = value.get("counted"), value.get("items")
+    counted, items, high = value.get("counted"), value.get("items"), value.get("high")
     if isinstance(counted, int) and isinstance(items, int) and items > 0:
-        return rate(counted, items)
+        return rate(counted, items, at_most=high if isinstance(high, (int, float)) else None)
     raise MethodRefused(pointer, "an object that counts items", found=", ".join(value))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import NormalDist
 from typing import Literal
 
@@ -45,7 +46,7 @@ def clopper_pearson(k: int, n: int, level: float = 0.95, side: Side = "two-sided
     DasGupta 2001, Statistical Science 16:101.
     """
     _require_counts("clopper_pearson", k, n)
-    tail = _tail("clopper_pearson", level, side)
+    tail = tail_of("clopper_pearson", level, side)
     low = 0.0 if side == "upper" else _exact_lower(k, n, tail)
     high = 1.0 if side == "lower" else _exact_upper(k, n, tail)
     return Interval(low, high)
@@ -82,7 +83,37 @@ def rule_of_zero(n: int, level: float = 0.95) -> float:
 
 def critical_value(level: float, side: Side = "two-sided") -> float:
     """Give the standard normal point that leaves 1 - level outside, in one tail or in two."""
-    return -normal_quantile(_tail("critical_value", level, side))
+    return -normal_quantile(tail_of("critical_value", level, side))
+
+
+@lru_cache(maxsize=1_000)
+def student_t_critical(level: float, degrees: int, side: Side = "two-sided") -> float:
+    """Give the point of Student's t that leaves 1 - level outside, in one tail or in two.
+
+    Bisected to the last bit. Refused: no degrees of freedom.
+
+    Source: DLMF 8.17 and Abramowitz & Stegun 26.7.1: the mass outside ±t is the incomplete
+    beta function I_x(d/2, 1/2) at x = d/(d + t²), d the degrees of freedom.
+    """
+    if degrees < 1:
+        raise MethodRefused("student_t_critical", "degrees of freedom", found=str(degrees))
+    outside = 2.0 * tail_of("student_t_critical", level, side)
+    low, high = 0.0, 1.0
+    while _outside_t(high, degrees) > outside:
+        low, high = high, 2.0 * high
+    for _ in range(_NEWTON_LIMIT):
+        middle = 0.5 * (low + high)
+        if not low < middle < high:
+            break
+        low, high = (middle, high) if _outside_t(middle, degrees) > outside else (low, middle)
+    return low
+
+
+def _outside_t(t: float, degrees: int) -> float:
+    square = t * t
+    if square < degrees:
+        return beta_tails(0.5, degrees / 2.0, square / (degrees + square))[1]
+    return beta_tails(degrees / 2.0, 0.5, degrees / (degrees + square))[0]
 
 
 def normal_cdf(z: float) -> float:
@@ -241,7 +272,8 @@ def _not_zero(value: float) -> float:
     return value if abs(value) > _TINY else _TINY
 
 
-def _tail(where: str, level: float, side: Side) -> float:
+def tail_of(where: str, level: float, side: Side) -> float:
+    """Give the chance of an error at each end that a level leaves on these sides."""
     if not 0.0 < level < 1.0:
         raise MethodRefused(where, "a level inside (0, 1)", found=repr(level))
     if side not in ("two-sided", "upper", "lower"):

@@ -9,9 +9,18 @@ from statistics import median
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from safetycase.errors import MethodRefused
 from safetycase.methods import grid
+from safetycase.methods.clusters import (
+    Grouping,
+    clustered_difference,
+    design_effect,
+    effective_for_rate,
+    korn_graubard,
+    sign_flip,
+)
 from safetycase.methods.controls import acts, rank_test
 from safetycase.methods.dose import signed
 from safetycase.methods.grid import BASELINE, evaluation_named
@@ -20,7 +29,7 @@ from safetycase.methods.paired import Pairs, mcnemar_exact, tango_interval
 from safetycase.record.plan import Plan
 from safetycase.record.planned_axis import Axis
 from safetycase.record.planned_evaluation import INCOHERENT, Measure
-from safetycase.record.results import Comparison, ControlTest, Rate
+from safetycase.record.results import Clustered, Comparison, ControlTest, Rate
 from safetycase.tables.columns import Answers, Flags
 from safetycase.tables.evidence import Evidence
 from safetycase.tables.rows import path_of
@@ -40,11 +49,31 @@ def counts_in(plan: Plan, evidence: Evidence, measure: Measure, arm: str, split:
     return cell.outcome.among(measure.outcomes)
 
 
+def groups_of(plan: Plan, evidence: Evidence, name: str, split: str) -> Grouping | None:
+    """The clusters of the answers to an evaluation; none where every answer stands alone."""
+    dataset = evaluation_named(plan, name).dataset
+
+    def grouped() -> Grouping | None:
+        groups = Grouping.of([item.cluster for item in evidence.items.of(dataset, split)])
+        return None if groups.is_trivial else groups
+
+    return evidence.once(("groups", dataset, split), grouped)
+
+
 def rate(plan: Plan, evidence: Evidence, measure: Measure, arm: str) -> Rate:
-    """The held-out rate of an arm over all its items, with its exact interval."""
+    """The held-out rate of an arm over all its items, with its exact interval.
+
+    Where items come in clusters, the interval is that of Korn and Graubard.
+    """
     flags = counts_in(plan, evidence, measure, arm, "held_out")
     counted = int(flags.sum())
-    interval = _exact_interval(counted, len(flags), plan.statistics.level)
+    level = plan.statistics.level
+    groups = groups_of(plan, evidence, measure.evaluation, "held_out")
+    clustered = None if groups is None else _clustered_rate(flags, groups, level)
+    if clustered is None:
+        interval = _exact_interval(counted, len(flags), level)
+    else:
+        interval = korn_graubard(counted / len(flags), clustered.effective, level)
     kind = evaluation_named(plan, measure.evaluation).measure.kind
     return Rate(
         arm=arm,
@@ -55,15 +84,39 @@ def rate(plan: Plan, evidence: Evidence, measure: Measure, arm: str) -> Rate:
         low=interval.low,
         high=interval.high,
         table=path_of(TABLE_OF_KIND[kind]),
+        clustered=clustered,
+    )
+
+
+def _clustered_rate(flags: Flags, groups: Grouping, level: float) -> Clustered:
+    effect = design_effect(flags, groups)
+    return Clustered(
+        method="korn_graubard",
+        clusters=groups.clusters,
+        design_effect=effect,
+        effective=effective_for_rate(effect, groups, level),
+        if_alike=groups.if_alike,
     )
 
 
 def compare(plan: Plan, evidence: Evidence, measure: Measure, arm: str) -> Comparison:
-    """An arm against the baseline on the same held-out items."""
+    """An arm against the baseline on the same held-out items.
+
+    Where items come in clusters, clusters are the unit of interval and test.
+    """
     before = counts_in(plan, evidence, measure, BASELINE, "held_out")
     after = counts_in(plan, evidence, measure, arm, "held_out")
     pairs = Pairs.of(before, after)
-    interval = tango_interval(pairs, plan.statistics.level)
+    level = plan.statistics.level
+    groups = groups_of(plan, evidence, measure.evaluation, "held_out")
+    if groups is None:
+        clustered, interval, p = None, tango_interval(pairs, level), mcnemar_exact(pairs)
+    else:
+        change = after.astype(np.int64) - before
+        clustered = _clustered_change(change, groups)
+        gained, lost, effect = pairs.only_after, pairs.only_before, clustered.design_effect
+        interval = clustered_difference(gained, lost, groups, effect, level)
+        p = sign_flip(change, groups)
     return Comparison(
         arm=arm,
         measure=measure,
@@ -74,7 +127,19 @@ def compare(plan: Plan, evidence: Evidence, measure: Measure, arm: str) -> Compa
         difference=(pairs.only_after - pairs.only_before) / len(before),
         low=interval.low,
         high=interval.high,
-        p=mcnemar_exact(pairs),
+        p=p,
+        clustered=clustered,
+    )
+
+
+def _clustered_change(change: NDArray[np.int64], groups: Grouping) -> Clustered:
+    effect = design_effect(change, groups)
+    return Clustered(
+        method="tango_design_effect",
+        clusters=groups.clusters,
+        design_effect=effect,
+        effective=groups.answers / effect,
+        if_alike=groups.if_alike,
     )
 
 

@@ -1,7 +1,7 @@
 """One item, two arms: what changed, how sure that is, and how many items it takes to know.
 
 Outcomes are 0/1. The difference is always rate after minus rate before. Pairs are taken as
-independent: clustered items or several samples of one item need another method.
+independent; clustered items and several samples of one item: see `clusters`.
 """
 
 from __future__ import annotations
@@ -137,9 +137,18 @@ def tango_interval(pairs: Pairs, level: float = 0.95, side: Side = "two-sided") 
     rate at its maximum likelihood under the difference; ends by bisection to the last bit.
     """
     z = critical_value(level, side)
-    worse, better, n = pairs.only_before, pairs.only_after, pairs.n
-    high = 1.0 if side == "lower" else _highest_difference(better, worse, n, z)
-    low = -1.0 if side == "upper" else -_highest_difference(worse, better, n, z)
+    return score_interval(pairs.only_after, pairs.only_before, pairs.n, z, side)
+
+
+def score_interval(
+    up: float, down: float, n: float, z: float, side: Side = "two-sided"
+) -> Interval:
+    """Give the differences (up - down)/n that the paired score test does not reject at z.
+
+    Counts need not be whole: pairs may be worth less than they number. See `tango_interval`.
+    """
+    high = 1.0 if side == "lower" else _highest_difference(up, down, n, z)
+    low = -1.0 if side == "upper" else -_highest_difference(down, up, n, z)
     return Interval(low, high)
 
 
@@ -265,7 +274,7 @@ def _chance_of_at_least(count: int, m: int) -> float:
     return (total if upper_is_short else all_ways - total) / all_ways
 
 
-def _highest_difference(up: int, down: int, n: int, z: float) -> float:
+def _highest_difference(up: float, down: float, n: float, z: float) -> float:
     """The largest difference in [estimate, 1] not rejected at z; bisected until it stands."""
     estimate = (up - down) / n
     kept, rejected = estimate, 1.0

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from safetycase.methods import format as spell
 from safetycase.methods.claims import Findings
+from safetycase.methods.grid import BASELINE
 from safetycase.record.plan import Plan
 from safetycase.record.results import Comparison, Condition
 
@@ -111,14 +112,22 @@ def observed(plan: Plan, findings: Findings) -> str:
     """The figures of a claim without a word on what they show."""
     target: Comparison = findings.target
     items = target.both + target.gained + target.lost + target.neither
+    before, after = (_upper_bound(findings, arm) for arm in (BASELINE, target.arm))
     level = spell.percent(plan.statistics.level)
+    unit = "" if target.clustered is None else f", in {target.clustered.clusters} clusters"
     return (
-        f"{spell.rate(target.both + target.lost, items)} before, "
-        f"{spell.rate(target.both + target.gained, items)} after, difference "
+        f"{spell.rate(target.both + target.lost, items, at_most=before)} before, "
+        f"{spell.rate(target.both + target.gained, items, at_most=after)} after, difference "
         f"{spell.points(target.difference)} ({level} interval "
         f"{spell.points_interval(target.low, target.high)}, {spell.p_value(target.p)}, paired "
-        "and held out)"
+        f"and held out{unit})"
     )
+
+
+def _upper_bound(findings: Findings, arm: str) -> float | None:
+    measure = findings.axis.claim.measure
+    found = (r.high for r in findings.rates if (r.arm, r.measure) == (arm, measure))
+    return next(found, None)
 
 
 def _names(failed: set[str]) -> str:

@@ -179,6 +179,21 @@ class Arm(Record):
     """Mean ‖Δh‖ / mean ‖h‖ over the arm's rows; none if there is no edit."""
 
 
+class Clustered(Record):
+    """How answers that belong together were counted; absent where every answer stands alone."""
+
+    method: Literal["korn_graubard", "tango_design_effect"]
+    """Rates: Clopper-Pearson at the effective number; changes: Tango's score test at it."""
+    clusters: Annotated[int, Field(ge=1)]
+    """Clusters among the answers: the unit of interval and test."""
+    design_effect: Annotated[float, Field(ge=1.0)]
+    """Variance with clusters as the unit, over that of as many independent answers."""
+    effective: Annotated[float, Field(ge=0.0)]
+    """Independent answers that would say as much."""
+    if_alike: Annotated[float, Field(ge=1.0)]
+    """The same if all answers of a cluster were alike: the worst there is."""
+
+
 class Rate(Record):
     """The share of items whose outcome counts, in one arm."""
 
@@ -193,11 +208,13 @@ class Rate(Record):
     items: Annotated[int, Field(ge=1)]
     """All items of the split: nothing is dropped."""
     low: Share
-    """Clopper-Pearson lower bound at the plan's level."""
+    """Clopper-Pearson lower bound at the plan's level; clusters widen it."""
     high: Share
-    """Clopper-Pearson upper bound at the plan's level."""
+    """Clopper-Pearson upper bound at the plan's level; clusters widen it."""
     table: Text
     """Table the rows are in."""
+    clustered: Clustered | None = None
+    """How clusters were counted; none where every answer stands alone."""
 
 
 class Comparison(Record):
@@ -218,11 +235,13 @@ class Comparison(Record):
     difference: float
     """Share in the arm minus share in the baseline."""
     low: float
-    """Tango lower bound of the difference at the plan's level."""
+    """Tango lower bound of the difference at the plan's level; clusters widen it."""
     high: float
-    """Tango upper bound of the difference at the plan's level."""
+    """Tango upper bound of the difference at the plan's level; clusters widen it."""
     p: Share
-    """Two-sided exact McNemar p."""
+    """Two-sided exact McNemar p; with clusters, of the exact sign-flip test by cluster."""
+    clustered: Clustered | None = None
+    """How clusters were counted; none where every pair stands alone."""
 
 
 class ControlTest(Record):

@@ -37,6 +37,8 @@ class StripRate:
     rate: Shown
     low: Shown
     high: Shown
+    effective: Shown | None
+    """Independent answers that would say as much, where items come in clusters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,8 @@ class Bound:
     difference: Shown
     low: Shown
     high: Shown
+    clusters: Shown | None
+    """Number of clusters, where items come in clusters."""
     margin: Shown
     asks: str
     """What the margin asks, in words, to be followed by it."""
@@ -134,6 +138,7 @@ def _strip_rates(source: Source, rates: Sequence[_Placed]) -> Iterator[StripRate
                 rate=source.show(placed.pointer),
                 low=source.show(f"{placed.pointer}/low"),
                 high=source.show(f"{placed.pointer}/high"),
+                effective=source.show_stated(f"{placed.pointer}/clustered/effective"),
             )
 
 
@@ -254,6 +259,7 @@ def _bound(source: Source, number: int, asked: _Asked, place: int, reach: float)
         difference=source.show(f"{here}/difference"),
         low=source.show(f"{here}/low"),
         high=source.show(f"{here}/high"),
+        clusters=source.show_stated(f"{here}/clustered/clusters"),
         margin=source.planned(asked.margin),
         asks="asked: at least" if asked.wanted else "tolerated: at most",
         holds=states.get(asked.condition),

@@ -212,6 +212,31 @@ def no_effect_case() -> KitCase:
     return build_case(plan)
 
 
+@dataclass(frozen=True)
+class ClusteredWorld(ToyWorld):
+    """A toy whose items are wordings of fewer questions: three, two or one of each.
+
+    Wordings of a question go together: of every fourth question of which it knows better, no
+    edit changes what it says.
+    """
+
+    def cluster(self, item: str) -> str:
+        n = int(item[1:])
+        wordings = 3 if n < 120 else 2 if n < 180 else 1
+        stretch = 2 * wordings
+        return f"c-{item[0]}{stretch * (n // stretch) + n % 2 if wordings > 1 else n}"
+
+    def outcome(self, item: Json, residual: np.ndarray, edit: np.ndarray) -> str:
+        stubborn = sum(item.cluster.encode()) % 4 == 0
+        return super().outcome(item, residual, 0.0 * edit if stubborn else edit)
+
+
+@cache
+def clustered_case() -> KitCase:
+    """An honest case whose items come in clusters, in which answers go together."""
+    return build_case(world=ClusteredWorld(7), requests_count=240, quiz_count=200)
+
+
 HONEST: dict[str, Callable[[], KitCase]] = {
     "holding": honest_case,
     "failing": failing_case,
@@ -225,6 +250,7 @@ HONEST: dict[str, Callable[[], KitCase]] = {
     "ceiling": ceiling_case,
     "ties": tied_case,
     "no effect": no_effect_case,
+    "clusters": clustered_case,
     "with a page": paged_case,
 }
 """Honest cases by name: none may be refused."""

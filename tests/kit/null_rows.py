@@ -18,7 +18,7 @@ from safetycase import canonical
 from safetycase.methods import derive
 from safetycase.methods import format as spell
 from safetycase.methods.claims import Findings
-from safetycase.methods.design import DISCORDANCE, design_figures
+from safetycase.methods.design import DISCORDANCE, Sample, design_figures
 from safetycase.methods.grid import BASELINE, held_out_arms
 from safetycase.methods.measure import comparisons, control_tests, rates
 from safetycase.methods.paired import minimum_detectable_difference
@@ -205,7 +205,10 @@ def power_at(items: int, sets: int, seed: int = 5) -> tuple[float, float, float]
         items, DISCORDANCE, alpha=plan.statistics.alpha, power=wanted
     )
     stated = spell.points(difference).lstrip("+")
-    assert any(stated in each.says for each in design_figures(plan, {"quiz_items": items}))
+    assert any(
+        stated in each.says
+        for each in design_figures(plan, {"quiz_items": Sample.independent(items)})
+    )
     up, down = (DISCORDANCE + difference) / 2, (DISCORDANCE - difference) / 2
     base = 0.5
 

@@ -54,7 +54,7 @@ class Lab:
             ItemRow(
                 "requests",
                 r.item,
-                f"c-{r.item}",
+                self.toy.cluster(r.item),
                 r.kind,
                 r.context,
                 "",
@@ -64,7 +64,7 @@ class Lab:
             )
             for r in requests(requests_count, rng)
         ]
-        rows += [_quiz_item(n) for n in range(quiz_count)]
+        rows += [_quiz_item(n, self.toy) for n in range(quiz_count)]
         splits = derive.splits_of(self.plan, self.digest, [row.cluster for row in rows])
         return Items([msgspec.structs.replace(r, split=splits[r.cluster]) for r in rows])
 
@@ -238,10 +238,10 @@ class Lab:
         )
 
 
-def _quiz_item(n: int) -> ItemRow:
+def _quiz_item(n: int, toy: ToyWorld) -> ItemRow:
     name, text = f"q{n:03d}", f"question {n} of the quiz ?"
     return ItemRow(
-        "quiz_items", name, f"c-{name}", "quiz", None, "", f"yes {n}", f"no {n}", text
+        "quiz_items", name, toy.cluster(name), "quiz", None, "", f"yes {n}", f"no {n}", text
     )
 
 

@@ -148,6 +148,10 @@ class ToyWorld:
     def _rng(self, item: ItemRow) -> np.random.Generator:
         return np.random.default_rng([self.seed, 6, int(item.item[1:]), len(item.dataset)])
 
+    def cluster(self, item: str) -> str:
+        """The cluster of an item: its own."""
+        return f"c-{item}"
+
     def outcome(self, item: ItemRow, residual: np.ndarray, edit: np.ndarray) -> str:
         """What the toy does with a request under an edit."""
         if item.kind == "benign":

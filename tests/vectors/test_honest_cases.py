@@ -165,6 +165,17 @@ def test_two_claims_are_corrected_together() -> None:
     assert corrected == [2 * min(plain), 2 * min(plain)]
 
 
+def test_a_page_tells_of_clusters_and_is_held_to_them() -> None:
+    paged = cases.with_page(cases.clustered_case())
+    verdict = verdict_on(paged)
+    assert verdict.exit_code == 0
+    assert verdict.outcomes()["REN-002"] is Outcome.PASS
+    stated = paged.record["results"]["axes"][0]["comparisons"][0]["clustered"]["clusters"]
+    page = paged.members[cases.PAGE].decode()
+    assert f'comparisons/0/clustered/clusters">{stated}</span> clusters' in page
+    assert f", in {stated} clusters)" in verdict.claims[0].wording
+
+
 def test_the_same_case_is_built_twice() -> None:
     first, second = honest_case(), build_case()
     statement = "statements/case.dsse.json"

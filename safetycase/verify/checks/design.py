@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from safetycase.methods.completeness import gaps, planned_rows
-from safetycase.methods.design import design_figures
+from safetycase.methods.design import Sample, design_figures
 from safetycase.methods.lint import lint
 from safetycase.methods.text_grade import fold
 from safetycase.verify.case import OpenedCase
@@ -131,7 +131,7 @@ def grid_is_complete(case: OpenedCase) -> Run:
 def sample_is_large_enough(case: OpenedCase) -> Run:
     """The held-out sample can show what the plan asks for."""
     held_out = {
-        dataset.id: len(case.derived.items.of(dataset.id, "held_out"))
+        dataset.id: Sample.of(case.derived.items.of(dataset.id, "held_out"))
         for dataset in case.plan.datasets
     }
     figures = design_figures(case.plan, held_out)

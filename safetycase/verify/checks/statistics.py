@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pydantic import BaseModel
-
+from safetycase.record.base import Record
 from safetycase.record.planned_axis import Axis
 from safetycase.verify.case import OpenedCase
-from safetycase.verify.check import Family, Run, compared, each_axis
+from safetycase.verify.check import Family, Fault, Run, compared, each_axis
+from safetycase.verify.compare import differences
 
 FAMILY = Family(
     "STA",
@@ -18,19 +18,25 @@ FAMILY = Family(
     tier="recomputed",
 )
 
+_SENTENCE = "The rows give another figure."
 _ROWS = "That the rows are what the model said, or a fair sample of what it would say."
 
 
-def _figures(case: OpenedCase, number: int, name: str, derived: Sequence[BaseModel]) -> Run:
+_CLUSTERED = frozenset({"clustered"})
+"""What STA-005 answers for, in rates and comparisons."""
+
+
+def _figures(case: OpenedCase, number: int, name: str, derived: Sequence[Record]) -> Run:
     pointer = f"/results/axes/{number}/{name}"
-    return compared(case, pointer, derived, "The rows give another figure.")
+    return compared(case, pointer, derived, _SENTENCE, skip=_CLUSTERED)
 
 
 @FAMILY.check(
     1,
     needs=("record", "plan", "rows", "tensors"),
     proves="Every held-out rate counts all items of its split under its arm, with the exact "
-    "(Clopper-Pearson) interval at the plan's level, and names the table it comes from.",
+    "(Clopper-Pearson) interval at the plan's level, widened where items come in clusters "
+    "(Korn-Graubard), and names the table it comes from. 0 of n has an upper bound.",
     cannot_prove=_ROWS,
     references=("https://doi.org/10.1093/biomet/26.4.404", "question 15 (small n)",
                 "question 27 (arithmetic)"),
@@ -46,7 +52,8 @@ def rates_follow_from_rows(case: OpenedCase, number: int, axis: Axis) -> Run:
     2,
     needs=("record", "plan", "rows", "tensors"),
     proves="Every paired comparison counts the same items before and after, with Tango's score "
-    "interval of the difference and the exact McNemar p.",
+    "interval of the difference and the exact McNemar p; where items come in clusters, with "
+    "the effective number of pairs and the exact sign-flip test by cluster.",
     cannot_prove=_ROWS,
     references=("https://doi.org/10.1002/(SICI)1097-0258(19980430)17:8<891::AID-SIM780>3.0.CO;2-B",
                 "https://doi.org/10.1007/BF02295996", "question 13 (paired test)",
@@ -90,3 +97,47 @@ def doses_follow_from_tuning(case: OpenedCase, number: int, axis: Axis) -> Run:
 def control_tests_follow_from_rows(case: OpenedCase, number: int, axis: Axis) -> Run:
     """Every rank test against controls follows from the rows."""
     return (yield from _figures(case, number, "controls", case.axis(axis.id).controls))
+
+
+@FAMILY.check(
+    5,
+    needs=("record", "plan", "rows", "tensors"),
+    proves="Every rate and comparison whose items come in clusters says so, with the number of "
+    "clusters, the method, the design effect and the number of independent answers they are "
+    "worth; no other one does. Nobody counts wordings of one question as several questions.",
+    cannot_prove="That the clusters are the right ones: the author sorted the items.",
+    references=("question 14 (clustered standard errors)", "https://arxiv.org/abs/2411.00640",
+                "Korn & Graubard 1998, Survey Methodology 24:193"),
+    owns=("case.json#/results/axes/*/rates/*/clustered",
+          "case.json#/results/axes/*/comparisons/*/clustered"),
+)  # fmt: skip
+@each_axis
+def clusters_are_the_unit(case: OpenedCase, number: int, axis: Axis) -> Run:
+    """Where items come in clusters, clusters are the unit of every interval and test."""
+    derived = case.axis(axis.id)
+    figures: tuple[tuple[str, Sequence[Record]], ...] = (
+        ("rates", derived.rates),
+        ("comparisons", derived.comparisons),
+    )
+    for name, wanted in figures:
+        pointer = f"/results/axes/{number}/{name}"
+        expected = _by_measure([one.spelled() for one in wanted])
+        for key, (place, stated) in _by_measure(case.stated(pointer)).items():
+            if key not in expected:
+                continue
+            where = f"case.json#{pointer}/{place}"
+            for difference in differences(where, stated, expected[key][1]):
+                yield Fault.of(difference, _SENTENCE)
+    return sum(len(wanted) for _, wanted in figures)
+
+
+def _by_measure(entries: object) -> dict[str, tuple[int, dict[str, object]]]:
+    """What entries say of clusters, with their places, by arm and measure."""
+    return {
+        f"{entry.get('arm')} {entry.get('measure')}": (
+            place,
+            {name: value for name, value in entry.items() if name in _CLUSTERED},
+        )
+        for place, entry in enumerate(entries if isinstance(entries, list) else ())
+        if isinstance(entry, dict)
+    }

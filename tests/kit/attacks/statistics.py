@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.kit.builder import Json, KitCase, edit_record
-from tests.kit.cases import failing_case, lenient, two_claims_case
+import msgspec
+
+from safetycase.methods.derive import splits_of
+from safetycase.methods.paired import Pairs, mcnemar_exact, tango_interval
+from safetycase.record.plan import Plan
+from tests.kit.builder import Json, KitCase, edit_record, edit_rows, remove_from_record
+from tests.kit.cases import clustered_case, failing_case, lenient, two_claims_case
 from tests.kit.places import KNOWLEDGE, WATCHED, axis_pointer, entry_at, result
 from tests.kit.register import attack
 
@@ -177,3 +182,90 @@ def search_over_features_not_corrected(case: KitCase) -> KitCase:
     pointer = ("identification", "features", 0)
     feature = result(case, WATCHED)["identification"]["features"][0]
     return edit_record(case, axis_pointer(WATCHED, *pointer, "p_adjusted"), feature["p"])
+
+
+def _compared(case: KitCase, axis: int, arm: str, evaluation: str) -> tuple[str, Json]:
+    number = entry_at(case, axis, "comparisons", arm, evaluation)
+    return axis_pointer(axis, "comparisons", number), result(case, axis)["comparisons"][number]
+
+
+@attack("statistics", "insider", refused_by={"STA-002"}, base=clustered_case)
+def wordings_tested_as_questions(case: KitCase) -> KitCase:
+    """Give the interval and p of independent pairs where items come in clusters.
+
+    Three wordings of one question count as three questions, and the interval is too narrow.
+    """
+    pointer, stated = _compared(case, WATCHED, _TARGET, "ask")
+    pairs = Pairs(*(stated[name] for name in ("both", "lost", "gained", "neither")))
+    plain = tango_interval(pairs)
+    assert stated["low"] < plain.low
+    narrow = {"low": plain.low, "high": plain.high, "p": mcnemar_exact(pairs)}
+    return edit_record(case, pointer, stated | narrow)
+
+
+@attack("statistics", "insider", refused_by={"STA-005"}, base=clustered_case)
+def clusters_not_told(case: KitCase) -> KitCase:
+    """Leave out of a comparison that its items come in clusters.
+
+    Readers take every item for a question of its own.
+    """
+    pointer, _ = _compared(case, WATCHED, _TARGET, "ask")
+    return remove_from_record(case, f"{pointer}/clustered")
+
+
+@attack("statistics", "insider", refused_by={"STA-005"}, base=clustered_case)
+def design_effect_lowered(case: KitCase) -> KitCase:
+    """State of the target's rate that its clusters cost nothing.
+
+    The answers look like more independent ones than they are.
+    """
+    number = entry_at(case, WATCHED, "rates", _TARGET, "ask")
+    pointer = axis_pointer(WATCHED, "rates", number)
+    stated = result(case, WATCHED)["rates"][number]
+    assert stated["clustered"]["design_effect"] > 1
+    changed = stated["clustered"] | {"design_effect": 1.0, "effective": float(stated["items"])}
+    return edit_record(case, f"{pointer}/clustered", changed)
+
+
+@attack("statistics", "insider", refused_by={"STA-005"})
+def clusters_made_up(case: KitCase) -> KitCase:
+    """Say of a rate of single items that it was corrected for clusters.
+
+    A method is named that nobody used.
+    """
+    number = entry_at(case, WATCHED, "rates", _TARGET, "ask")
+    made = {
+        "method": "korn_graubard",
+        "clusters": 9,
+        "design_effect": 1.0,
+        "effective": 9.0,
+        "if_alike": 9.0,
+    }
+    return edit_record(case, axis_pointer(WATCHED, "rates", number, "clustered"), made)
+
+
+@attack(
+    "statistics",
+    "insider",
+    refused_by={
+        "STA-001", "STA-002", "STA-005", "CLM-001", "CLM-003", "CLM-005",
+    },
+    base=clustered_case,
+)  # fmt: skip
+def wordings_called_questions(case: KitCase) -> KitCase:
+    """Name a cluster of its own, of the same split, for every held-out item, and no more.
+
+    The wordings of a question pass for different questions.
+    """
+    plan = Plan.model_validate_json(case.members["plan.json"])
+    digest = case.record["plan_digest"]
+
+    def apart(row: Json) -> Json:
+        if row.split != "held_out":
+            return row
+        names = [f"{row.cluster}-{row.item}-{n}" for n in range(40)]
+        splits = splits_of(plan, digest, names)
+        name = next(name for name in names if splits[name] == row.split)
+        return msgspec.structs.replace(row, cluster=name)
+
+    return edit_rows(case, "items", apart)

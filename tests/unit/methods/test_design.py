@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from safetycase.errors import MethodRefused
-from safetycase.methods.design import design_figures, items_for_margin
+from safetycase.methods.design import Sample, design_figures, items_for_margin
 from safetycase.methods.paired import Pairs, tango_interval
 from tests.unit.methods.plans import plan_data, plan_of
 
@@ -26,7 +26,7 @@ def test_the_fewest_items_that_keep_a_margin() -> None:
 def test_a_margin_that_no_result_could_keep_is_said_so(items: int, attainable: bool) -> None:
     data = plan_data()
     data["axes"][0]["side_effects"] = [KEPT]
-    figures = design_figures(plan_of(data), {"items": items})
+    figures = design_figures(plan_of(data), {"items": Sample.independent(items)})
     assert {f.what: f.attainable for f in figures}["kept"] is attainable
 
 
@@ -34,7 +34,9 @@ def test_too_few_controls_are_said_so() -> None:
     data = plan_data()
     data["controls"]["random_directions"] = 18
     (figure,) = [
-        f for f in design_figures(plan_of(data), {"items": 200}) if f.what == "controls"
+        f
+        for f in design_figures(plan_of(data), {"items": Sample.independent(200)})
+        if f.what == "controls"
     ]
     assert not figure.attainable
 
