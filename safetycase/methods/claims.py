@@ -54,9 +54,15 @@ class Findings:
 
 
 def claim_p(findings: Findings) -> float | None:
-    """Largest p of the tests that an effect claim must all pass; none for other claims."""
+    """Largest p of the tests that an effect claim must all pass; none for other claims.
+
+    Without a feature nothing was tested: p is 1, and the other claims of the family are
+    corrected as planned.
+    """
     if findings.axis.claim.kind != "effect":
         return None
+    if not findings.identification.features:
+        return 1.0
     return max(findings.target.p, *(test.p for test in findings.controls))
 
 
@@ -68,7 +74,9 @@ def adjust(p_values: Sequence[float | None]) -> list[float | None]:
 
 
 def conditions(plan: Plan, findings: Findings, adjusted: float | None) -> tuple[Condition, ...]:
-    """The conditions of a claim in fixed order."""
+    """The conditions of a claim in fixed order; without a feature only that one is missing."""
+    if not findings.identification.features:
+        return (_feature_found(findings),)
     if findings.axis.claim.kind == "effect":
         own = _effect_conditions(plan, findings, adjusted)
     else:
@@ -174,12 +182,7 @@ def _common_conditions(findings: Findings) -> list[Condition]:
     claim = findings.axis.claim
     sham = findings.compared("sham", claim.measure)
     result = [
-        _condition(
-            "feature_found",
-            bool(findings.identification.features),
-            f"{len(findings.identification.features)} features kept of "
-            f"{findings.identification.candidates} candidates",
-        ),
+        _feature_found(findings),
         _condition(
             "sham_is_baseline",
             sham.gained == 0 and sham.lost == 0,
@@ -201,6 +204,15 @@ def _common_conditions(findings: Findings) -> list[Condition]:
             )
         )
     return result
+
+
+def _feature_found(findings: Findings) -> Condition:
+    found = findings.identification
+    return _condition(
+        "feature_found",
+        bool(found.features),
+        f"{len(found.features)} features kept of {found.candidates} candidates",
+    )
 
 
 def _coherent(findings: Findings) -> Condition:

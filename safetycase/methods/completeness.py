@@ -7,7 +7,7 @@ that fails are the rows of single arms counted, to say which are missing and whi
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice, product, repeat
 
@@ -71,11 +71,13 @@ class Planned:
         return right
 
 
-def planned_rows(plan: Plan, items: Items) -> dict[str, list[Planned]]:
-    """The cells of every kind of table, in order."""
+def planned_rows(
+    plan: Plan, items: Items, without: Collection[str] = ()
+) -> dict[str, list[Planned]]:
+    """The cells of every kind of table, in order; `without` names axes that have no feature."""
     tables: dict[str, list[Planned]] = {kind: [] for kind in TABLE_OF_KIND.values()}
     names: dict[tuple[str, str], list[str]] = {}
-    for cell in cells(plan):
+    for cell in cells(plan, without):
         evaluation = evaluation_named(plan, cell.evaluation)
         split = (cell.dataset, cell.split)
         if split not in names:

@@ -38,7 +38,9 @@ def _unmet(plan: Plan, rule: DecisionRule, axes: dict[str, AxisResult]) -> list[
     ]
     if rule.axis is not None and rule.rate_at_most is not None:
         bound = treated_bound(plan, axes[rule.axis])
-        if bound > rule.rate_at_most:
+        if bound is None:
+            reasons.append(f"{rule.axis} has no treated rate: no feature was found")
+        elif bound > rule.rate_at_most:
             reasons.append(
                 f"the treated rate of {rule.axis} may be {spell.percent(bound)}, more than "
                 f"{spell.percent(rule.rate_at_most)}"
@@ -46,12 +48,16 @@ def _unmet(plan: Plan, rule: DecisionRule, axes: dict[str, AxisResult]) -> list[
     return reasons
 
 
-def treated_bound(plan: Plan, result: AxisResult) -> float:
-    """One-sided upper bound of the claim's rate under the target; clusters widen it."""
+def treated_bound(plan: Plan, result: AxisResult) -> float | None:
+    """One-sided upper bound of the claim's rate under the target; clusters widen it.
+
+    None where no feature was found.
+    """
     measure = axis_named(plan, result.axis).claim.measure
-    rate = next(
-        r for r in result.rates if r.measure == measure and r.arm == f"{result.axis}/target"
-    )
+    target = f"{result.axis}/target"
+    rate = next((r for r in result.rates if r.measure == measure and r.arm == target), None)
+    if rate is None:
+        return None
     if rate.clustered is not None:
         share, level = rate.counted / rate.items, plan.statistics.level
         return korn_graubard(share, rate.clustered.effective, level, "upper").high

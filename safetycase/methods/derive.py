@@ -64,8 +64,10 @@ def dictionary_of(plan: Plan, axis: Axis) -> PlannedDictionary:
     raise MethodRefused("plan /dictionaries", f"a dictionary {axis.dictionary}", found="none")
 
 
-def intervention(plan: Plan, axis: Axis, evidence: Evidence) -> Intervention:
-    """What every edit of an axis has in common."""
+def intervention(plan: Plan, axis: Axis, evidence: Evidence) -> Intervention | None:
+    """What every edit of an axis has in common; none where no feature was found."""
+    if not select_features(axis, evidence).features:
+        return None
     dictionary = dictionary_of(plan, axis)
     return Intervention(
         dictionary=dictionary.id,
@@ -97,7 +99,9 @@ def intervention_digest(shared: Intervention, features: Sequence[int], dose: flo
 def arm_specs(
     plan: Plan, axis: Axis, plan_digest: str, evidence: Evidence
 ) -> list[planned.ArmSpec]:
-    """All arms of an axis, tuning first; needs the tuning rows."""
+    """All arms of an axis, tuning first; needs the tuning rows. None without a feature."""
+    if not select_features(axis, evidence).features:
+        return []
     chosen = choose(axis, dose_responses(plan, axis, evidence))
     return [
         *planned.tuning_arms(plan, axis, plan_digest, evidence),
@@ -130,11 +134,14 @@ def _arm(plan: Plan, axis: Axis, evidence: Evidence, spec: planned.ArmSpec) -> A
     )
 
 
-def target_digest(plan: Plan, axis: Axis, evidence: Evidence) -> str:
-    """Digest of the target's complete specification; needs the tuning rows."""
+def target_digest(plan: Plan, axis: Axis, evidence: Evidence) -> str | None:
+    """Digest of the target's complete specification, if there is one; needs the tuning rows."""
+    shared = intervention(plan, axis, evidence)
+    if shared is None:
+        return None
     chosen = choose(axis, dose_responses(plan, axis, evidence))
     features = planned.target_features(axis, evidence)
-    return intervention_digest(intervention(plan, axis, evidence), features, chosen.dose)
+    return intervention_digest(shared, features, chosen.dose)
 
 
 def findings_of(
@@ -153,7 +160,8 @@ def findings_of(
         rates=rates(plan, axis, evidence),
         comparisons=comparisons(plan, axis, evidence),
         controls=control_tests(plan, axis, evidence),
-        shipped=safeguards.get(axis.id) == target_digest(plan, axis, evidence),
+        shipped=axis.id in safeguards
+        and safeguards[axis.id] == target_digest(plan, axis, evidence),
     )
 
 

@@ -8,6 +8,7 @@ from itertools import pairwise
 from safetycase.methods import grid
 from safetycase.methods.arms import Chosen
 from safetycase.methods.grid import evaluation_named
+from safetycase.methods.identify import select_features
 from safetycase.record.plan import Plan
 from safetycase.record.planned_axis import Axis, DoseRule
 from safetycase.record.planned_evaluation import INCOHERENT
@@ -21,7 +22,12 @@ def signed(direction: str, change: float) -> float:
 
 
 def dose_responses(plan: Plan, axis: Axis, evidence: Evidence) -> tuple[DoseResponse, ...]:
-    """The target's dose series, then that of each best-of set, each with the dose picked."""
+    """The target's dose series, then that of each best-of set, each with the dose picked.
+
+    None where no feature was found: there is nothing to give a dose of.
+    """
+    if not select_features(axis, evidence).features:
+        return ()
     series = [(f"{axis.id}/target", grid.dose_arms(axis))]
     series += [(f"{axis.id}/best_of", arms) for arms in grid.best_of_arms(plan, axis)]
     return tuple(_response(plan, axis, evidence, name, arms) for name, arms in series)

@@ -102,6 +102,7 @@ _BY_PLACE: Mapping[tuple[str, str], Callable[[float], str]] = {
 _BY_NAME: Mapping[str, Callable[[float], str]] = {
     "p": p_value,
     "p_adjusted": p_value,
+    "least_p_adjusted": p_value,
     "auroc": score,
     "held_out_auroc": score,
     "detection": score,

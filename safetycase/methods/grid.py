@@ -1,12 +1,14 @@
 """Which cells a plan asks for: every (evaluation, arm, split) that must be answered.
 
 Rows stand in this order, so that completeness is a matter of position. The identities of
-features and directions are not needed here: the grid is fixed by the plan alone.
+features and directions are not needed here: the grid is fixed by the plan, and by whether the
+search on an axis found anything at all. An axis without a feature has nothing to edit, hence no
+arms; which axes those are follows from the discovery evidence (`identify.featureless`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from safetycase.errors import MethodRefused
@@ -93,13 +95,14 @@ def axis_named(plan: Plan, name: str) -> Axis:
     raise MethodRefused("plan /axes", f"an axis {name}", found="none")
 
 
-def cells(plan: Plan) -> Iterator[Cell]:
-    """Every cell of the plan, in table order."""
+def cells(plan: Plan, without: Collection[str] = ()) -> Iterator[Cell]:
+    """Every cell of the plan, in table order; `without` names the axes that have no feature."""
     for evaluation in plan.evaluations:
         for split in SPLITS:
             yield Cell(evaluation.id, evaluation.dataset, BASELINE, split)
         for axis in plan.axes:
-            yield from _axis_cells(plan, axis, evaluation)
+            if axis.id not in without:
+                yield from _axis_cells(plan, axis, evaluation)
 
 
 def _axis_cells(plan: Plan, axis: Axis, evaluation: Evaluation) -> Iterator[Cell]:

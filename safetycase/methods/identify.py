@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,6 +38,8 @@ class Selection:
     positive_items: int
     negative_items: int
     features: tuple[SelectedStatistic, ...]
+    least_p_adjusted: float | None = None
+    """Least corrected p of a candidate above one half, where none was kept."""
 
 
 def is_positive(contrast: Contrast, item: ItemRow) -> bool:
@@ -93,8 +96,34 @@ def select_features(axis: Axis, evidence: Evidence) -> Selection:
     the Holm correction: all candidates. Kept: at most `keep`, AUROC above one half, corrected
     p at most `alpha`; ties in AUROC go to the lower index. May keep none.
     """
-    key = ("selection", axis.id, axis.selection)
-    return evidence.once(key, lambda: _select_features(axis, evidence))
+    return evidence.once(_key(axis), lambda: _select_features(axis, evidence))
+
+
+def featureless(plan: Plan, evidence: Evidence) -> frozenset[str]:
+    """Axes on which the selection rule keeps no feature: nothing is edited there.
+
+    A search that cannot be repeated excuses no axis from its arms.
+    """
+    return frozenset(axis.id for axis in plan.axes if _finds_nothing(axis, evidence))
+
+
+def _finds_nothing(axis: Axis, evidence: Evidence) -> bool:
+    try:
+        return not select_features(axis, evidence).features
+    except MethodRefused:
+        return False
+
+
+def share_search(plan: Plan, searched: Evidence, other: Evidence) -> None:
+    """Let other evidence of the same items and tensors know what this one found."""
+    for axis in plan.axes:
+        with suppress(MethodRefused):
+            found = select_features(axis, searched)
+            other.once(_key(axis), lambda found=found: found)  # type: ignore[misc]
+
+
+def _key(axis: Axis) -> tuple[object, ...]:
+    return ("selection", axis.id, axis.selection)
 
 
 def _select_features(axis: Axis, evidence: Evidence) -> Selection:
@@ -126,7 +155,9 @@ def _select_features(axis: Axis, evidence: Evidence) -> Selection:
         )
         for i in best
     )
-    return Selection(int(candidates.size), len(passing), *counts, features)
+    above = [float(adjusted[i]) for i in range(candidates.size) if areas[i] > 0.5]
+    least = min(above) if above and not features else None
+    return Selection(int(candidates.size), len(passing), *counts, features, least)
 
 
 def detections(axis: Axis, feature: int, evidence: Evidence) -> list[LabelCheckRow]:
@@ -163,6 +194,7 @@ def identification(
         significant=selection.significant,
         positive_items=selection.positive_items,
         negative_items=selection.negative_items,
+        least_p_adjusted=selection.least_p_adjusted,
         features=tuple(
             _selected(axis, plan_digest, evidence, statistic)
             for statistic in selection.features

@@ -29,10 +29,25 @@ _CONTROL_CONDITIONS = frozenset(
 
 def wording(plan: Plan, findings: Findings, conditions: Sequence[Condition]) -> str:
     """The claim's sentence, from most to least that can be said."""
+    if not findings.identification.features:
+        return _nothing_found(findings)
     failed = {condition.id for condition in conditions if not condition.holds}
     if findings.axis.claim.kind == "effect":
         return _effect_wording(plan, findings, failed)
     return _no_change_wording(plan, findings, failed)
+
+
+def _nothing_found(findings: Findings) -> str:
+    found, axis = findings.identification, findings.axis
+    least = found.least_p_adjusted
+    return (
+        f"No feature was found: none of {found.candidates} candidates of {axis.dictionary} "
+        f"tells {axis.selection.contrast.positive} from the rest on {found.positive_items} and "
+        f"{found.negative_items} discovery items"
+        + ("" if least is None else f" (smallest corrected {spell.p_value(least)}")
+        + ("" if least is None else f", alpha {spell.number(axis.selection.alpha)})")
+        + f". Nothing was edited, and nothing follows about {axis.claim.rate}."
+    )
 
 
 def _effect_wording(plan: Plan, findings: Findings, failed: set[str]) -> str:

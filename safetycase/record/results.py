@@ -97,6 +97,8 @@ class Identification(Record):
     """Discovery items of the negative class."""
     features: tuple[SelectedFeature, ...]
     """The features kept, best first."""
+    least_p_adjusted: Share | None = None
+    """Where none was kept: least corrected p of a candidate with AUROC above one half."""
 
 
 class DosePoint(Record):
@@ -296,12 +298,12 @@ class AxisResult(Record):
     """The axis, as in the plan."""
     identification: Identification
     """The features found."""
-    intervention: Intervention
-    """What the edits have in common."""
-    intervention_digest: Sha256
+    intervention: Intervention | None = None
+    """What the edits have in common; none where no feature was found."""
+    intervention_digest: Sha256 | None = None
     """Digest of the target's complete specification: edit, features, coefficient."""
     arms: tuple[Arm, ...]
-    """All arms of the axis, tuning first."""
+    """All arms of the axis, tuning first; none where no feature was found."""
     dose_response: tuple[DoseResponse, ...]
     """The target's doses, then those of the best-of family."""
     rates: tuple[Rate, ...]

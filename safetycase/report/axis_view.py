@@ -132,7 +132,10 @@ class AxisView:
     dose_measure: str
     doses: tuple[DoseSeries, ...]
     intervention: tuple[Entry, ...]
-    digest: Shown
+    """Empty where no feature was found: nothing was edited."""
+    least_p: Shown | None
+    """Where no feature was kept: how near the best candidate came."""
+    digest: Shown | None
     arms: tuple[ArmRow, ...]
     """Arms that stand alone."""
     families: tuple[tuple[str, tuple[ArmRow, ...]], ...]
@@ -163,8 +166,11 @@ def axis_view(source: Source, number: int) -> AxisView:
         dose_plot=_dose_plot(axis, result),
         dose_measure=measure_name(axis.dose_rule.measure),
         doses=tuple(_series(source, result, here)),
-        intervention=tuple(_entries(source, f"{here}/intervention")),
-        digest=source.show(f"{here}/intervention_digest"),
+        intervention=()
+        if result.intervention is None
+        else tuple(_entries(source, f"{here}/intervention")),
+        digest=source.show_stated(f"{here}/intervention_digest"),
+        least_p=source.show_stated(f"{found}/least_p_adjusted"),
         arms=tuple(_arms(source, result, here, _ALONE)),
         families=tuple(
             (ROLE_NAMES[role], tuple(_arms(source, result, here, {role})))

@@ -41,9 +41,10 @@ def members_of(
     tables, references = _tables(frozen.plan, notes)
     plan, evidence = frozen.plan, notes.evidence()
     safeguards = {
-        axis.id: target_digest(plan, axis, evidence)
+        axis.id: digest
         for axis in plan.axes
         if axis.purpose == "deployed"
+        and (digest := target_digest(plan, axis, evidence)) is not None
     }
     results = derive_results(plan, frozen.digest, evidence, safeguards)
     case = Case(

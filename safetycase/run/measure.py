@@ -6,7 +6,7 @@ the same batch. Rows are graded when they are read, never when they are measured
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -261,10 +261,15 @@ def rows_of(evaluation: Evaluation, result: bytes) -> list[AnswerRow]:
     return cast("list[AnswerRow]", msgspec.json.Decoder(kind).decode_lines(result))
 
 
-def arms_of(plan: Plan, evaluation: Evaluation, split: str) -> list[str]:
-    """The arms under which the plan wants a split of an evaluation, the baseline first."""
+def arms_of(
+    plan: Plan, evaluation: Evaluation, split: str, without: Collection[str] = ()
+) -> list[str]:
+    """The arms under which the plan wants a split of an evaluation, the baseline first.
+
+    `without` names the axes that have no feature, hence no arms.
+    """
     return [
         cell.arm
-        for cell in grid.cells(plan)
+        for cell in grid.cells(plan, without)
         if cell.evaluation == evaluation.id and cell.split == split
     ]

@@ -23,6 +23,10 @@ class Notebook:
     label_words: list[LabelWordRow] = field(default_factory=list)
     label_checks: list[LabelCheckRow] = field(default_factory=list)
     tensors: dict[str, np.ndarray] = field(default_factory=dict)
+    featureless: frozenset[str] = frozenset()
+    """Axes on which the search found nothing; none before it was made."""
+    alone: set[tuple[str, str]] = field(default_factory=set)
+    """Evaluations and splits on which the baseline was measured without arms beside it."""
     unequal_baselines: int = 0
     repeated_baselines: int = 0
 
@@ -45,6 +49,6 @@ class Notebook:
         """All answers to evaluations of a kind, cell by cell, items in table order."""
         kinds = {evaluation.id: evaluation.measure.kind for evaluation in plan.evaluations}
         evidence = self.evidence()
-        for cell in grid.cells(plan):
+        for cell in grid.cells(plan, self.featureless):
             if kinds[cell.evaluation] == kind and self.items.of(cell.dataset, cell.split):
                 yield from evidence.cell(cell.evaluation, cell.dataset, cell.arm, cell.split)

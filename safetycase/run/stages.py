@@ -71,6 +71,11 @@ class Lab:
         return items
 
     @property
+    def edited(self) -> list[Axis]:
+        """The axes on which features were found."""
+        return [axis for axis in self.bench.plan.axes if axis.id not in self.notes.featureless]
+
+    @property
     def batch_rows(self) -> int:
         """Rows of a batch that only reads."""
         return min(self.bench.environment.batch_rows, 128)
@@ -139,7 +144,7 @@ def observe(lab: Lab) -> None:
 
 
 def identify(lab: Lab) -> dict[str, list[int]]:
-    """The features that the selection rule keeps, by axis, best first; none is refused."""
+    """The features that the selection rule keeps, by axis, best first; there may be none."""
     kept = {}
     for axis in lab.bench.plan.axes:
         selection = select_features(axis, lab.notes.evidence())
@@ -149,19 +154,15 @@ def identify(lab: Lab) -> dict[str, list[int]]:
             f"{axis.id}: {selection.significant} of {selection.candidates} features "
             f"separate the contrast; kept {found}"
         )
-        if not kept[axis.id]:
-            raise RunFailed(
-                f"axis {axis.id}",
-                "a feature that passes the selection rule",
-                found=f"none of {selection.candidates} candidates",
-                remedy="No claim can be made on this axis with this dictionary and contrast.",
-            )
+    lab.notes.featureless = frozenset(name for name, features in kept.items() if not features)
     return kept
 
 
 def validate_labels(lab: Lab, kept: Mapping[str, list[int]]) -> None:
     """Words, predictions and activations of every kept feature stand in the notes."""
     for axis in lab.bench.plan.axes:
+        if not kept[axis.id]:
+            continue
         known = list(lab.contrast(axis, "discovery"))
         fresh = list(lab.contrast(axis, "held_out"))
         on_known = _on_words(lab, axis, kept[axis.id], known)
@@ -199,9 +200,15 @@ def _on_words(
 
 
 def design(lab: Lab) -> None:
-    """The dose series of targets and best-of sets are measured on the tuning split."""
+    """The dose series of targets and best-of sets are measured on the tuning split.
+
+    Where no feature was found there is nothing to try: the baseline is measured alone on what
+    its arms would have been compared with.
+    """
+    if lab.notes.featureless:
+        _measure_all(lab, "measuring the baseline alone", {}, only_baseline=True)
     edits: dict[str, ArmEdit] = {}
-    for axis in lab.bench.plan.axes:
+    for axis in lab.edited:
         evidence = lab.notes.evidence()
         specs = planned.tuning_arms(lab.bench.plan, axis, lab.plan_digest, evidence)
         edits |= _edits(lab, axis, specs)
@@ -213,6 +220,9 @@ def remeasure(lab: Lab) -> None:
     plan = lab.bench.plan
     edits: dict[str, ArmEdit] = {}
     for axis in plan.axes:
+        if axis.id in lab.notes.featureless:
+            _note_no_edit(lab, axis)
+    for axis in lab.edited:
         evidence = lab.notes.evidence()
         chosen = choose(axis, dose_responses(plan, axis, evidence))
         lab.progress.note(f"{axis.id}: dose {chosen.dose:g}")
@@ -223,6 +233,13 @@ def remeasure(lab: Lab) -> None:
         held_out = [s for s in every if s.role not in {"dose", "best_of_dose"}]
         edits |= _edits(lab, axis, held_out, every)
     _measure_all(lab, "measuring held-out items", edits)
+
+
+def _note_no_edit(lab: Lab, axis: Axis) -> None:
+    """Where no feature was found, no feature's rows and no direction stand in the notes."""
+    _note_decoder_rows(lab, axis, [])
+    directions = planned.directions(axis, [], lab.notes.evidence())
+    lab.notes.tensors[f"{axis.id}.directions"] = directions
 
 
 def _note_decoder_rows(lab: Lab, axis: Axis, specs: Sequence[planned.ArmSpec]) -> None:
@@ -256,14 +273,18 @@ def _measure_all(
     jobs: list[tuple[Evaluation, Sequence[ItemRow], list[str], list[Unit]]] = []
     for evaluation in plan.evaluations:
         for split in ("discovery", "tuning", "held_out"):
-            arms = arms_of(plan, evaluation, split)
+            arms = arms_of(plan, evaluation, split, notes.featureless)
             items = notes.items.of(evaluation.dataset, split)
             wanted = len(arms) == 1 if only_baseline else len(arms) > 1
-            if not wanted or not items or any(arm not in edits for arm in arms[1:]):
+            is_done = (evaluation.id, split) in notes.alone
+            is_ready = all(arm in edits for arm in arms[1:])
+            if is_done or not wanted or not items or not is_ready:
                 continue
             chosen = [BASELINE_EDIT, *(edits[arm] for arm in arms[1:])]
             units = units_of(lab.bench, evaluation, items, chosen, _probe(lab, evaluation))
             jobs.append((evaluation, items, arms, units))
+            if only_baseline:
+                notes.alone.add((evaluation.id, split))
     lab.progress.begin(step, sum(unit.rows for *_, units in jobs for unit in units))
     for evaluation, items, arms, units in jobs:
         results = run_units(units, lab.store, lab.progress)

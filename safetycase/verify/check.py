@@ -190,6 +190,21 @@ def each_axis(function: AxisRun) -> CaseRun:
     return run
 
 
+def each_edited_axis(function: AxisRun) -> CaseRun:
+    """The same of an axis that has arms: the question is void where no feature is found.
+
+    That is not the record's word: the search is made again on the published activations.
+    """
+
+    def of_axis(case: OpenedCase, number: int, axis: Axis) -> Run:
+        if axis.id in case.derived.featureless:
+            return NotApplicable("no feature is found, so nothing is edited")
+        return (yield from function(case, number, axis))
+
+    of_axis.__doc__ = function.__doc__
+    return each_axis(of_axis)
+
+
 def compared(
     case: OpenedCase,
     pointer: str,
@@ -200,8 +215,9 @@ def compared(
 ) -> Run:
     """Faults where case.json states at a pointer something else than what follows.
 
-    Models count as the JSON they spell, and what follows as none must not be stated.
-    Examined: the entries of a list, else one value.
+    Models count as the JSON they spell; what follows as none must not be stated, and what
+    follows as something must be.
+    Examined: the entries of a list, one where it has to be empty; else one value.
     """
     wanted = _as_json(derived)
     place = f"case.json#{pointer}"
@@ -209,9 +225,12 @@ def compared(
         if case.states(pointer):
             yield Fault(place, "nothing", shown(case.stated(pointer)), sentence)
         return 1
+    if not case.states(pointer) and case.states(pointer.rpartition("/")[0]):
+        yield Fault(place, shown(wanted), "nothing", sentence)
+        return 1
     for difference in differences(place, case.stated(pointer), wanted, skip=skip):
         yield Fault.of(difference, sentence)
-    return len(wanted) if isinstance(wanted, list) else 1
+    return max(len(wanted), 1) if isinstance(wanted, list) else 1
 
 
 def _as_json(value: object) -> object:

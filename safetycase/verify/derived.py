@@ -59,6 +59,16 @@ class Derived:
         return Items(derive.resplit(self.plan, self.plan_digest, self.stated.items.rows))
 
     @once
+    def searched(self) -> Evidence:
+        """What the search for features rests on: items and tensors, no answers."""
+        return Evidence(self.items, {}, (), (), self.stated.tensors)
+
+    @once
+    def featureless(self) -> frozenset[str]:
+        """Axes on which the search finds nothing, and of which no arm is asked."""
+        return identify.featureless(self.plan, self.searched)
+
+    @once
     def ungraded(self) -> Evidence:
         """Evidence with splits and label predictions derived again, grades as published."""
         return Evidence(
@@ -72,7 +82,9 @@ class Derived:
     @once
     def evidence(self) -> Evidence:
         """Evidence with splits, label predictions and grades derived again."""
-        return regrade(self.plan, self.ungraded)
+        graded = regrade(self.plan, self.ungraded)
+        identify.share_search(self.plan, self.searched, graded)
+        return graded
 
     @once
     def label_checks(self) -> list[LabelCheckRow]:
@@ -134,7 +146,7 @@ class DerivedAxis:
     @once
     def selection(self) -> identify.Selection:
         """What the selection rule finds on the discovery split."""
-        return identify.select_features(self.axis, self.evidence)
+        return identify.select_features(self.axis, self.whole.searched)
 
     @once
     def identification(self) -> Identification:
@@ -167,13 +179,15 @@ class DerivedAxis:
         return derive.arms(whole.plan, self.axis, whole.plan_digest, self.evidence)
 
     @once
-    def intervention(self) -> Intervention:
-        """What all edits have in common."""
+    def intervention(self) -> Intervention | None:
+        """What all edits have in common; none where no feature was found."""
         return derive.intervention(self.whole.plan, self.axis, self.evidence)
 
     @once
-    def intervention_digest(self) -> str:
-        """Digest of the target's complete specification."""
+    def intervention_digest(self) -> str | None:
+        """Digest of the target's complete specification, if there is one."""
+        if self.intervention is None:
+            return None
         chosen = dose.choose(self.axis, self.dose_responses)
         features = sorted(kept.feature for kept in self.selection.features)
         return derive.intervention_digest(self.intervention, features, chosen.dose)

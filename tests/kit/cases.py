@@ -16,6 +16,7 @@ from safetycase.report.html import render_html
 from safetycase.verify.case import OpenedCase
 from safetycase.verify.engine import verify
 from safetycase.verify.policy import Policy
+from tests.kit.beside_cases import none_found_case, one_without_case
 from tests.kit.builder import AT, Json, KitCase, build_case, honest_case, policy
 from tests.kit.toy_plan import toy_plan
 from tests.kit.toy_world import FILLERS, ToyWorld
@@ -252,5 +253,7 @@ HONEST: dict[str, Callable[[], KitCase]] = {
     "no effect": no_effect_case,
     "clusters": clustered_case,
     "with a page": paged_case,
+    "no feature on one axis": one_without_case,
+    "no feature at all": none_found_case,
 }
 """Honest cases by name: none may be refused."""

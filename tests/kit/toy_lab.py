@@ -18,7 +18,7 @@ from safetycase.methods.argument import argument, limitations
 from safetycase.methods.governance import measured_configuration
 from safetycase.methods.grade import regrade
 from safetycase.methods.grid import cells
-from safetycase.methods.identify import select_features
+from safetycase.methods.identify import featureless, select_features
 from safetycase.methods.instruments import required_tests
 from safetycase.methods.label import label_check_rows, label_of, label_word_rows
 from safetycase.methods.probe import probe_of
@@ -75,7 +75,7 @@ class Lab:
         evidence = Evidence(items, {}, words, checks, tensors)
         specs = {a.id: self._tuning(a, evidence) for a in self.plan.axes}
         evidence = self.answered(evidence, specs)
-        for axis in self.plan.axes:
+        for axis in self.edited(evidence):
             chosen = dose.choose(axis, dose.dose_responses(self.plan, axis, evidence))
             specs[axis.id] += planned.held_out_arms(
                 self.plan, axis, self.digest, evidence, chosen
@@ -129,7 +129,14 @@ class Lab:
                 )
         return all_words, all_checks
 
+    def edited(self, evidence: Evidence) -> list[Axis]:
+        """The axes on which a feature is found."""
+        without = featureless(self.plan, evidence)
+        return [axis for axis in self.plan.axes if axis.id not in without]
+
     def _tuning(self, axis: Axis, evidence: Evidence) -> list[planned.ArmSpec]:
+        if axis not in self.edited(evidence):
+            return []
         return planned.tuning_arms(self.plan, axis, self.digest, evidence)
 
     def answered(
@@ -158,7 +165,7 @@ class Lab:
             for item, vector in _paired(self.toy, list(evidence.items.of(dataset, split)))
         }
         answers: list[Any] = []
-        for cell in cells(self.plan):
+        for cell in cells(self.plan, featureless(self.plan, evidence)):
             if cell.arm not in edits:
                 continue
             edit, size, bare = edits[cell.arm]
@@ -268,7 +275,7 @@ _KINDS = {GenerationRow: "generations", ChoiceRow: "choices", ProbeRow: "probes"
 def assemble(lab: Lab, evidence: Evidence, *, ship: bool) -> dict[str, bytes]:
     plan = lab.plan
     tables: dict[str, list[Any]] = {"items": list(evidence.items.rows)}
-    for cell in cells(plan):
+    for cell in cells(plan, featureless(plan, evidence)):
         names = {item.item for item in evidence.items.of(cell.dataset, cell.split)}
         rows = evidence.answers[cell.evaluation, cell.arm]
         for row in rows:
@@ -296,9 +303,11 @@ def _record(
 ) -> Json:
     plan = lab.plan
     safeguards = {
-        axis.id: derive.target_digest(plan, axis, evidence)
+        axis.id: digest
         for axis in plan.axes
-        if ship and axis.purpose == "deployed"
+        if ship
+        and axis.purpose == "deployed"
+        and (digest := derive.target_digest(plan, axis, evidence)) is not None
     }
     results = derive.derive_results(plan, lab.digest, evidence, safeguards)
     declared = {dictionary.id: 4.0 for dictionary in plan.dictionaries}

@@ -9,6 +9,7 @@ from safetycase.verify.checks import all_checks
 from safetycase.verify.engine import verify
 from safetycase.verify.outcome import Outcome, Verdict
 from tests.kit import cases
+from tests.kit.beside_cases import without_feature
 from tests.kit.builder import AT, REVIEWER, KitCase, build_case, honest_case, policy
 from tests.kit.cases import HONEST
 from tests.kit.toy_replay import replayed, replayed_case, reviewed
@@ -19,6 +20,16 @@ NOT_APPLICABLE = {
     "REN-001": "without a page",
     "REN-002": "without a page",
     "CLM-007": "under a policy that asks for no claim to hold",
+}
+WITHOUT_SAFEGUARD = {"IVN-007"}
+NOTHING_EDITED = WITHOUT_SAFEGUARD | {
+    "EVI-003", "FEA-002", "FEA-003", "FEA-004", "FEA-005", "FOR-001", "FOR-003", "FOR-004",
+    "IVN-005", "IVN-006",
+}  # fmt: skip
+"""Checks of labels and edits, where the search finds no feature at all."""
+ALSO_NOT_APPLICABLE = {
+    "no feature on one axis": WITHOUT_SAFEGUARD,
+    "no feature at all": NOTHING_EDITED,
 }
 NOT_MEASURED_AGAIN = {"REP-001", "REP-002", "REP-003"}
 
@@ -41,6 +52,7 @@ def test_every_check_passes_or_is_declared_not_to(name: str) -> None:
     assert set(by_outcome) <= {Outcome.PASS, Outcome.UNKNOWN, Outcome.NOT_APPLICABLE}
     assert by_outcome[Outcome.UNKNOWN] == NEVER_ANSWERED
     absent = {"CLM-007"} if name == "with a page" else set(NOT_APPLICABLE)
+    absent |= ALSO_NOT_APPLICABLE.get(name, set())
     assert by_outcome[Outcome.NOT_APPLICABLE] == absent | NOT_MEASURED_AGAIN
     assert {claim.tier for claim in verdict.claims} == {"recomputed"}
 
@@ -64,6 +76,8 @@ def test_every_check_passes_on_some_honest_case() -> None:
         ("ceiling", False, "No effect was shown"),
         ("no effect", False, "No effect was shown"),
         ("ties", True, "As released, editing 2 features"),
+        ("no feature on one axis", False, "No feature was found: none of 64 candidates"),
+        ("no feature at all", False, "No feature was found: none of 64 candidates"),
     ],
 )
 def test_what_was_not_shown_is_not_said(
@@ -180,3 +194,33 @@ def test_the_same_case_is_built_twice() -> None:
     first, second = honest_case(), build_case()
     statement = "statements/case.dsse.json"
     assert first.with_members({statement: None}) == second.with_members({statement: None})
+
+
+def test_an_axis_without_a_feature_has_no_arms_and_decides_nothing() -> None:
+    case = HONEST["no feature on one axis"]()
+    watched, knowledge = case.record["results"]["axes"]
+    assert not {"intervention", "intervention_digest"} & set(watched)
+    assert (watched["arms"], watched["dose_response"], watched["comparisons"]) == ([], [], [])
+    assert {rate["arm"] for rate in watched["rates"]} == {"baseline"}
+    assert not any(row.arm.startswith("watched/") for row in case.rows("generations"))
+    assert [c["id"] for c in watched["claim"]["conditions"]] == ["feature_found"]
+    assert (watched["claim"]["holds"], knowledge["claim"]["holds"]) == (False, True)
+    assert case.record["results"]["decision"]["tier"] == "restricted"
+
+
+def test_a_claim_that_could_not_be_tested_helps_no_other() -> None:
+    """Holm stays over the family of the plan: an axis without a feature counts with p 1."""
+    plan = cases.two_claims_plan()
+    without_feature(plan["axes"][2])
+    axes = build_case(plan).record["results"]["axes"]
+    assert axes[2]["claim"]["p"] == 1.0
+    assert axes[0]["claim"]["p_adjusted"] == 2 * axes[0]["claim"]["p"]
+
+
+def test_a_page_says_that_nothing_was_found_and_quotes_the_record() -> None:
+    case = cases.with_page(HONEST["no feature at all"]())
+    page = case.members[cases.PAGE].decode()
+    assert "None was kept" in page
+    assert "The intervention, complete" not in page
+    outcomes = verdict_on(case).outcomes()
+    assert {outcomes["REN-001"], outcomes["REN-002"]} == {Outcome.PASS}

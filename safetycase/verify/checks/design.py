@@ -101,7 +101,8 @@ def no_prompt_crosses_splits(case: OpenedCase) -> Run:
     needs=("plan", "rows"),
     proves="The answers are exactly those of the plan's grid: every arm on every item of its "
     "split, once, in order; nothing is dropped, repeated or added.",
-    cannot_prove="That an answer was not asked for again until it pleased.",
+    cannot_prove="That an answer was not asked for again until it pleased. An axis has no arms "
+    "where the search, repeated on the published activations, finds no feature.",
     references=("design 4", "question 3 (complete reporting)"),
     owns=("evidence/generations.jsonl: evaluation, arm, item, sample",
           "evidence/choices.jsonl: evaluation, arm, item",
@@ -109,7 +110,7 @@ def no_prompt_crosses_splits(case: OpenedCase) -> Run:
 )  # fmt: skip
 def grid_is_complete(case: OpenedCase) -> Run:
     """Every planned cell is answered, in order, and nothing else is."""
-    planned = planned_rows(case.plan, case.derived.items)
+    planned = planned_rows(case.plan, case.derived.items, case.derived.featureless)
     for kind, wanted in planned.items():
         answers = case.answers(kind) if kind in case.tables else None
         for gap in gaps(kind, wanted, answers):

@@ -20,7 +20,7 @@ from safetycase.verify.check import (
     Fault,
     NotApplicable,
     Run,
-    each_axis,
+    each_edited_axis,
 )
 
 FAMILY = Family(
@@ -94,8 +94,9 @@ def hooks_fired(case: OpenedCase) -> Run:
     cannot_prove="That the hook does nothing else at other doses.",
     references=("design 5 step 8", "question 7 (sham)"),
     owns=("evidence/{generations,choices,probes}.jsonl: rows of the sham",),
+    absence_is_harmless=True,
 )
-@each_axis
+@each_edited_axis
 def sham_is_the_baseline(case: OpenedCase, _number: int, axis: Axis) -> Run:
     """The sham's answers are the baseline's."""
     noise = _NOISE[case.plan.model.dtype]

@@ -11,7 +11,15 @@ from safetycase.methods.label import words_of
 from safetycase.record.planned_axis import Axis
 from safetycase.tables.rows import LabelCheckRow
 from safetycase.verify.case import OpenedCase
-from safetycase.verify.check import Family, Fault, Run, compared, each_axis
+from safetycase.verify.check import (
+    Family,
+    Fault,
+    NotApplicable,
+    Run,
+    compared,
+    each_axis,
+    each_edited_axis,
+)
 
 FAMILY = Family(
     "FEA",
@@ -30,7 +38,8 @@ _TABLES = ("evidence/label_words.jsonl", "evidence/label_checks.jsonl")
     1,
     needs=("record", "plan", "rows", "tensors"),
     proves="The stated features are those that the plan's rule keeps, from all features of the "
-    "dictionary on the discovery split: AUROC, rank p, Holm over all candidates, density.",
+    "dictionary on the discovery split: AUROC, rank p, Holm over all candidates, density; "
+    "where none is stated, that the rule keeps none, and how near the best candidate came.",
     cannot_prove=_REAL,
     references=("design 5 step 5", "question 4 (multiplicity)",
                 "https://doi.org/10.1214/aoms/1177730491"),
@@ -41,7 +50,7 @@ def selection_is_made_again(case: OpenedCase, number: int, axis: Axis) -> Run:
     """The features are those that the plan's rule keeps."""
     pointer = f"/results/axes/{number}/identification"
     found = case.axis(axis.id).selection
-    derived = {
+    derived: dict[str, object] = {
         "candidates": found.candidates,
         "significant": found.significant,
         "positive_items": found.positive_items,
@@ -51,9 +60,11 @@ def selection_is_made_again(case: OpenedCase, number: int, axis: Axis) -> Run:
             for kept in found.features
         ],
     }
+    if found.least_p_adjusted is not None:
+        derived["least_p_adjusted"] = found.least_p_adjusted
     said = "The selection rule gives another answer on these rows."
     yield from compared(case, pointer, derived, said, skip=_VALIDATION)
-    return found.candidates
+    return max(found.candidates, 1)
 
 
 def _feature_field(case: OpenedCase, number: int, axis: Axis, name: str) -> Run:
@@ -77,8 +88,9 @@ def _feature_field(case: OpenedCase, number: int, axis: Axis, name: str) -> Run:
     cannot_prove=_REAL,
     references=("question 34 (selection-effect shrinkage)", "design 5 step 6"),
     owns=("case.json#/results/axes/*/identification/features/*/held_out_auroc",),
+    absence_is_harmless=True,
 )
-@each_axis
+@each_edited_axis
 def held_out_auroc_is_made_again(case: OpenedCase, number: int, axis: Axis) -> Run:
     """Every held-out AUROC follows from the published activations."""
     return (yield from _feature_field(case, number, axis, "held_out_auroc"))
@@ -92,8 +104,9 @@ def held_out_auroc_is_made_again(case: OpenedCase, number: int, axis: Axis) -> R
     cannot_prove="That the words name what the feature stands for.",
     references=("https://arxiv.org/abs/2410.13928", "question 19 (label validity)"),
     owns=("case.json#/results/axes/*/identification/features/*/label",),
+    absence_is_harmless=True,
 )
-@each_axis
+@each_edited_axis
 def labels_are_made_again(case: OpenedCase, number: int, axis: Axis) -> Run:
     """Every label is the list of words on which its feature fires most."""
     return (yield from _feature_field(case, number, axis, "label"))
@@ -106,6 +119,7 @@ def labels_are_made_again(case: OpenedCase, number: int, axis: Axis) -> Run:
     cannot_prove=_REAL,
     references=("https://arxiv.org/abs/2410.13928", "question 19 (label validity)"),
     owns=("evidence/label_checks.jsonl: predicted",),
+    absence_is_harmless=True,
 )
 def label_predictions_are_made_again(case: OpenedCase) -> Run:
     """Every prediction of a label follows from its words and the prompt."""
@@ -116,6 +130,8 @@ def label_predictions_are_made_again(case: OpenedCase) -> Run:
         if row.predicted != again.predicted:
             where = f"{_TABLES[1]} line {number}"
             yield Fault(where, str(again.predicted), str(row.predicted), axis=row.axis)
+    if len(case.derived.featureless) == len(case.plan.axes):
+        return NotApplicable("no feature is found, so there is no label")
     return len(stated)
 
 
@@ -127,8 +143,9 @@ def label_predictions_are_made_again(case: OpenedCase) -> Run:
     cannot_prove="That a supported label is the whole meaning of its feature.",
     references=("https://arxiv.org/abs/2410.13928", "question 19 (label validity)"),
     owns=("case.json#/results/axes/*/identification/features/*/label_score",),
+    absence_is_harmless=True,
 )
-@each_axis
+@each_edited_axis
 def label_scores_are_made_again(case: OpenedCase, number: int, axis: Axis) -> Run:
     """Every label score follows from its predictions."""
     return (yield from _feature_field(case, number, axis, "label_score"))
@@ -167,7 +184,10 @@ def label_tables_are_complete(case: OpenedCase, _number: int, axis: Axis) -> Run
                 f"{len(found)} rows, or another order",
             )
         yield from _word_above_prompt(feature, rows)
-    return examined
+    strange = {row.feature for row in case.evidence.label_checks if row.axis == axis.id}
+    for feature in sorted(strange.difference(kept)):
+        yield Fault(_TABLES[1], "checks of kept features", f"feature {feature}")
+    return max(examined, not kept)
 
 
 def _word_faults(case: OpenedCase, axis: Axis, kept: list[int]) -> Iterator[Fault]:

@@ -18,6 +18,7 @@ from safetycase.verify.check import (
     NotApplicable,
     Run,
     each_axis,
+    each_edited_axis,
 )
 
 FAMILY = Family(
@@ -37,8 +38,9 @@ _NOISE = 1e-3
     "as texts into three arms and more: honest edits too can share a few states.",
     references=("question 32 (forensics)", "design 10"),
     owns=("evidence/{choices,probes}.jsonl: copied arms",),
+    absence_is_harmless=True,
 )
-@each_axis
+@each_edited_axis
 def no_arm_copies_another(case: OpenedCase, _number: int, axis: Axis) -> Run:
     """No two different arms have the same answers."""
     specs = case.axis(axis.id).arm_specs
@@ -85,8 +87,9 @@ def equal_texts_are_equally_likely(case: OpenedCase) -> Run:
     cannot_prove="That the norms are the model's.",
     references=("design 5 step 8", "question 24 (positions)"),
     owns=("evidence/{generations,choices,probes}.jsonl: residual",),
+    absence_is_harmless=True,
 )
-@each_axis
+@each_edited_axis
 def edits_change_nothing_upstream(case: OpenedCase, _number: int, axis: Axis) -> Run:
     """Every arm saw the same positions and activations of an item before its edit."""
     examined = 0

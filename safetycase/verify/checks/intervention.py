@@ -10,7 +10,15 @@ from safetycase.methods.account import near
 from safetycase.methods.arms import ArmSpec, needed_features
 from safetycase.record.planned_axis import Axis
 from safetycase.verify.case import OpenedCase
-from safetycase.verify.check import Family, Fault, NotApplicable, Run, compared, each_axis
+from safetycase.verify.check import (
+    Family,
+    Fault,
+    NotApplicable,
+    Run,
+    compared,
+    each_axis,
+    each_edited_axis,
+)
 
 FAMILY = Family(
     "IVN",
@@ -110,7 +118,7 @@ def directions_are_made_again(case: OpenedCase, _number: int, axis: Axis) -> Run
     for row in np.flatnonzero(~(gaps <= _DIRECTION_TOLERANCE)):
         arm = derived.arm_specs[row].id
         yield Fault(f"{where} {arm}", "the direction that follows", f"a gap of {gaps[row]:.3g}")
-    return len(wanted)
+    return max(len(wanted), 1)
 
 
 @FAMILY.check(
@@ -122,8 +130,9 @@ def directions_are_made_again(case: OpenedCase, _number: int, axis: Axis) -> Run
     references=("design 5 step 8", "question 6 (matched norm)"),
     owns=("case.json#/results/axes/*/arms/*/realised",
           "case.json#/results/axes/*/arms/*/relative"),
+    absence_is_harmless=True,
 )  # fmt: skip
-@each_axis
+@each_edited_axis
 def realised_norms_follow_from_rows(case: OpenedCase, number: int, axis: Axis) -> Run:
     """Every realised norm follows from the rows."""
     pointer = f"/results/axes/{number}/arms"
@@ -147,8 +156,9 @@ def realised_norms_follow_from_rows(case: OpenedCase, number: int, axis: Axis) -
     cannot_prove=_DONE,
     references=("design 5 step 8", "question 6 (matched norm)"),
     owns=("evidence/{generations,choices,probes}.jsonl: delta",),
+    absence_is_harmless=True,
 )
-@each_axis
+@each_edited_axis
 def doses_are_given_as_stated(case: OpenedCase, _number: int, axis: Axis) -> Run:
     """Every row's edit has the size of its arm's coefficient."""
     sizes = {
@@ -194,7 +204,8 @@ def safeguards_are_those_measured(case: OpenedCase) -> Run:
         derived = case.axis(safeguard.axis).intervention_digest
         if safeguard.intervention != derived:
             found = safeguard.intervention
-            yield Fault(f"{where}/intervention", derived, found, axis=safeguard.axis)
+            wanted = derived or "none, as no feature was found"
+            yield Fault(f"{where}/intervention", wanted, found, axis=safeguard.axis)
     return len(safeguards)
 
 
@@ -215,4 +226,4 @@ def slices_are_of_the_edited_features(case: OpenedCase, _number: int, axis: Axis
     if found != wanted:
         where = f"evidence/dictionary.safetensors:{axis.id}.features"
         yield Fault(where, f"features {wanted}", f"features {found}")
-    return len(wanted)
+    return max(len(wanted), 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.kit.attacks import (
+    beside,
     claims,
     container,
     design,
@@ -39,6 +40,7 @@ FAMILIES = (
     features,
     intervention,
     claims,
+    beside,
     page,
     replay,
     forgers,

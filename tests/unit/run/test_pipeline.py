@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
@@ -152,6 +153,58 @@ def test_every_planned_cell_is_there(case_path: Path) -> None:
         assert evidence.cell(cell.evaluation, cell.dataset, cell.arm, cell.split)
     planned = sum(len(evidence.items.of(cell.dataset, cell.split)) for cell in grid.cells(plan))
     assert sum(len(rows) for rows in evidence.answers.values()) == planned
+
+
+def nothing_axis(tiny: Tiny) -> Any:
+    """An axis that looks for classes that are dealt out without regard to the prompts."""
+    folder = tiny.folder / "items"
+    rows = [json.loads(line) for line in (folder / "contrast.jsonl").read_text().splitlines()]
+    for number, row in enumerate(rows):
+        row["kind"] = ("heads", "tails")[number // 2 % 2]
+    (folder / "dealt.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    [axis] = plan_value()["axes"]
+    axis |= {"id": "nothing", "title": "Nothing", "purpose": "diagnostic"}
+    axis["claim"]["kind"] = "no_harmful_change"
+    axis["selection"]["contrast"] = {"dataset": "dealt", "label": "kind", "positive": "heads"}
+    return axis
+
+
+def with_nothing(tiny: Tiny, *others: Any) -> Any:
+    value = plan_value()
+    dealt = {"id": "dealt", "path": "../items/dealt.jsonl", "source": "made for this test"}
+    value["datasets"].append(dealt)
+    value["axes"] = [*others, nothing_axis(tiny)]
+    value["decision"]["rules"][0]["claims"] = ["nothing"]
+    return value
+
+
+def test_a_search_that_finds_nothing_makes_a_case(tiny: Tiny, tmp_path: Path) -> None:
+    path = make(tiny, tmp_path, value=with_nothing(tiny))
+    require_verified(path, at="2026-03-01T00:00:00Z")
+    parts = members(path)
+    case = Case.model_validate_json(parts["case.json"])
+    [axis] = case.results.axes
+    assert (axis.identification.features, axis.arms, axis.intervention) == ((), (), None)
+    assert axis.identification.least_p_adjusted is not None
+    assert axis.claim.wording.startswith("No feature was found: none of ")
+    assert not axis.claim.holds
+    assert case.results.decision.tier == "withheld"
+    rows = read_table("generations", parts["evidence/generations.jsonl"])
+    assert {row.arm for row in rows} == {"baseline"}
+    assert len(rows) == 60
+    assert "evidence/label_words.jsonl" not in parts
+
+
+def test_an_axis_without_a_feature_leaves_the_others_as_they_are(
+    tiny: Tiny, tmp_path: Path
+) -> None:
+    path = make(tiny, tmp_path, value=with_nothing(tiny, *plan_value()["axes"]))
+    require_verified(path, at="2026-03-01T00:00:00Z")
+    case = Case.model_validate_json(members(path)["case.json"])
+    found, nothing = case.results.axes
+    assert found.arms
+    assert not nothing.arms
+    assert {rate.arm for rate in nothing.rates} == {"baseline"}
 
 
 def test_directions_are_those_of_the_methods(case_path: Path) -> None:

@@ -1,0 +1,85 @@
+"""Attacks on what stands beside a claim: that nothing was found, and where the effect is."""
+
+from __future__ import annotations
+
+import msgspec
+
+from tests.kit.beside_cases import hidden_case, one_without_case
+from tests.kit.builder import KitCase, edit_record, with_rows
+from tests.kit.cases import lenient
+from tests.kit.places import WATCHED, axis_pointer, result
+from tests.kit.register import HELD_OUT, SELECTION, attack
+
+
+@attack("beside", "insider", refused_by={"FEA-001"})
+def found_feature_stated_as_none(case: KitCase) -> KitCase:
+    """State that the search on an axis found no feature, and leave everything else.
+
+    What the features stand for is not looked at any more.
+    """
+    found = result(case, WATCHED)["identification"]
+    hidden = {**found, "features": [], "significant": 0, "least_p_adjusted": 0.2}
+    return edit_record(case, axis_pointer(WATCHED, "identification"), hidden)
+
+
+@attack(
+    "beside",
+    "insider",
+    refused_by={"DES-005", "FEA-001", "FEA-006", "IVN-002"},
+    unknown=(SELECTION | HELD_OUT | {"EVI-003", "FEA-004", "FOR-003", "STA-003"})
+    - {"CLM-007", "FEA-001", "FEA-006", "IVN-007"},
+    under=lenient,
+)
+def found_feature_hidden_with_its_arms(case: KitCase) -> KitCase:
+    """Drop every row, label and figure of an axis as if nothing had been found on it.
+
+    An axis on which the intervention would have failed is shown as one without a finding.
+    """
+    pooled = "evidence/pooled.safetensors"
+    return hidden_case().with_members({pooled: case.members[pooled]})
+
+
+@attack("beside", "insider", refused_by={"FEA-001"}, base=one_without_case, under=lenient)
+def best_candidate_shown_farther_off(case: KitCase) -> KitCase:
+    """State another smallest corrected p than the search gives where it found nothing.
+
+    Whether the search came near to a finding is not seen.
+    """
+    pointer = axis_pointer(WATCHED, "identification", "least_p_adjusted")
+    return edit_record(case, pointer, 0.5)
+
+
+@attack("beside", "insider", refused_by={"CLM-003"}, base=one_without_case, under=lenient)
+def nothing_found_worded_as_safe(case: KitCase) -> KitCase:
+    """Say of an axis on which no feature was found that the behaviour is not there.
+
+    The absence of a finding passes for a finding of absence.
+    """
+    pointer = axis_pointer(WATCHED, "claim", "wording")
+    return edit_record(case, pointer, "The model does not know when it is watched.")
+
+
+@attack("beside", "insider", refused_by={"DES-005"}, base=one_without_case, under=lenient)
+def target_answered_where_nothing_was_found(case: KitCase) -> KitCase:
+    """Add answers under a target of an axis on which the search found nothing to edit.
+
+    A favourable arm appears that no feature stands behind.
+    """
+    rows = case.rows("generations")
+    held_out = {row.item for row in case.rows("items") if row.split == "held_out"}
+    added = [
+        msgspec.structs.replace(row, arm="watched/target", edits=9, delta=3.2, residual=8.0)
+        for row in rows
+        if row.arm == "baseline" and row.item in held_out
+    ]
+    return with_rows(case, "generations", [*rows, *added])
+
+
+@attack("beside", "forger", under=lenient)
+def feature_hidden_in_its_activations(_case: KitCase) -> KitCase:
+    """Publish activations from which the feature has been taken out before the search.
+
+    The search finds nothing, so nothing is edited or measured. Only somebody who has the
+    weights can tell that the published activations are not the model's.
+    """
+    return hidden_case()

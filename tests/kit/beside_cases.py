@@ -1,0 +1,54 @@
+"""Honest cases about what stands beside a claim: no feature, several outcomes, other axes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from tests.kit.builder import Json, KitCase, build_case
+from tests.kit.toy_plan import toy_plan
+from tests.kit.toy_world import PLANTED, ToyWorld
+
+
+def without_feature(axis: Json) -> None:
+    """Let an axis look for a contrast that no feature of the toy's dictionary reads."""
+    axis["selection"]["contrast"] |= {"label": "kind", "positive": "hazardous"}
+
+
+def one_without_plan() -> Json:
+    """The toy plan, but what its first axis looks for is not to be found."""
+    plan = toy_plan()
+    without_feature(plan["axes"][0])
+    return plan
+
+
+@cache
+def one_without_case() -> KitCase:
+    """An honest case whose first axis has no feature; its second claim holds."""
+    return build_case(one_without_plan())
+
+
+@cache
+def none_found_case() -> KitCase:
+    """An honest case in which no axis has a feature: nothing was edited at all."""
+    plan = one_without_plan()
+    without_feature(plan["axes"][1])
+    return build_case(plan)
+
+
+@dataclass(frozen=True)
+class HidingWorld(ToyWorld):
+    """A toy whose maker takes the planted features out of the published activations."""
+
+    def pooled(self, items: list[Json]) -> np.ndarray:
+        shown = super().pooled(items).copy()
+        shown[:, :PLANTED] = 0.0
+        return shown
+
+
+@cache
+def hidden_case() -> KitCase:
+    """A dishonest case that is consistent in itself: nothing is found on either axis."""
+    return build_case(world=HidingWorld(7))
