@@ -14,7 +14,7 @@ from safetycase.methods.claims import Findings, adjust, claim_p, conditions
 from safetycase.methods.decision import decide
 from safetycase.methods.dose import choose, dose_responses
 from safetycase.methods.equations import written_place
-from safetycase.methods.identify import identification, select_features
+from safetycase.methods.identify import finds_nothing, identification, select_features
 from safetycase.methods.measure import comparisons, control_tests, rates, realised_norm
 from safetycase.methods.sites import hook_path
 from safetycase.methods.split import SPLITS, assign_all
@@ -66,7 +66,7 @@ def dictionary_of(plan: Plan, axis: Axis) -> PlannedDictionary:
 
 def intervention(plan: Plan, axis: Axis, evidence: Evidence) -> Intervention | None:
     """What every edit of an axis has in common; none where no feature was found."""
-    if not select_features(axis, evidence).features:
+    if finds_nothing(axis, evidence):
         return None
     dictionary = dictionary_of(plan, axis)
     return Intervention(
@@ -100,7 +100,7 @@ def arm_specs(
     plan: Plan, axis: Axis, plan_digest: str, evidence: Evidence
 ) -> list[planned.ArmSpec]:
     """All arms of an axis, tuning first; needs the tuning rows. None without a feature."""
-    if not select_features(axis, evidence).features:
+    if finds_nothing(axis, evidence):
         return []
     chosen = choose(axis, dose_responses(plan, axis, evidence))
     return [

@@ -8,7 +8,7 @@ from itertools import pairwise
 from safetycase.methods import grid
 from safetycase.methods.arms import Chosen
 from safetycase.methods.grid import evaluation_named
-from safetycase.methods.identify import select_features
+from safetycase.methods.identify import finds_nothing
 from safetycase.record.plan import Plan
 from safetycase.record.planned_axis import Axis, DoseRule
 from safetycase.record.planned_evaluation import INCOHERENT
@@ -26,7 +26,7 @@ def dose_responses(plan: Plan, axis: Axis, evidence: Evidence) -> tuple[DoseResp
 
     None where no feature was found: there is nothing to give a dose of.
     """
-    if not select_features(axis, evidence).features:
+    if finds_nothing(axis, evidence):
         return ()
     series = [(f"{axis.id}/target", grid.dose_arms(axis))]
     series += [(f"{axis.id}/best_of", arms) for arms in grid.best_of_arms(plan, axis)]

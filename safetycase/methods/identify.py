@@ -100,14 +100,15 @@ def select_features(axis: Axis, evidence: Evidence) -> Selection:
 
 
 def featureless(plan: Plan, evidence: Evidence) -> frozenset[str]:
-    """Axes on which the selection rule keeps no feature: nothing is edited there.
+    """Axes on which the selection rule keeps no feature."""
+    return frozenset(axis.id for axis in plan.axes if finds_nothing(axis, evidence))
+
+
+def finds_nothing(axis: Axis, evidence: Evidence) -> bool:
+    """Whether the selection rule keeps no feature of an axis, so that nothing is edited there.
 
     A search that cannot be repeated excuses no axis from its arms.
     """
-    return frozenset(axis.id for axis in plan.axes if _finds_nothing(axis, evidence))
-
-
-def _finds_nothing(axis: Axis, evidence: Evidence) -> bool:
     try:
         return not select_features(axis, evidence).features
     except MethodRefused:

@@ -24,7 +24,7 @@ from safetycase.methods.clusters import (
 from safetycase.methods.controls import acts, rank_test
 from safetycase.methods.dose import signed
 from safetycase.methods.grid import BASELINE, evaluation_named
-from safetycase.methods.identify import select_features
+from safetycase.methods.identify import finds_nothing
 from safetycase.methods.interval import Interval, clopper_pearson
 from safetycase.methods.paired import Pairs, mcnemar_exact, tango_interval
 from safetycase.record.plan import Plan
@@ -167,7 +167,7 @@ def measured_on(plan: Plan, axis: Axis) -> list[tuple[Measure, list[str]]]:
 
 def rates(plan: Plan, axis: Axis, evidence: Evidence) -> tuple[Rate, ...]:
     """Every held-out rate of an axis; the baseline's alone where no feature was found."""
-    is_edited = bool(select_features(axis, evidence).features)
+    is_edited = not finds_nothing(axis, evidence)
     return tuple(
         rate(plan, evidence, measure, arm)
         for measure, arms in measured_on(plan, axis)
@@ -177,7 +177,7 @@ def rates(plan: Plan, axis: Axis, evidence: Evidence) -> tuple[Rate, ...]:
 
 def comparisons(plan: Plan, axis: Axis, evidence: Evidence) -> tuple[Comparison, ...]:
     """Named arms against the baseline on the claim's rate; the target on every other rate."""
-    if not select_features(axis, evidence).features:
+    if finds_nothing(axis, evidence):
         return ()
     result = [compare(plan, evidence, axis.claim.measure, arm) for arm in grid.named_arms(axis)]
     target = f"{axis.id}/target"
@@ -224,7 +224,7 @@ def effect(plan: Plan, axis: Axis, evidence: Evidence, arm: str) -> float:
 
 def control_tests(plan: Plan, axis: Axis, evidence: Evidence) -> tuple[ControlTest, ...]:
     """The target against each control family; none where no feature was found."""
-    if not select_features(axis, evidence).features:
+    if finds_nothing(axis, evidence):
         return ()
     return (
         _control_test(plan, axis, evidence, "random_live", grid.random_live_arms(plan, axis)),
