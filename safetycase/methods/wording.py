@@ -125,6 +125,8 @@ def _changes(findings: Findings) -> str:
 
 def observed(plan: Plan, findings: Findings) -> str:
     """The figures of a claim without a word on what they show."""
+    if not findings.identification.features:
+        return "nothing was edited, as no feature was found"
     target: Comparison = findings.target
     items = target.both + target.gained + target.lost + target.neither
     before, after = (_upper_bound(findings, arm) for arm in (BASELINE, target.arm))
