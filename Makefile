@@ -6,7 +6,7 @@ OUT ?= out
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help demo demo-gemma test lint attacks fuzz docs core-test clean
+.PHONY: help demo demo-gemma test lint attacks fuzz mutation docs core-test clean
 
 help:
 	@echo "make demo        a case of the small embedded model: run, sign, verify, report"
@@ -14,6 +14,7 @@ help:
 	@echo "make test        format, lint, types, imports, tests, and a bare verifier"
 	@echo "make attacks     the attack kit alone, one line an attack"
 	@echo "make fuzz        every parser and the verifier on mutated bytes, SECONDS=60 each"
+	@echo "make mutation    which changes of the trusted part the tests notice, SAMPLE=100 each"
 	@echo "make docs        write schemas/v1, docs/checks.md, docs/attacks.md, docs/reference/cli.md"
 	@echo "make lint        the static part of make test"
 	@echo "make core-test   the wheel without extras verifies a case"
@@ -48,6 +49,12 @@ fuzz: $(VENV)/.dev
 	$(PIP) atheris==3.0.0
 	sh scripts/fuzz.sh $(BIN)/python $(SECONDS)
 
+# Outside CI: an hour for 100 mutants of each of five parts.
+SAMPLE ?= 100
+mutation: $(VENV)/.dev
+	$(PIP) mutmut==3.8.1
+	$(BIN)/python scripts/mutation.py --sample $(SAMPLE) --write
+
 docs: $(VENV)/.dev
 	$(BIN)/safetycase schemas --out schemas/v1
 	$(BIN)/python -m tests.kit.table --write
@@ -60,7 +67,7 @@ core-test: $(VENV)-core/.core
 	$(VENV)-core/bin/python -I scripts/core_test.py
 
 clean:
-	rm -rf $(VENV) $(VENV)-core $(OUT) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-core $(OUT) dist mutants .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(VENV)/.made:
 	sh scripts/venv.sh $(VENV)
