@@ -14,6 +14,7 @@ from safetycase.cli import console, exit_code
 from safetycase.cli.attach import attach
 from safetycase.cli.checks import checks
 from safetycase.cli.demo import demo
+from safetycase.cli.dictionary import check as check_dictionary
 from safetycase.cli.exit_code import ExitCode
 from safetycase.cli.explain import explain
 from safetycase.cli.gate import gate
@@ -42,6 +43,8 @@ app = typer.Typer(
 )
 plan = typer.Typer(rich_markup_mode=None, help="What a plan can show, before measuring.")
 plan.command("lint")(lint)
+dictionary = typer.Typer(rich_markup_mode=None, help="What features are read from.")
+dictionary.command("check")(check_dictionary)
 policy = typer.Typer(rich_markup_mode=None, help="What a verifier asks for.")
 policy.command("lint")(lint_policy)
 summary = typer.Typer(rich_markup_mode=None, help="What another verifier says, signed.")
@@ -51,6 +54,7 @@ app.command("demo")(demo)
 app.add_typer(plan, name="plan")
 app.add_typer(policy, name="policy")
 app.command("run")(run)
+app.add_typer(dictionary, name="dictionary")
 app.command("keygen")(keygen)
 app.command("sign")(sign)
 app.command("verify")(verify)

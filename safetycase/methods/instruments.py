@@ -99,3 +99,29 @@ def _dictionary_tests(name: str, declared: float, parity: float) -> list[Instrum
             FVU_CEILING,
         ),
     ]
+
+
+STORED_CEILING = 0.05
+"""Largest accepted median relative error of stored activations: bfloat16 has eight bits."""
+
+
+def skip_test(name: str) -> InstrumentTest:
+    """Asked where there is a skip term; the value is FVU as read over FVU turned round."""
+    return InstrumentTest(
+        "skip_orientation",
+        name,
+        "Does the skip term as it lies in the file explain more than the same term transposed?",
+        None,
+        1.0,
+    )
+
+
+def stored_test(name: str) -> InstrumentTest:
+    """Asked of a dictionary with examples.safetensors; the value is a median relative error."""
+    return InstrumentTest(
+        "stored_activations",
+        name,
+        "Do its makers' stored activations come out again at the same tokens?",
+        None,
+        STORED_CEILING,
+    )

@@ -62,26 +62,37 @@ def self_tests(
 
     The model is tested with the first of the dictionaries.
     """
+    return tuple(
+        _require(test, value)
+        for test, value in answered(subjects, dtype=dtype, batch_rows=batch_rows)
+    )
+
+
+def answered(
+    subjects: Mapping[str, Subject], *, dtype: str, batch_rows: int
+) -> Iterator[tuple[InstrumentTest, float]]:
+    """Every test with what was measured, one after the other, whether it passes or not."""
     declared = {name: s.dictionary.declared_l0 for name, s in subjects.items()}
     first = next(iter(subjects.values()))
-    fits = {
-        name: dictionary_fit(
-            s.model, s.dictionary, s.prompts[:DICTIONARY_PROMPTS], batch_rows=batch_rows
-        )
-        for name, s in subjects.items()
-    }
+    fits: dict[str, Fit] = {}
+
+    def fit(name: str) -> Fit:
+        if name not in fits:
+            s = subjects[name]
+            prompts = s.prompts[:DICTIONARY_PROMPTS]
+            fits[name] = dictionary_fit(s.model, s.dictionary, prompts, batch_rows=batch_rows)
+        return fits[name]
+
     answers: dict[str, Callable[[str], float]] = {
         "hook_identity": lambda _: _hook_identity(first),
         "zero_dose_identity": lambda _: _zero_dose_identity(first),
         "batch_parity": lambda _: _batch_parity(first),
         "error_term_identity": lambda name: _error_term_identity(subjects[name]),
-        "dictionary_l0": lambda name: fits[name].l0,
-        "dictionary_fvu": lambda name: fits[name].fvu,
+        "dictionary_l0": lambda name: fit(name).l0,
+        "dictionary_fvu": lambda name: fit(name).fvu,
     }
-    return tuple(
-        _require(test, six_digits(answers[test.id](test.subject)))
-        for test in required_tests(dtype, declared)
-    )
+    for test in required_tests(dtype, declared):
+        yield test, six_digits(answers[test.id](test.subject))
 
 
 def _require(test: InstrumentTest, value: float) -> SelfTest:

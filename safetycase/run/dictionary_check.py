@@ -1,0 +1,112 @@
+"""Whether a dictionary is what it says, on the model in hand: asked before a plan is written.
+
+The same tests that a run makes of its instruments, all of them whatever the first ones say,
+and two that need what a plan does not have: the skip term turned round, and the makers' own
+stored activations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from safetycase.digest import manifest_digest
+from safetycase.errors import RunFailed
+from safetycase.methods.instruments import InstrumentTest, skip_test, stored_test
+from safetycase.record.case import ModelFile
+from safetycase.run.dictionaries.dictionary import Dictionary
+from safetycase.run.dictionaries.fit import require_fit
+from safetycase.run.dictionaries.registry import specify
+from safetycase.run.dictionaries.sound import require_sound
+from safetycase.run.dictionaries.specification import Specification, Stated
+from safetycase.run.dictionaries.stored_examples import FILE, stored_error
+from safetycase.run.environment import default_batch_rows
+from safetycase.run.gguf_model import converted
+from safetycase.run.measure import six_digits
+from safetycase.run.model import LoadedModel, load_model, make_deterministic, read_shape
+from safetycase.run.prompts import encode
+from safetycase.run.selftest import DICTIONARY_PROMPTS, Subject, answered, dictionary_fit
+from safetycase.run.sites import require_site
+from safetycase.run.sources import Source, digests, locate_model, open_dictionary
+
+NAME = "dictionary"
+
+
+@dataclass(frozen=True)
+class Subjects:
+    """A dictionary and a model, loaded, that fit each other by their files."""
+
+    specification: Specification
+    files: tuple[ModelFile, ...]
+    examples: Path | None
+    model: LoadedModel
+    dictionary: Dictionary
+
+    @property
+    def digest(self) -> str:
+        """Digest of the list of the dictionary's files."""
+        return manifest_digest(digests(self.files))
+
+
+@dataclass(frozen=True)
+class NamedModel:
+    """Where a model's files are, of which format, and its public name."""
+
+    path: str
+    format: str
+    name: str
+
+
+def load_subjects(
+    path: str, stated: Stated, named: NamedModel, dtype: str, cache: Path
+) -> Subjects:
+    """Both, loaded; refused as a run would refuse them, the dictionary first."""
+    make_deterministic()
+    here = Path()
+    source = locate_model(named.path, named.format, here, where=named.path)
+    folder = _folder(source, named.format, cache)
+    shape = read_shape(folder, named.name)
+    opened = open_dictionary(path, here, where=path)
+    specification = specify(opened, replace(stated, architecture=shape.architecture))
+    require_fit(specification, shape, where=path)
+    files, paths = opened.files, opened.paths
+    require_sound(specification, files, paths, where=path)
+    model = load_model(folder, dtype=dtype)
+    dictionary = Dictionary(NAME, specification, model.device)
+    for place in (dictionary.reads, dictionary.writes):
+        require_site(model, place)
+    return Subjects(specification, files, opened.here(FILE), model, dictionary)
+
+
+def _folder(source: Source, model_format: str, cache: Path) -> Path:
+    if model_format != "gguf":
+        return source.folder
+    digest = manifest_digest(digests(source.files))
+    return converted(source.path_of("weights")[0], cache, digest=digest)
+
+
+def check_dictionary(
+    subjects: Subjects, texts: Sequence[str], *, dtype: str
+) -> Iterator[tuple[InstrumentTest, float]]:
+    """Every test with what was measured on the texts; L0 and FVU are those of the texts.
+
+    Refuses an empty list of texts.
+    """
+    if not texts:
+        raise RunFailed("texts", "at least one text", found="none")
+    model, dictionary = subjects.model, subjects.dictionary
+    rows = min(default_batch_rows(model.parameters), DICTIONARY_PROMPTS)
+    prompts = [encode(model, text, where=f"text {i}") for i, text in enumerate(texts, 1)]
+    subject = Subject(model, dictionary, prompts)
+    yield from answered({NAME: subject}, dtype=dtype, batch_rows=rows)
+    if "skip" in subjects.specification.tensors:
+        turned = dictionary.transposed_skip()
+        as_read, other = (
+            dictionary_fit(model, each, prompts[:DICTIONARY_PROMPTS], batch_rows=rows).fvu
+            for each in (dictionary, turned)
+        )
+        yield skip_test(NAME), six_digits(as_read / other)
+    if subjects.examples is not None:
+        value = stored_error(model, dictionary, subjects.examples, batch_rows=rows)
+        yield stored_test(NAME), six_digits(value)

@@ -1,0 +1,195 @@
+"""A dictionary is tried on a model: what passes, and which planted fault is told by what."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import save_file
+
+from safetycase.cli.main import main
+from safetycase.errors import MalformedInput, RunFailed
+from safetycase.run.dictionaries.specification import Stated
+from safetycase.run.dictionary_check import NamedModel, check_dictionary, load_subjects
+from safetycase.run.texts import PLAIN, read_texts
+from tests.unit.run.test_selftest import TEXTS
+from tests.unit.run.tiny_world import (
+    DICTIONARY_CONFIG,
+    HIDDEN,
+    LAYER,
+    Tiny,
+    write_dictionary,
+)
+
+NAME = "test/tiny-gemma-pt"
+TOKENS = 40
+
+
+def windows(tiny: Tiny) -> np.ndarray:
+    rng = np.random.default_rng(3)
+    tokens = rng.integers(4, tiny.model.vocabulary, size=(12, TOKENS))
+    tokens[:, 0] = tiny.model.bos
+    return tokens.astype(np.int32)
+
+
+def stored(tiny: Tiny, *, layer: int = LAYER) -> dict[str, np.ndarray]:
+    """The layout of Gemma Scope 2, computed by transformers' own hidden states and numpy."""
+    tokens = windows(tiny)
+    with torch.no_grad():
+        hidden = tiny.model.network(
+            input_ids=torch.from_numpy(tokens).long(), output_hidden_states=True
+        ).hidden_states[layer + 1]
+    x = hidden.double().numpy()
+    z = x @ tiny.tensors["w_enc"].astype(np.float64) + tiny.tensors["b_enc"]
+    f = z * (z > tiny.tensors["threshold"])
+    f[:, 0] = 0.0
+    flat = f.reshape(-1, f.shape[-1]).T
+    best = np.argsort(-flat, axis=1)[:, :5]
+    return {
+        "tokens": tokens,
+        "activations": np.take_along_axis(flat, best, 1).astype(np.float32),
+        "seq_ids": best // TOKENS,
+        "positions": best % TOKENS,
+    }
+
+
+def written(tiny: Tiny, folder: Path, examples: dict[str, np.ndarray] | None) -> Path:
+    config: dict[str, Any] = {**DICTIONARY_CONFIG}
+    write_dictionary(folder, tiny.tensors, config)
+    if examples is not None:
+        save_file(examples, folder / "examples.safetensors")
+    return folder
+
+
+def texts_file(folder: Path) -> str:
+    (folder / "texts.txt").write_text("\n".join(TEXTS) + "\n\n")
+    return str(folder / "texts.txt")
+
+
+def checked(tiny: Tiny, folder: Path, tmp_path: Path) -> int:
+    command = ["dictionary", "check", str(folder), "--model", str(tiny.folder / "model")]
+    return main([*command, "--name", NAME, "--texts", texts_file(tmp_path)])
+
+
+def test_a_sound_dictionary_passes_and_stored_examples_come_out_again(
+    tiny: Tiny, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = written(tiny, tmp_path / "d", stored(tiny))
+    assert checked(tiny, folder, tmp_path) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert (
+        said[0]
+        == f"dictionary  jumprelu.gs2 at resid_post of block 1, {2 * HIDDEN - 2} features"
+    )
+    tests = {line.split()[1]: line.split() for line in said[2:]}
+    assert list(tests) == [
+        "hook_identity",
+        "zero_dose_identity",
+        "batch_parity",
+        "error_term_identity",
+        "dictionary_l0",
+        "dictionary_fvu",
+        "stored_activations",
+    ]
+    assert {words[0] for words in tests.values()} == {"PASS"}
+    assert float(tests["stored_activations"][2]) < 1e-5
+
+
+def test_examples_of_another_block_are_told(
+    tiny: Tiny, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = written(tiny, tmp_path / "d", stored(tiny, layer=LAYER - 1))
+    assert checked(tiny, folder, tmp_path) == 1
+    failing = [line for line in capsys.readouterr().out.splitlines() if line[:4] == "FAIL"]
+    assert [line.split()[1] for line in failing] == ["stored_activations"]
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda held: held | {"tokens": held["tokens"][:, 1:]}, "windows that begin with BOS"),
+        (lambda held: held | {"activations": held["activations"][:5]}, "features"),
+        (lambda held: {n: a for n, a in held.items() if n != "seq_ids"}, "seq_ids"),
+        (lambda held: held | {"activations": 0 * held["activations"]}, "above zero"),
+        (lambda held: held | {"seq_ids": held["seq_ids"] + 99}, "token windows"),
+    ],
+)
+def test_a_file_of_examples_that_is_none_is_refused(
+    tiny: Tiny, tmp_path: Path, change: Any, expected: str
+) -> None:
+    folder = written(tiny, tmp_path / "d", change(stored(tiny)))
+    subjects = _loaded(tiny, folder)
+    with pytest.raises(RunFailed) as refused:
+        list(check_dictionary(subjects, TEXTS, dtype="float32"))
+    assert expected in refused.value.expected
+
+
+def _loaded(tiny: Tiny, folder: Path) -> Any:
+    named = NamedModel(str(tiny.folder / "model"), "transformers", NAME)
+    return load_subjects(str(folder), Stated("d"), named, "float32", folder / "cache")
+
+
+def _mlp(tiny: Tiny) -> tuple[np.ndarray, np.ndarray]:
+    """What the MLP of a block reads and what it adds, by hooks of torch alone."""
+    block = tiny.model.network.model.layers[LAYER]
+    seen: dict[str, torch.Tensor] = {}
+    hooks = [
+        block.pre_feedforward_layernorm.register_forward_hook(
+            lambda _m, _a, out: seen.update(read=out)
+        ),
+        block.post_feedforward_layernorm.register_forward_hook(
+            lambda _m, _a, out: seen.update(added=out)
+        ),
+    ]
+    with torch.no_grad():
+        tiny.model.network(input_ids=torch.from_numpy(windows(tiny)).long())
+    for hook in hooks:
+        hook.remove()
+    read, added = (
+        seen[n][:, 1:].reshape(-1, HIDDEN).double().numpy() for n in ("read", "added")
+    )
+    return read, added
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_transposed_skip_term_is_told(tiny: Tiny, tmp_path: Path, turned: bool) -> None:
+    read, added = _mlp(tiny)
+    skip = np.linalg.lstsq(read, added, rcond=None)[0].astype(np.float32)
+    tensors = dict(tiny.tensors) | {
+        "threshold": np.full_like(tiny.tensors["threshold"], 1e6),
+        "affine_skip_connection": np.ascontiguousarray(skip.T if turned else skip),
+    }
+    config = dict(DICTIONARY_CONFIG) | {
+        "type": "transcoder",
+        "affine_connection": True,
+        "hf_hook_point_in": f"model.layers.{LAYER}.pre_feedforward_layernorm.output",
+        "hf_hook_point_out": f"model.layers.{LAYER}.post_feedforward_layernorm.output",
+    }
+    subjects = _loaded(tiny, write_dictionary(tmp_path / "d", tensors, config))
+    answers = {t.id: (t, v) for t, v in check_dictionary(subjects, TEXTS, dtype="float32")}
+    test, value = answers["skip_orientation"]
+    assert test.keeps(value) is not turned
+    assert (value < 0.9) is not turned
+
+
+def test_texts_are_lines_or_the_prompts_of_items(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("one\n\n two\n")
+    (tmp_path / "a.jsonl").write_text('{"id":"1","prompt":"one"}\n')
+    (tmp_path / "b.jsonl").write_text('{"id":"1"}\n')
+    assert read_texts(tmp_path / "a.txt") == ["one", " two"]
+    assert read_texts(tmp_path / "a.jsonl") == ["one"]
+    with pytest.raises(MalformedInput):
+        read_texts(tmp_path / "b.jsonl")
+    assert len(set(PLAIN)) == len(PLAIN) >= 24
+
+
+def test_a_dictionary_of_another_model_is_refused_before_the_model_is_loaded(
+    tiny: Tiny, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = written(tiny, tmp_path / "d", None)
+    command = ["dictionary", "check", str(folder), "--model", str(tiny.folder / "model")]
+    assert main([*command, "--name", "google/gemma-3-270m"]) == 2
+    assert "expected a dictionary of google/gemma-3-270m" in capsys.readouterr().err
