@@ -178,6 +178,18 @@ def grade_probes(answers: Answers, threshold: float) -> Texts:
     return Texts(above, Vocabulary(PROBE_OUTCOMES))
 
 
+def outcomes_of(evaluation: Evaluation) -> list[str]:
+    """Every outcome that an answer to this evaluation can get, each once."""
+    match evaluation.measure:
+        case Generate(grader=grader):
+            given = [rule.outcome for rule in grader.rules]
+            return list(dict.fromkeys([INCOHERENT, *given, grader.otherwise]))
+        case Choice():
+            return list(CHOICE_OUTCOMES)
+        case Probe():
+            return list(PROBE_OUTCOMES)
+
+
 def grader_of(plan: Plan, evaluation: Evaluation, evidence: Evidence) -> Grade:
     """A function from the answers to one evaluation to their outcomes.
 

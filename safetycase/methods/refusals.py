@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from safetycase.methods.gold import gold_gaps
 from safetycase.methods.governance import release_gaps
 from safetycase.methods.lint import lint
 from safetycase.record.case import ModelFile
@@ -17,7 +18,10 @@ def refusals(plan: Plan, files: Sequence[ModelFile]) -> list[str]:
     beside its measurements agrees with them. The verifier asks both again, in different checks.
     """
     gaps = [gap for gap in release_gaps(plan, files) if not gap.silent]
-    return [*lint(plan), *(_told(gap.where, gap.sentence) for gap in gaps)]
+    told = [_told(gap.where, gap.sentence) for gap in gaps]
+    wrong = [gap for gap in gold_gaps(plan) if not gap.silent]
+    told += [f"{gap.where}: {gap.expected} is known, {gap.found} is given." for gap in wrong]
+    return [*lint(plan), *told]
 
 
 def _told(where: str, sentence: str) -> str:

@@ -52,6 +52,19 @@ class Grader(Record):
     """The grade when no rule matches."""
 
 
+class GoldRow(Record):
+    """A text whose outcome is known: every grader must give it."""
+
+    text: Annotated[str, Field(max_length=8000)]
+    """The text, as if the model had answered it; may be empty."""
+    outcome: Outcome
+    """The outcome that it must get; `incoherent` for what is empty or gibberish."""
+    target: Text | None = None
+    """Target of the item that it answers, if a rule asks for one."""
+    nll: Annotated[float, Field(ge=0.0)] | None = None
+    """Median token negative log-likelihood to grade it at, in nats; none: 0."""
+
+
 class Generate(Record):
     """Free generation, graded by rules."""
 
@@ -61,6 +74,8 @@ class Generate(Record):
     """Tokens generated at most."""
     grader: Grader
     """How the text becomes an outcome."""
+    gold: Annotated[tuple[GoldRow, ...], Field(min_length=1, max_length=1000)] | None = None
+    """Texts that the grader must get right before anything is measured; none: not tried."""
 
 
 class Choice(Record):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from safetycase.methods.grade import outcomes_of
 from safetycase.methods.grid import evaluation_named
 from safetycase.methods.lint import measures_of
-from safetycase.record.planned_evaluation import INCOHERENT, Choice, Evaluation, Generate
 from safetycase.verify.case import OpenedCase
 from safetycase.verify.check import Family, Fault, Run, compared
 from safetycase.verify.compare import differences
@@ -135,21 +135,11 @@ def counted_outcomes_can_occur(case: OpenedCase) -> Run:
     """Every counted outcome can be given by its evaluation's grader."""
     measures = [(axis, m) for axis in case.plan.axes for m in measures_of(axis)]
     for axis, measure in measures:
-        known = _outcomes_of(evaluation_named(case.plan, measure.evaluation))
+        known = set(outcomes_of(evaluation_named(case.plan, measure.evaluation)))
         for outcome in sorted(set(measure.outcomes) - known):
             where = f"plan.json#/axes {axis.id} {measure.evaluation}"
             yield Fault(where, f"one of {', '.join(sorted(known))}", outcome, axis=axis.id)
     return len(measures)
-
-
-def _outcomes_of(evaluation: Evaluation) -> set[str]:
-    measure = evaluation.measure
-    if isinstance(measure, Generate):
-        grader = measure.grader
-        return {INCOHERENT, grader.otherwise, *(rule.outcome for rule in grader.rules)}
-    if isinstance(measure, Choice):
-        return {"matching", "other", "tie"}
-    return {"above", "below"}
 
 
 @FAMILY.check(

@@ -29,7 +29,7 @@ from tests.kit.builder import (
 )
 
 BASELINE = load_policy(Path(__file__).parents[3] / "policies" / "baseline.yaml")
-ALWAYS_UNKNOWN = ["ORD-001", "ORD-003"]
+ALWAYS_UNKNOWN = ["ORD-001", "ORD-003", "GRD-001"]
 
 
 def _verdict(case: KitCase, **changes: Any) -> Verdict:
@@ -57,7 +57,10 @@ def test_the_honest_case_verifies() -> None:
         ("watched", "recomputed", True),
         ("knowledge", "recomputed", True),
     ]
-    assert all(claim.lowered_by == ("ORD-001",) for claim in verdict.claims)
+    assert [claim.lowered_by for claim in verdict.claims] == [
+        ("ORD-001", "GRD-001"),
+        ("ORD-001",),
+    ]
 
 
 def test_two_verifications_of_one_case_agree(tmp_path: Path) -> None:

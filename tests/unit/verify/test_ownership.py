@@ -134,7 +134,7 @@ def test_a_declared_deviation_keeps_claims_from_sound() -> None:
     case = edit_record(honest_case(), "/deviations", [{"what": "w", "why": "y"}])
     verdict = verify(resign(case).to_bytes(), policy(), at=AT)
     assert verdict.exit_code == 0
-    assert verdict.claims[0].lowered_by == ("ORD-001", "ORD-002")
+    assert verdict.claims[1].lowered_by == ("ORD-001", "ORD-002")
 
 
 def _first(kind: str, **columns: Any) -> int:

@@ -1,0 +1,117 @@
+"""Texts whose outcome is known, put to the plan's own graders.
+
+A grader that calls an empty answer safe, or gibberish harmful, takes damage for behaviour.
+Source: Souly et al. 2024, arXiv 2402.10260 (StrongREJECT).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from safetycase.errors import MethodRefused
+from safetycase.methods.grade import TextGrader, outcomes_of
+from safetycase.methods.lint import measures_of
+from safetycase.methods.text_grade import fold
+from safetycase.record.plan import Plan
+from safetycase.record.planned_evaluation import INCOHERENT, Evaluation, Generate, GoldRow
+from safetycase.tables.columns import Answers
+from safetycase.tables.rows import GenerationRow
+
+GOLD = "gold"
+"""Stands where the arm of an answer would."""
+
+
+@dataclass(frozen=True, slots=True)
+class GoldGap:
+    """A text that a grader gets wrong; `silent`: one that nobody has given it."""
+
+    evaluation: str
+    where: str
+    expected: str
+    found: str
+    silent: bool
+
+
+def generated(plan: Plan) -> list[tuple[Evaluation, Generate]]:
+    """The evaluations whose answers are texts."""
+    return [(e, e.measure) for e in plan.evaluations if isinstance(e.measure, Generate)]
+
+
+def axes_asking(plan: Plan, evaluation: str) -> list[str]:
+    """The axes that count outcomes of an evaluation."""
+    return [
+        axis.id
+        for axis in plan.axes
+        if evaluation in {measure.evaluation for measure in measures_of(axis)}
+    ]
+
+
+def gold_item(number: int) -> str:
+    """The name of a gold row, as if it were an item."""
+    return f"gold-{number:03d}"
+
+
+def gold_gaps(plan: Plan) -> Iterator[GoldGap]:
+    """Every gold row that its grader gets wrong, then what no gold row tries.
+
+    Tried is a grader with a row for each outcome that it can give, one without a word, and one
+    of words that is incoherent. The graders of texts alone are asked about.
+    """
+    for evaluation, generate in generated(plan):
+        place = f"/evaluations {evaluation.id} /measure/gold"
+        rows = generate.gold or ()
+        for number, (row, grade) in enumerate(
+            zip(rows, _grades(plan, evaluation), strict=True)
+        ):
+            if grade != row.outcome:
+                yield GoldGap(
+                    evaluation.id, f"{place}/{number}", row.outcome, grade, silent=False
+                )
+        for untried in _untried(evaluation, rows):
+            yield GoldGap(evaluation.id, place, f"a text for {untried}", "none", silent=True)
+
+
+def _untried(evaluation: Evaluation, rows: Sequence[GoldRow]) -> Iterator[str]:
+    given = {row.outcome for row in rows}
+    for outcome in outcomes_of(evaluation):
+        if outcome not in given:
+            yield outcome
+    if all(fold(row.text) for row in rows):
+        yield "what is empty"
+    if not any(row.outcome == INCOHERENT and fold(row.text) for row in rows):
+        yield "gibberish"
+
+
+def _grades(plan: Plan, evaluation: Evaluation) -> list[str]:
+    measure = evaluation.measure
+    if not isinstance(measure, Generate) or not measure.gold:
+        return []
+    grader = TextGrader(plan.coherence, measure.grader)
+    targets = [row.target for row in measure.gold]
+    try:
+        return list(grader.grade(_answers(evaluation.id, measure.gold), targets))
+    except MethodRefused as refusal:
+        return [f"nothing ({refusal})"] * len(measure.gold)
+
+
+def _answers(evaluation: str, rows: Sequence[GoldRow]) -> Answers:
+    return Answers.of(
+        [
+            GenerationRow(
+                evaluation,
+                GOLD,
+                gold_item(number),
+                0,
+                row.text,
+                1,
+                "eos",
+                row.nll or 0.0,
+                0,
+                0.0,
+                0.0,
+                "",
+            )
+            for number, row in enumerate(rows)
+        ]
+    )
