@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from safetycase.methods.grid import BASELINE
+from safetycase.methods.grid import is_unedited
 from safetycase.tables.columns import Answers, Flags, Numbers, alike, stacked
 
 SCORES = {
@@ -36,10 +36,10 @@ def near(a: Numbers, b: Numbers | float, *, relative: float, absolute: float) ->
 def hook_faults(arm: str, answers: Answers) -> Iterator[tuple[str, Flags]]:
     """What the hook's account of an arm should have been, and the rows where it was not.
 
-    The baseline has no hook; under every other arm the hook saw a position of every row; the
-    sham's edit has no size.
+    The baseline and a prompt have no hook; under every other arm the hook saw a position of
+    every row; the sham's edit has no size.
     """
-    if arm == BASELINE:
+    if is_unedited(arm):
         touched = (answers.edits > 0) | (answers.delta > 0) | (answers.residual > 0)
         yield "no hook at all", touched
         return

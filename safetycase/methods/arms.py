@@ -8,11 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from safetycase.errors import MethodRefused
 from safetycase.methods import grid
+from safetycase.methods.contrasts import (
+    drawn_words,
+    gaussian,
+    own_direction,
+    unrelated_direction,
+)
 from safetycase.methods.controls import (
     difference_direction,
     direction,
@@ -20,7 +27,7 @@ from safetycase.methods.controls import (
     draw_pairs,
 )
 from safetycase.methods.identify import live_features, select_features
-from safetycase.methods.stream import Stream
+from safetycase.methods.stream import Stream, derive_seed
 from safetycase.record.plan import Plan
 from safetycase.record.planned_axis import Axis
 from safetycase.record.results import Role
@@ -37,6 +44,9 @@ class ArmSpec:
     pool_pair: tuple[int, int] | None
     dose: float
     coefficient: float
+    word: str | None = None
+    seed: str | None = None
+    prefix: str | None = None
 
 
 @dataclass(frozen=True)
@@ -133,18 +143,41 @@ def held_out_arms(
         ArmSpec(f"{axis.id}/{role}", role, features, None, d, d * norm)
         for role, features, d in named
     ]
+    arms += _baseline_arms(axis, dose, norm)
     sets = _draw(
         plan, axis, plan_digest, evidence, "random_live", plan.controls.random_live_features
     )
-    for arm, features in zip(grid.random_live_arms(plan, axis), sets, strict=True):
+    for arm, features in zip(grid.control_arms(plan, axis, "random_live"), sets, strict=True):
         arms.append(ArmSpec(arm, "random_live", features, None, dose, dose * norm))
     pairs = draw_pairs(
         Stream(plan_digest, f"{axis.id}/random_direction"),
         plan.controls.activation_pool,
         plan.controls.random_directions,
     )
-    for arm, pair in zip(grid.random_direction_arms(plan, axis), pairs, strict=True):
+    for arm, pair in zip(grid.control_arms(plan, axis, "random_direction"), pairs, strict=True):
         arms.append(ArmSpec(arm, "random_direction", (), pair, dose, dose * norm))
+    drawn = drawn_words(plan, axis, plan_digest, evidence.items)
+    for arm, word in zip(
+        grid.control_arms(plan, axis, "unrelated_contrast"), drawn, strict=True
+    ):
+        arms.append(ArmSpec(arm, "unrelated_contrast", (), None, dose, dose * norm, word=word))
+    seeded: tuple[Literal["shuffled_label", "gaussian"], ...] = ("shuffled_label", "gaussian")
+    for family in seeded:
+        for arm in grid.control_arms(plan, axis, family):
+            seed = derive_seed(plan_digest, arm)
+            arms.append(ArmSpec(arm, family, (), None, dose, dose * norm, seed=seed))
+    return arms
+
+
+def _baseline_arms(axis: Axis, dose: float, norm: float) -> list[ArmSpec]:
+    """The simpler interventions that the plan asks for: a direction, and a prompt."""
+    asked, arms = axis.baselines, []
+    if asked is not None and asked.difference_in_means:
+        name = f"{axis.id}/difference_in_means"
+        arms.append(ArmSpec(name, "difference_in_means", (), None, dose, dose * norm))
+    if asked is not None and asked.prefix is not None:
+        name = f"{axis.id}/prompt"
+        arms.append(ArmSpec(name, "prompt", (), None, 0.0, 0.0, prefix=asked.prefix))
     return arms
 
 
@@ -153,11 +186,14 @@ def needed_features(arms: Iterable[ArmSpec]) -> list[int]:
     return sorted({feature for arm in arms for feature in arm.features})
 
 
-def directions(axis: Axis, arms: Sequence[ArmSpec], evidence: Evidence) -> np.ndarray:
+def directions(
+    plan: Plan, axis: Axis, arms: Sequence[ArmSpec], evidence: Evidence
+) -> np.ndarray:
     """Unit directions float32 [arms, d_model]; zeros where nothing is added.
 
     Of features: the normalised sum of their unit decoder rows. Of a pool pair: the normalised
-    difference of the two activations.
+    difference of the two activations. Of a word, of the axis's own or permuted labels: the
+    normalised difference of class means. Of a Gaussian seed: its normalised components.
     """
     pool = evidence.tensor(f"{axis.id}.pool")
     rows = evidence.tensor(f"{axis.id}.w_dec")
@@ -166,6 +202,12 @@ def directions(axis: Axis, arms: Sequence[ArmSpec], evidence: Evidence) -> np.nd
     for i, arm in enumerate(arms):
         if arm.pool_pair is not None:
             result[i] = difference_direction(pool, *arm.pool_pair)
+        elif arm.word is not None:
+            result[i] = unrelated_direction(plan, axis, arm.word, evidence)
+        elif arm.role == "gaussian" and arm.seed is not None:
+            result[i] = gaussian(arm.seed, pool.shape[1])
+        elif arm.role in {"difference_in_means", "shuffled_label"}:
+            result[i] = own_direction(axis, evidence, arm.seed)
         elif arm.features:
             missing = [f for f in arm.features if f not in index]
             if missing:

@@ -12,12 +12,14 @@ from dataclasses import dataclass
 
 from safetycase.methods import format as spell
 from safetycase.methods.clusters import bound_without_change
+from safetycase.methods.controls import REPORTED_ONLY
 from safetycase.methods.multiplicity import holm
 from safetycase.methods.paired import Pairs, tango_interval
 from safetycase.record.plan import Plan
 from safetycase.record.planned_axis import Axis, Mediator, SideEffect
 from safetycase.record.planned_evaluation import INCOHERENT, Measure
 from safetycase.record.results import (
+    BaselineComparison,
     Comparison,
     Condition,
     ControlTest,
@@ -36,6 +38,7 @@ class Findings:
     comparisons: Sequence[Comparison]
     controls: Sequence[ControlTest]
     shipped: bool
+    baselines: Sequence[BaselineComparison] = ()
 
     def compared(self, role: str, measure: Measure) -> Comparison:
         """The comparison of the axis's arm of that role on a measure."""
@@ -63,7 +66,12 @@ def claim_p(findings: Findings) -> float | None:
         return None
     if not findings.identification.features:
         return 1.0
-    return max(findings.target.p, *(test.p for test in findings.controls))
+    return max(findings.target.p, *(test.p for test in relied_on(findings.controls)))
+
+
+def relied_on(tests: Sequence[ControlTest]) -> list[ControlTest]:
+    """The rank tests that a claim must pass: all but that of Gaussian directions."""
+    return [test for test in tests if test.family not in REPORTED_ONLY]
 
 
 def adjust(p_values: Sequence[float | None]) -> list[float | None]:
@@ -111,7 +119,7 @@ def _effect_conditions(
             f"(bound of the interval); {spell.points(claim.margin)} are asked",
         ),
     ]
-    result += [_exceeds(test, moved, alpha) for test in findings.controls]
+    result += [_exceeds(test, moved, alpha) for test in relied_on(findings.controls)]
     best = findings.toward(findings.compared("best_of", claim.measure))
     result.append(
         _condition(

@@ -17,6 +17,10 @@ from numpy.typing import NDArray
 from safetycase.errors import MethodRefused
 from safetycase.methods.stream import Stream
 
+REPORTED_ONLY = frozenset({"gaussian"})
+"""Families that no claim relies on: such directions lie mostly where no activation lies, so
+that doing more than they do says little."""
+
 
 def rank_test(target_effect: float, control_effects: Sequence[float]) -> float:
     """Give the chance that a target exchangeable with its controls would rank this high.
@@ -152,6 +156,11 @@ def difference_direction(pool: NDArray[Any], i: int, j: int) -> NDArray[np.float
         )
     difference = data[i].astype(np.float64) - data[j].astype(np.float64)
     return _unit(difference).astype(np.float32)
+
+
+def unit_direction(vector: NDArray[Any]) -> NDArray[np.float32]:
+    """Give a vector scaled to length 1, float32; refusals and arithmetic as in `direction`."""
+    return _unit(np.asarray(vector, dtype=np.float64)).astype(np.float32)
 
 
 def _unit(vector: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -135,11 +135,15 @@ def _said(answers: Answers) -> Iterator[Hashable]:
 
 def _direction(spec: ArmSpec | None) -> Hashable:
     """What is added, but for its size; none where nothing is, as in the baseline."""
-    return None if spec is None else (spec.features, spec.pool_pair, spec.coefficient > 0.0)
+    return None if spec is None else (*_recipe(spec), spec.coefficient > 0.0)
 
 
 def _vector(spec: ArmSpec) -> Hashable:
-    return (spec.features, spec.pool_pair, spec.coefficient)
+    return (*_recipe(spec), spec.coefficient)
+
+
+def _recipe(spec: ArmSpec) -> tuple[Hashable, ...]:
+    return (spec.features, spec.pool_pair, spec.word, spec.seed)
 
 
 def _parts(spec: ArmSpec) -> set[Hashable]:

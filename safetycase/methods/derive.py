@@ -15,7 +15,13 @@ from safetycase.methods.decision import decide
 from safetycase.methods.dose import choose, dose_responses
 from safetycase.methods.equations import written_place
 from safetycase.methods.identify import finds_nothing, identification, select_features
-from safetycase.methods.measure import comparisons, control_tests, rates, realised_norm
+from safetycase.methods.measure import (
+    baseline_comparisons,
+    comparisons,
+    control_tests,
+    rates,
+    realised_norm,
+)
 from safetycase.methods.sites import hook_path
 from safetycase.methods.split import SPLITS, assign_all
 from safetycase.methods.wording import wording
@@ -127,6 +133,9 @@ def _arm(plan: Plan, axis: Axis, evidence: Evidence, spec: planned.ArmSpec) -> A
         role=spec.role,
         features=spec.features,
         pool_pair=spec.pool_pair,
+        word=spec.word,
+        seed=spec.seed,
+        prefix=spec.prefix,
         dose=spec.dose,
         coefficient=spec.coefficient,
         realised=delta,
@@ -162,6 +171,7 @@ def findings_of(
         controls=control_tests(plan, axis, evidence),
         shipped=axis.id in safeguards
         and safeguards[axis.id] == target_digest(plan, axis, evidence),
+        baselines=baseline_comparisons(plan, axis, evidence) or (),
     )
 
 
@@ -200,6 +210,7 @@ def derive_results(
             rates=tuple(found.rates),
             comparisons=tuple(found.comparisons),
             controls=tuple(found.controls),
+            baselines=tuple(found.baselines) or None,
             claim=claim,
         )
         for axis, found, claim in zip(plan.axes, findings, claims(plan, findings), strict=True)

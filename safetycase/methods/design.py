@@ -12,7 +12,7 @@ from safetycase.errors import MethodRefused
 from safetycase.methods import format as spell
 from safetycase.methods.clusters import Grouping, bound_without_change
 from safetycase.methods.controls import least_attainable
-from safetycase.methods.grid import evaluation_named
+from safetycase.methods.grid import evaluation_named, relied_on
 from safetycase.methods.paired import Pairs, minimum_detectable_difference, tango_interval
 from safetycase.record.plan import Plan
 from safetycase.record.planned_axis import Axis
@@ -110,7 +110,7 @@ def _items(plan: Plan, held_out: Mapping[str, Sample], evaluation: str) -> Sampl
 
 
 def _rank_figure(plan: Plan, axis: Axis, family: int) -> DesignFigure:
-    controls = min(plan.controls.random_live_features, plan.controls.random_directions)
+    controls = min(relied_on(plan).values())
     least, needed = least_attainable(controls), plan.statistics.alpha / family
     says = (
         f"{controls} controls a family: no rank p below {spell.number(least)}; "

@@ -12,9 +12,11 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from safetycase.errors import MethodRefused
+from safetycase.methods.controls import REPORTED_ONLY
 from safetycase.record.plan import Plan
 from safetycase.record.planned_axis import Axis
 from safetycase.record.planned_evaluation import Evaluation
+from safetycase.record.results import ControlFamily
 
 BASELINE = "baseline"
 SPLITS = ("discovery", "tuning", "held_out")
@@ -45,38 +47,65 @@ def best_of_arms(plan: Plan, axis: Axis) -> list[list[str]]:
     ]
 
 
+def is_unedited(arm: str) -> bool:
+    """Whether an arm edits nothing and has no hook: the baseline, and a prompt."""
+    return arm == BASELINE or arm.endswith("/prompt")
+
+
+def baseline_arms(axis: Axis) -> list[str]:
+    """Held-out arms of simpler interventions than the target's."""
+    asked = axis.baselines
+    if asked is None:
+        return []
+    wanted = {"difference_in_means": asked.difference_in_means, "prompt": asked.prefix}
+    return [f"{axis.id}/{role}" for role, value in wanted.items() if value]
+
+
 def named_arms(axis: Axis) -> list[str]:
     """Held-out arms that stand alone, the target first."""
-    return [f"{axis.id}/{role}" for role in NAMED_ROLES]
+    return [*(f"{axis.id}/{role}" for role in NAMED_ROLES), *baseline_arms(axis)]
 
 
-def random_live_arms(plan: Plan, axis: Axis) -> list[str]:
-    """Held-out arms that edit random live features."""
-    return [f"{axis.id}/random_live/{i:02d}" for i in range(plan.controls.random_live_features)]
+def control_counts(plan: Plan) -> dict[ControlFamily, int]:
+    """How many arms each control family of the plan has, in table order."""
+    controls = plan.controls
+    unrelated = controls.unrelated_contrasts
+    counts: dict[ControlFamily, int | None] = {
+        "random_live": controls.random_live_features,
+        "random_direction": controls.random_directions,
+        "unrelated_contrast": None if unrelated is None else unrelated.count,
+        "shuffled_label": controls.shuffled_labels,
+        "gaussian": controls.gaussian_directions,
+    }
+    return {family: count for family, count in counts.items() if count is not None}
 
 
-def random_direction_arms(plan: Plan, axis: Axis) -> list[str]:
-    """Held-out arms along differences of two random activations."""
-    return [
-        f"{axis.id}/random_direction/{i:02d}" for i in range(plan.controls.random_directions)
-    ]
+def relied_on(plan: Plan) -> dict[ControlFamily, int]:
+    """The families whose rank tests a claim must pass, and how many arms each has."""
+    counts = control_counts(plan)
+    return {family: n for family, n in counts.items() if family not in REPORTED_ONLY}
+
+
+def control_arms(plan: Plan, axis: Axis, family: ControlFamily) -> list[str]:
+    """Held-out arms of one control family; none if the plan does not ask for it."""
+    return [f"{axis.id}/{family}/{i:02d}" for i in range(control_counts(plan).get(family, 0))]
 
 
 def held_out_arms(plan: Plan, axis: Axis) -> list[str]:
     """All held-out arms of an axis, in table order."""
     return [
         *named_arms(axis),
-        *random_live_arms(plan, axis),
-        *random_direction_arms(plan, axis),
+        *(arm for family in control_counts(plan) for arm in control_arms(plan, axis, family)),
     ]
 
 
 def arm_count(plan: Plan) -> int:
     """How many arms a plan asks for, without naming them: counted before anything is listed."""
-    controls = plan.controls
-    drawn = controls.random_live_features + controls.random_directions
-    doses = [len(axis.candidate.doses) for axis in plan.axes]
-    return sum(len(NAMED_ROLES) + drawn + (1 + controls.best_of) * count for count in doses)
+    drawn = sum(control_counts(plan).values())
+    return sum(
+        len(named_arms(axis)) + drawn + (1 + plan.controls.best_of) * len(axis.candidate.doses)
+        for axis in plan.axes
+    )
 
 
 def evaluation_named(plan: Plan, name: str) -> Evaluation:

@@ -9,10 +9,12 @@ from safetycase.methods import format as spell
 from safetycase.methods.controls import controls_needed, least_attainable
 from safetycase.methods.equations import read_place, written_place
 from safetycase.methods.grader_faults import grader_faults
+from safetycase.methods.grid import relied_on
 from safetycase.methods.sites import READ_ONLY
 from safetycase.record.plan import Plan
 from safetycase.record.planned_axis import Axis
 from safetycase.record.planned_evaluation import Measure, Probe
+from safetycase.record.results import ControlFamily
 
 
 def lint(plan: Plan) -> list[str]:
@@ -30,6 +32,14 @@ def lint(plan: Plan) -> list[str]:
         *_claims(plan),
         *_decision(plan),
     ]
+
+
+_FIELDS: dict[ControlFamily, str] = {
+    "random_live": "random_live_features",
+    "random_direction": "random_directions",
+    "unrelated_contrast": "unrelated_contrasts/count",
+    "shuffled_label": "shuffled_labels",
+}
 
 
 def _twice(where: str, names: Iterable[str]) -> Iterator[str]:
@@ -51,6 +61,10 @@ def _names(plan: Plan) -> Iterator[str]:
         if isinstance(evaluation.measure, Probe):
             used.add(evaluation.measure.contrast)
         yield from _unknown(f"/evaluations {evaluation.id}", used, datasets, "dataset")
+    unrelated = plan.controls.unrelated_contrasts
+    if unrelated is not None:
+        where = "/controls/unrelated_contrasts"
+        yield from _unknown(where, {unrelated.dataset}, datasets, "dataset")
     for axis in plan.axes:
         where = f"/axes {axis.id}"
         asked = {measure.evaluation for measure in measures_of(axis)}
@@ -90,10 +104,8 @@ def _alpha(plan: Plan) -> Iterator[str]:
         return
     alpha = plan.statistics.alpha
     needed = controls_needed(alpha, family)
-    for name, count in (
-        ("random_live_features", plan.controls.random_live_features),
-        ("random_directions", plan.controls.random_directions),
-    ):
+    for control, count in relied_on(plan).items():
+        name = _FIELDS[control]
         if least_attainable(count) > alpha / family:
             yield (
                 f"/controls/{name}: {count} controls can give no rank p below "
@@ -128,6 +140,8 @@ def _claims(plan: Plan) -> Iterator[str]:
             yield (
                 f"{where}/dose_rule/measure: an effect claim tunes the dose on its own rate."
             )
+        if axis.baselines is not None and not axis.baselines.spelled():
+            yield f"{where}/baselines: none is named; leave the field out, or name one."
         yield from _twice(f"{where}/side_effects", [e.id for e in axis.side_effects])
         yield from _twice(f"{where}/mediators", [m.id for m in axis.mediators])
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from functools import lru_cache
 from statistics import median
-from typing import Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +30,14 @@ from safetycase.methods.paired import Pairs, mcnemar_exact, tango_interval
 from safetycase.record.plan import Plan
 from safetycase.record.planned_axis import Axis
 from safetycase.record.planned_evaluation import INCOHERENT, Measure
-from safetycase.record.results import Clustered, Comparison, ControlTest, Rate
+from safetycase.record.results import (
+    BaselineComparison,
+    Clustered,
+    Comparison,
+    ControlFamily,
+    ControlTest,
+    Rate,
+)
 from safetycase.tables.columns import Answers, Flags
 from safetycase.tables.evidence import Evidence
 from safetycase.tables.rows import path_of
@@ -101,12 +108,21 @@ def _clustered_rate(flags: Flags, groups: Grouping, level: float) -> Clustered:
 
 
 def compare(plan: Plan, evidence: Evidence, measure: Measure, arm: str) -> Comparison:
-    """An arm against the baseline on the same held-out items.
+    """An arm against the baseline on the same held-out items."""
+    return Comparison(
+        arm=arm, measure=measure, **_paired(plan, evidence, measure, BASELINE, arm)
+    )
+
+
+def _paired(
+    plan: Plan, evidence: Evidence, measure: Measure, first: str, second: str
+) -> dict[str, Any]:
+    """Counts, difference, interval and p of one arm after another, item by item.
 
     Where items come in clusters, clusters are the unit of interval and test.
     """
-    before = counts_in(plan, evidence, measure, BASELINE, "held_out")
-    after = counts_in(plan, evidence, measure, arm, "held_out")
+    before = counts_in(plan, evidence, measure, first, "held_out")
+    after = counts_in(plan, evidence, measure, second, "held_out")
     pairs = Pairs.of(before, after)
     level = plan.statistics.level
     groups = groups_of(plan, evidence, measure.evaluation, "held_out")
@@ -118,19 +134,36 @@ def compare(plan: Plan, evidence: Evidence, measure: Measure, arm: str) -> Compa
         gained, lost, effect = pairs.only_after, pairs.only_before, clustered.design_effect
         interval = clustered_difference(gained, lost, groups, effect, level)
         p = sign_flip(change, groups)
-    return Comparison(
-        arm=arm,
-        measure=measure,
-        both=pairs.both,
-        gained=pairs.only_after,
-        lost=pairs.only_before,
-        neither=pairs.neither,
-        difference=(pairs.only_after - pairs.only_before) / len(before),
-        low=interval.low,
-        high=interval.high,
-        p=p,
-        clustered=clustered,
+    return {
+        "both": pairs.both,
+        "gained": pairs.only_after,
+        "lost": pairs.only_before,
+        "neither": pairs.neither,
+        "difference": (pairs.only_after - pairs.only_before) / len(before),
+        "low": interval.low,
+        "high": interval.high,
+        "p": p,
+        "clustered": clustered,
+    }
+
+
+def baseline_comparisons(
+    plan: Plan, axis: Axis, evidence: Evidence
+) -> tuple[BaselineComparison, ...] | None:
+    """What the target adds to each simpler intervention on the claim's rate, if any is asked.
+
+    The simpler one stands in the place of *before*: the difference is the target's rate less
+    its own. None where no feature was found.
+    """
+    if finds_nothing(axis, evidence):
+        return None
+    arms = grid.baseline_arms(axis)
+    measure, target = axis.claim.measure, f"{axis.id}/target"
+    found = tuple(
+        BaselineComparison(arm=arm, **_paired(plan, evidence, measure, arm, target))
+        for arm in arms
     )
+    return found or None
 
 
 def _clustered_change(change: NDArray[np.int64], groups: Grouping) -> Clustered:
@@ -223,14 +256,12 @@ def effect(plan: Plan, axis: Axis, evidence: Evidence, arm: str) -> float:
 
 
 def control_tests(plan: Plan, axis: Axis, evidence: Evidence) -> tuple[ControlTest, ...]:
-    """The target against each control family; none where no feature was found."""
+    """The target against each control family of the plan; none where no feature was found."""
     if finds_nothing(axis, evidence):
         return ()
-    return (
-        _control_test(plan, axis, evidence, "random_live", grid.random_live_arms(plan, axis)),
-        _control_test(
-            plan, axis, evidence, "random_direction", grid.random_direction_arms(plan, axis)
-        ),
+    return tuple(
+        _control_test(plan, axis, evidence, family, grid.control_arms(plan, axis, family))
+        for family in grid.control_counts(plan)
     )
 
 
@@ -238,7 +269,7 @@ def _control_test(
     plan: Plan,
     axis: Axis,
     evidence: Evidence,
-    family: Literal["random_live", "random_direction"],
+    family: ControlFamily,
     arms: Sequence[str],
 ) -> ControlTest:
     target = f"{axis.id}/target"

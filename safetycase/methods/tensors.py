@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from safetycase.methods.contrasts import needed_means
 from safetycase.record.plan import Plan
 
 Array = NDArray[np.generic]
@@ -61,6 +62,8 @@ def planned_tensors(plan: Plan, model_widths: Mapping[str, int]) -> Iterator[Pla
             ("directions", "directions", "<f4", (None, width)),
         ):
             yield PlannedTensor(tensor_path(stem), f"{axis.id}.{name}", dtype, shape)
+        for name in needed_means(plan, axis):
+            yield PlannedTensor(tensor_path("means"), name, "<f4", (None, width))
     for evaluation in plan.evaluations:
         if evaluation.measure.kind == "probe":
             name = f"{evaluation.id}.residuals"

@@ -12,12 +12,14 @@ from safetycase.methods import format as spell
 from safetycase.methods.claims import Findings
 from safetycase.methods.grid import BASELINE
 from safetycase.record.plan import Plan
-from safetycase.record.results import Comparison, Condition
+from safetycase.record.results import BaselineComparison, Comparison, Condition
 
 _CONTROL_CONDITIONS = frozenset(
     {
         "exceeds_random_live",
         "exceeds_random_direction",
+        "exceeds_unrelated_contrast",
+        "exceeds_shuffled_label",
         "exceeds_best_of",
         "exceeds_reconstruction",
         "sign_matters",
@@ -28,13 +30,30 @@ _CONTROL_CONDITIONS = frozenset(
 
 
 def wording(plan: Plan, findings: Findings, conditions: Sequence[Condition]) -> str:
-    """The claim's sentence, from most to least that can be said."""
+    """The claim's sentence, from most to least that can be said, and what the features add."""
     if not findings.identification.features:
         return _nothing_found(findings)
     failed = {condition.id for condition in conditions if not condition.holds}
     if findings.axis.claim.kind == "effect":
-        return _effect_wording(plan, findings, failed)
-    return _no_change_wording(plan, findings, failed)
+        said = _effect_wording(plan, findings, failed)
+    else:
+        said = _no_change_wording(plan, findings, failed)
+    return " ".join([said, *(_added(plan, each) for each in findings.baselines)])
+
+
+_BASELINES = {"difference_in_means": "the difference of class means", "prompt": "a prompt"}
+
+
+def _added(plan: Plan, found: BaselineComparison) -> str:
+    """What the target adds to a simpler intervention, or that nothing was shown to be added."""
+    name = _BASELINES[found.arm.rpartition("/")[2]]
+    figures = (
+        f"{spell.points(found.difference)} ({spell.percent(plan.statistics.level)} interval "
+        f"{spell.points_interval(found.low, found.high)}, {spell.p_value(found.p)})"
+    )
+    if found.p > plan.statistics.alpha:
+        return f"Beside {name}, no difference was shown: {figures}."
+    return f"Beside {name}, the rate differs by {figures}."
 
 
 def _nothing_found(findings: Findings) -> str:

@@ -96,6 +96,22 @@ class Coherence(Record):
     """Largest share of repeated word trigrams."""
 
 
+class UnrelatedContrasts(Record):
+    """Contrasts that have nothing to do with any axis: prompts with a word, against the others.
+
+    Words are drawn by seed among those that enough discovery prompts hold and enough do not.
+    Where the prompts are those of the axis's own contrast, enough of either of its classes do,
+    and differences are taken inside each class: what tells the classes apart cancels.
+    """
+
+    dataset: Identifier
+    """Dataset of the prompts; it need not be that of an axis."""
+    count: Annotated[int, Field(ge=1)]
+    """How many words are drawn: control arms of every axis."""
+    minimum_items: Annotated[int, Field(ge=2)]
+    """A word may be drawn if at least so many prompts hold it and so many do not."""
+
+
 class Controls(Record):
     """The control arms of every axis."""
 
@@ -111,6 +127,12 @@ class Controls(Record):
     """A control acts if its realised edit norm is within this share of the target's."""
     activation_pool: Annotated[int, Field(ge=16)]
     """Activations drawn from the discovery split, from which directions are made."""
+    unrelated_contrasts: UnrelatedContrasts | None = None
+    """Arms along differences of means of unrelated contrasts; none: no such arms."""
+    shuffled_labels: Annotated[int, Field(ge=1)] | None = None
+    """Arms along differences of means of the axis's contrast, its labels permuted by seed."""
+    gaussian_directions: Annotated[int, Field(ge=1)] | None = None
+    """Arms along isotropic Gaussian directions: reported, and never relied on for a claim."""
 
 
 class Statistics(Record):

@@ -130,6 +130,16 @@ class PlannedClaim(Record):
     """`effect`: least change worth claiming; `no_harmful_change`: largest tolerated."""
 
 
+class Baselines(Record):
+    """Simpler ways to the same end, so that the case says what the features add to them."""
+
+    difference_in_means: Literal[True] | None = None
+    """Whether the difference of the class means of the axis's contrast is added, at the dose
+    and with the edit norm of the target."""
+    prefix: Text | None = None
+    """A text put in front of every prompt as it stands, nothing edited; none: no such arm."""
+
+
 class Axis(Record):
     """A risk axis: what is feared, which features are sought, what is done and claimed."""
 
@@ -157,3 +167,5 @@ class Axis(Record):
     """What must not get worse."""
     mediators: tuple[Mediator, ...]
     """Manipulation checks."""
+    baselines: Baselines | None = None
+    """Simpler interventions measured beside the target; none: none are."""

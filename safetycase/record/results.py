@@ -19,6 +19,11 @@ Role = Literal[
     "opposite",
     "random_live",
     "random_direction",
+    "unrelated_contrast",
+    "shuffled_label",
+    "gaussian",
+    "difference_in_means",
+    "prompt",
     "best_of",
     "dose",
     "best_of_dose",
@@ -171,6 +176,12 @@ class Arm(Record):
     """Features whose decoder rows make the direction; none for other directions."""
     pool_pair: tuple[Count, Count] | None = None
     """Rows of the activation pool whose difference is the direction, if it is one."""
+    word: Text | None = None
+    """The word that makes the two classes of an unrelated contrast, if the arm is one."""
+    seed: Sha256 | None = None
+    """Seed of the permuted labels or of the Gaussian components, if the arm has any."""
+    prefix: Text | None = None
+    """Text in front of every prompt, if the arm is a prompt and no edit."""
     dose: float
     """Signed dose in the plan's unit; 0 if nothing is added."""
     coefficient: float
@@ -246,15 +257,47 @@ class Comparison(Record):
     """How clusters were counted; none where every pair stands alone."""
 
 
+class BaselineComparison(Record):
+    """The target against a simpler intervention, item by item: what the features add to it."""
+
+    arm: ArmId
+    """The simpler intervention."""
+    both: Count
+    """Items that count under both."""
+    gained: Count
+    """Items that count under the target only."""
+    lost: Count
+    """Items that count under the simpler intervention only."""
+    neither: Count
+    """Items that count under neither."""
+    difference: float
+    """(gained - lost) / items, as a share: the target's rate less the other's."""
+    low: float
+    """Tango lower bound of the difference at the plan's level; clusters widen it."""
+    high: float
+    """Tango upper bound of the difference at the plan's level; clusters widen it."""
+    p: Share
+    """Two-sided exact McNemar p; with clusters, of the exact sign-flip test by cluster."""
+    clustered: Clustered | None = None
+    """How clusters were counted; none where every pair stands alone."""
+
+
+ControlFamily = Literal[
+    "random_live", "random_direction", "unrelated_contrast", "shuffled_label", "gaussian"
+]
+"""Control arms of one kind; `gaussian` is reported and never relied on."""
+
+
 class ControlTest(Record):
     """The target against one family of controls with the same edit norm."""
 
-    family: Literal["random_live", "random_direction"]
+    family: ControlFamily
     """Which controls."""
     controls: Count
     """Controls that act: their realised norm is within the tolerance of the target's."""
     silent: Count
-    """Controls that do not; they are not counted, and any one fails the claim."""
+    """Controls that do not; they are not counted, and any one fails the claim, unless the
+    claim does not rely on the family."""
     as_large: Count
     """Controls whose effect is at least the target's."""
     largest: float
@@ -312,6 +355,8 @@ class AxisResult(Record):
     """Paired comparisons with the baseline."""
     controls: tuple[ControlTest, ...]
     """Rank tests against the control families."""
+    baselines: tuple[BaselineComparison, ...] | None = None
+    """The target against the simpler interventions; none unless the plan asks."""
     claim: Claim
     """The claim."""
 

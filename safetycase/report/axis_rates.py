@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import get_args
 
 from markupsafe import Markup
 
+from safetycase.methods.grid import NAMED_ROLES
 from safetycase.record.planned_axis import Axis
 from safetycase.record.planned_evaluation import INCOHERENT, Measure
-from safetycase.record.results import AxisResult, Rate
+from safetycase.record.results import AxisResult, ControlFamily, Rate
 from safetycase.report.interval_plot import interval_plot, reach_of
 from safetycase.report.source import Shown, Source
 from safetycase.report.strip_plot import StripRow, strip_plot
 from safetycase.report.words import ROLE_NAMES
 
-_SINGLE = ("baseline", "target", "sham", "reconstruction", "opposite", "best_of")
-_FAMILIES = ("random_live", "random_direction")
+_SINGLE = ("baseline", *NAMED_ROLES, "difference_in_means", "prompt")
+_FAMILIES: tuple[str, ...] = get_args(ControlFamily)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from typing import get_args
 
 from markupsafe import Markup
 
+from safetycase.methods.grid import NAMED_ROLES
 from safetycase.record.planned_axis import Axis
-from safetycase.record.results import AxisResult, Intervention, Unavailable
+from safetycase.record.planned_evaluation import Measure
+from safetycase.record.results import AxisResult, ControlFamily, Intervention, Unavailable
 from safetycase.report.axis_rates import Bound, Strip, bounds_of, measure_name, strips_of
 from safetycase.report.dose_plot import dose_plot
 from safetycase.report.source import Shown, Source
 from safetycase.report.words import ROLE_NAMES, in_words, plain, question_of
 
-_ALONE = ("baseline", "target", "sham", "reconstruction", "opposite", "best_of")
+_ALONE = ("baseline", *NAMED_ROLES, "difference_in_means", "prompt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,8 @@ class ArmRow:
     name: str
     features: tuple[Shown, ...]
     pool_pair: tuple[Shown, ...]
+    text: Shown | None
+    """The word of an unrelated contrast, the seed of a draw or the text of a prompt."""
     dose: Shown
     coefficient: Shown
     realised: Shown | None
@@ -143,6 +148,8 @@ class AxisView:
     bounds: tuple[Bound, ...]
     conditions: tuple[ConditionRow, ...]
     comparisons: tuple[ComparisonRow, ...]
+    baselines: tuple[ComparisonRow, ...]
+    """The target beside simpler interventions, item by item."""
 
 
 def axis_view(source: Source, number: int) -> AxisView:
@@ -174,11 +181,12 @@ def axis_view(source: Source, number: int) -> AxisView:
         arms=tuple(_arms(source, result, here, _ALONE)),
         families=tuple(
             (ROLE_NAMES[role], tuple(_arms(source, result, here, {role})))
-            for role in ("random_live", "random_direction")
+            for role in get_args(ControlFamily)
         ),
         bounds=tuple(bounds_of(source, number)),
         conditions=tuple(_conditions(source, axis, result, here)),
         comparisons=tuple(_comparisons(source, result, here)),
+        baselines=tuple(_baselines(source, axis, result, here)),
     )
 
 
@@ -273,11 +281,17 @@ def _arms(
             name=arm.id.rpartition("/")[2] if len(roles) == 1 else ROLE_NAMES[arm.role],
             features=source.show_each(f"{place}/features"),
             pool_pair=source.show_each(f"{place}/pool_pair"),
+            text=_first_stated(source, *(f"{place}/{n}" for n in ("word", "prefix", "seed"))),
             dose=source.show(f"{place}/dose"),
             coefficient=source.show(f"{place}/coefficient"),
             realised=source.show_stated(f"{place}/realised"),
             relative=source.show_stated(f"{place}/relative"),
         )
+
+
+def _first_stated(source: Source, *places: str) -> Shown | None:
+    shown = (source.show_stated(place) for place in places)
+    return next((one for one in shown if one is not None), None)
 
 
 def _conditions(
@@ -292,16 +306,28 @@ def _conditions(
 def _comparisons(source: Source, result: AxisResult, here: str) -> Iterator[ComparisonRow]:
     for number, comparison in enumerate(result.comparisons):
         place = f"{here}/comparisons/{number}"
-        names = ("both", "gained", "lost", "neither")
-        yield ComparisonRow(
-            arm=arm_name(comparison.arm),
-            measure=measure_name(comparison.measure),
-            counts=tuple(source.show(f"{place}/{name}") for name in names),
-            difference=source.show(f"{place}/difference"),
-            low=source.show(f"{place}/low"),
-            high=source.show(f"{place}/high"),
-            p=source.show(f"{place}/p"),
-        )
+        yield _comparison(source, place, comparison.arm, comparison.measure)
+
+
+def _baselines(
+    source: Source, axis: Axis, result: AxisResult, here: str
+) -> Iterator[ComparisonRow]:
+    for number, comparison in enumerate(result.baselines or ()):
+        place = f"{here}/baselines/{number}"
+        yield _comparison(source, place, comparison.arm, axis.claim.measure)
+
+
+def _comparison(source: Source, place: str, arm: str, measure: Measure) -> ComparisonRow:
+    names = ("both", "gained", "lost", "neither")
+    return ComparisonRow(
+        arm=arm_name(arm),
+        measure=measure_name(measure),
+        counts=tuple(source.show(f"{place}/{name}") for name in names),
+        difference=source.show(f"{place}/difference"),
+        low=source.show(f"{place}/low"),
+        high=source.show(f"{place}/high"),
+        p=source.show(f"{place}/p"),
+    )
 
 
 def arm_name(arm: str) -> str:

@@ -41,6 +41,11 @@ ROLE_NAMES: Mapping[str, str] = {
     "best_of": "Best of random",
     "random_live": "Random features",
     "random_direction": "Random directions",
+    "unrelated_contrast": "Unrelated contrasts",
+    "shuffled_label": "Shuffled labels",
+    "gaussian": "Gaussian directions",
+    "difference_in_means": "Difference in means",
+    "prompt": "Prompt",
     "dose": "Dose series",
     "best_of_dose": "Random set, dose series",
 }
@@ -54,6 +59,15 @@ ROLE_MEANINGS: Mapping[str, str] = {
     "best_of": "random features that had the target's privilege: their dose was tuned too.",
     "random_live": "as many random features that fire, with an edit as long as the target's.",
     "random_direction": "differences of two activations, with an edit as long as the target's.",
+    "unrelated_contrast": "differences of means of prompts with a word and without it, "
+    "unrelated to the axis, with an edit as long as the target's.",
+    "shuffled_label": "differences of means of the axis's contrast after its labels were "
+    "shuffled, with an edit as long as the target's.",
+    "gaussian": "random directions of any kind, with an edit as long as the target's: "
+    "reported, but no claim relies on them.",
+    "difference_in_means": "the difference of the class means of the axis's contrast, without "
+    "any feature, with an edit as long as the target's.",
+    "prompt": "a text in front of every prompt, nothing edited.",
 }
 
 CONDITION_QUESTIONS: Mapping[str, str] = {
@@ -61,6 +75,8 @@ CONDITION_QUESTIONS: Mapping[str, str] = {
     "large_enough": "Is the change as large as planned, even at the interval's bound?",
     "exceeds_random_live": "Do random features of equal edit length do less?",
     "exceeds_random_direction": "Do random directions of equal edit length do less?",
+    "exceeds_unrelated_contrast": "Do unrelated contrasts of equal edit length do less?",
+    "exceeds_shuffled_label": "Do differences in means of shuffled labels do less?",
     "exceeds_best_of": "Do random features do less even with a tuned dose?",
     "exceeds_reconstruction": "Is it more than the dictionary's own reconstruction does?",
     "sign_matters": "Does the opposite edit do less than half?",

@@ -33,7 +33,8 @@ _PER_ROW = ("attention_mask", "position_embeddings", "position_ids")
 class ArmEdit:
     """What an arm does to the activation at a place.
 
-    No place: nothing at all (the baseline). A vector [width]: it is added. No vector: the
+    No place: nothing at all (the baseline, and a prompt, which has a `prefix` that stands in
+    front of every prompt). A vector [width]: it is added. No vector: the
     activation is replaced by what the dictionary makes of the one that it reads.
     """
 
@@ -41,10 +42,13 @@ class ArmEdit:
     place: Place | None
     vector: np.ndarray | None
     dictionary: str | None
+    prefix: str = ""
 
 
 def edit_of(spec: ArmSpec, direction: np.ndarray, *, place: Place, dictionary: str) -> ArmEdit:
     """What a planned arm does at a place, given its unit direction float32 [d_model]."""
+    if spec.prefix is not None:
+        return ArmEdit(spec.id, None, None, None, spec.prefix)
     vector = (np.float32(spec.coefficient) * direction).astype(np.float32)
     is_replaced = spec.role == "reconstruction"
     return ArmEdit(spec.id, place, None if is_replaced else vector, dictionary)

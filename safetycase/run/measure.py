@@ -61,7 +61,8 @@ def units_of(
     """The units that answer these items under these arms; the baseline is the first arm.
 
     Arms that do not fit one batch are divided evenly, and the baseline joins every part.
-    Items of like length stand together.
+    Items of like length stand together. An arm with a text in front of its prompts stands
+    alone: it shares no block with the others.
     """
     per_item = 2 if isinstance(evaluation.measure, Choice) else 1
     most = max(2, bench.environment.batch_rows // per_item)
@@ -77,12 +78,14 @@ def units_of(
 
 
 def _arm_parts(arms: Sequence[ArmEdit], most: int) -> list[list[ArmEdit]]:
-    baseline, others = arms[0], list(arms[1:])
+    baseline, others = arms[0], [arm for arm in arms[1:] if not arm.prefix]
+    alone = [[arm] for arm in arms if arm.prefix]
     if not others:
-        return [[baseline]]
+        return [[baseline], *alone]
     count = -(-len(others) // (most - 1))
     size = -(-len(others) // count)
-    return [[baseline, *others[i : i + size]] for i in range(0, len(others), size)]
+    parts = [[baseline, *others[i : i + size]] for i in range(0, len(others), size)]
+    return [*parts, *alone]
 
 
 def _where(evaluation: Evaluation, item: ItemRow) -> str:
@@ -123,14 +126,38 @@ def answers(
     arms: Sequence[ArmEdit],
     probe: LinearProbe | None,
 ) -> list[AnswerRow]:
-    """Ungraded answers to these items under these arms in one batch, item by item."""
+    """Ungraded answers to these items under these arms, item by item.
+
+    Arms with the same text in front of their prompts, as a rule none, are one batch.
+    """
+    parts: dict[str, list[ArmEdit]] = {}
+    for arm in arms:
+        parts.setdefault(arm.prefix, []).append(arm)
+    rows = {
+        (row.item, row.arm): row
+        for prefix, alike in parts.items()
+        for row in _batch_answers(bench, evaluation, items, alike, probe, prefix)
+    }
+    return [rows[item.item, arm.arm] for item in items for arm in arms]
+
+
+def _batch_answers(
+    bench: Bench,
+    evaluation: Evaluation,
+    items: Sequence[ItemRow],
+    arms: Sequence[ArmEdit],
+    probe: LinearProbe | None,
+    prefix: str,
+) -> list[AnswerRow]:
+    """The answers of one batch, with a text in front of every prompt."""
+    put = [msgspec.structs.replace(item, prompt=prefix + item.prompt) for item in items]
     match evaluation.measure:
         case Generate():
-            return _generated(bench, evaluation, items, arms)
+            return _generated(bench, evaluation, items, put, arms)
         case Choice():
-            return _chosen(bench, evaluation, items, arms)
+            return _chosen(bench, evaluation, put, arms)
         case Probe():
-            return _probed(bench, evaluation, items, arms, probe)
+            return _probed(bench, evaluation, put, arms, probe)
 
 
 def _specification(
@@ -157,12 +184,13 @@ def _specification(
 
 
 def _arm_specification(arm: ArmEdit) -> JsonValue:
-    return {
+    specification: dict[str, JsonValue] = {
         "arm": arm.arm,
         "place": None if arm.place is None else str(arm.place),
         "vector": None if arm.vector is None else sha256_hex(arm.vector.tobytes()),
         "dictionary": arm.dictionary,
     }
+    return specification | ({"prefix": arm.prefix} if arm.prefix else {})
 
 
 def _account(realised: Realised) -> tuple[int, float, float]:
@@ -170,16 +198,22 @@ def _account(realised: Realised) -> tuple[int, float, float]:
 
 
 def _generated(
-    bench: Bench, evaluation: Evaluation, items: Sequence[ItemRow], arms: Sequence[ArmEdit]
+    bench: Bench,
+    evaluation: Evaluation,
+    items: Sequence[ItemRow],
+    put: Sequence[ItemRow],
+    arms: Sequence[ArmEdit],
 ) -> list[AnswerRow]:
+    """Texts after the prompts as put; how likely they are is asked after the items' own."""
     measure = cast("Generate", evaluation.measure)
     plan, model = bench.plan, bench.model
-    prompts = [_prompt(bench, evaluation, item) for item in items]
+    prompts = [_prompt(bench, evaluation, item) for item in put]
     keys = [noise_key(plan.seed, evaluation.id, item.item, 0) for item in items]
     settings = GenerationSettings(plan.sampling, measure.max_new_tokens)
     answers = generate(model, prompts, keys, arms, bench.dictionaries, settings)
     outputs = [[answer.tokens for answer in given] for given in answers]
-    nlls = median_nlls(model, prompts, outputs)
+    plain = prompts if put == items else [_prompt(bench, evaluation, item) for item in items]
+    nlls = median_nlls(model, plain, outputs)
     return [
         GenerationRow(
             evaluation.id,

@@ -98,6 +98,19 @@ def activation_pool(
     return pool
 
 
+def mean_activations(
+    model: LoadedModel, place: Place, prompts: Sequence[Prompt], *, batch_rows: int
+) -> np.ndarray:
+    """Mean activation over the tokens of each prompt, float32 [prompts, width].
+
+    Summed in float64 and rounded once.
+    """
+    means = np.zeros((len(prompts), model.shape.width_at(place)), dtype=np.float32)
+    for number, (x,) in activations(model, prompts, place, batch_rows=batch_rows):
+        means[number] = x.cpu().double().mean(0).numpy()
+    return means
+
+
 def _draw_places(prompts: Sequence[Prompt], size: int, stream: Stream) -> list[tuple[int, int]]:
     """Distinct (prompt, position - 1), no two behind the same tokens."""
     openings = {p.ids[: end + 1] for p in prompts for end in range(1, len(p))}

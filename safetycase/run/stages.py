@@ -13,6 +13,7 @@ import numpy as np
 
 from safetycase.errors import RunFailed
 from safetycase.methods import arms as planned
+from safetycase.methods.contrasts import drawn_words, needed_means
 from safetycase.methods.derive import arm_specs
 from safetycase.methods.dose import choose, dose_responses
 from safetycase.methods.grade import grader_of
@@ -30,6 +31,7 @@ from safetycase.run.notebook import Notebook
 from safetycase.run.observe import (
     Pooled,
     activation_pool,
+    mean_activations,
     pooled_activations,
     word_activations,
 )
@@ -140,6 +142,12 @@ def observe(lab: Lab) -> None:
                 batch_rows=lab.batch_rows,
             ),
         }
+        for name, dataset in needed_means(plan, axis).items():
+            asked = lab.prompts(lab.notes.items.of(dataset, "discovery"))
+            lab.notes.tensors[name] = mean_activations(
+                model, dictionary.writes, asked, batch_rows=lab.batch_rows
+            )
+        drawn_words(plan, axis, lab.plan_digest, lab.notes.items)
         lab.progress.advance(1)
 
 
@@ -228,7 +236,7 @@ def remeasure(lab: Lab) -> None:
         lab.progress.note(f"{axis.id}: dose {chosen.dose:g}")
         every = arm_specs(plan, axis, lab.plan_digest, evidence)
         _note_decoder_rows(lab, axis, every)
-        directions = planned.directions(axis, every, lab.notes.evidence())
+        directions = planned.directions(plan, axis, every, lab.notes.evidence())
         lab.notes.tensors[f"{axis.id}.directions"] = directions
         held_out = [s for s in every if s.role not in {"dose", "best_of_dose"}]
         edits |= _edits(lab, axis, held_out, every)
@@ -238,7 +246,7 @@ def remeasure(lab: Lab) -> None:
 def _note_no_edit(lab: Lab, axis: Axis) -> None:
     """Where no feature was found, no feature's rows and no direction stand in the notes."""
     _note_decoder_rows(lab, axis, [])
-    directions = planned.directions(axis, [], lab.notes.evidence())
+    directions = planned.directions(lab.bench.plan, axis, [], lab.notes.evidence())
     lab.notes.tensors[f"{axis.id}.directions"] = directions
 
 
@@ -257,7 +265,7 @@ def _edits(
 ) -> dict[str, ArmEdit]:
     """What arms do where the dictionary writes; `every` arm has its decoder rows noted."""
     _note_decoder_rows(lab, axis, every or specs)
-    directions = planned.directions(axis, specs, lab.notes.evidence())
+    directions = planned.directions(lab.bench.plan, axis, specs, lab.notes.evidence())
     place = lab.bench.dictionaries[axis.dictionary].writes
     return {
         spec.id: edit_of(spec, direction, place=place, dictionary=axis.dictionary)

@@ -25,6 +25,7 @@ from safetycase.record.planned_axis import Axis
 from safetycase.record.results import (
     Arm,
     AxisResult,
+    BaselineComparison,
     Claim,
     Comparison,
     ControlTest,
@@ -169,8 +170,9 @@ class DerivedAxis:
 
     @once
     def directions(self) -> np.ndarray:
-        """The unit direction of every arm, from decoder rows and pool."""
-        return planned.directions(self.axis, self.arm_specs, self.evidence)
+        """The unit direction of every arm, from decoder rows, activations and seeds."""
+        plan = self.whole.plan
+        return planned.directions(plan, self.axis, self.arm_specs, self.evidence)
 
     @once
     def arms(self) -> tuple[Arm, ...]:
@@ -208,6 +210,11 @@ class DerivedAxis:
         return measure.control_tests(self.whole.plan, self.axis, self.evidence)
 
     @once
+    def baselines(self) -> tuple[BaselineComparison, ...] | None:
+        """The target against each simpler intervention."""
+        return measure.baseline_comparisons(self.whole.plan, self.axis, self.evidence)
+
+    @once
     def findings(self) -> judged.Findings:
         """What the claim is judged by."""
         return judged.Findings(
@@ -217,6 +224,7 @@ class DerivedAxis:
             comparisons=self.comparisons,
             controls=self.controls,
             shipped=self.axis.id in self.whole.read_shipped(),
+            baselines=self.baselines or (),
         )
 
     @once
@@ -232,5 +240,6 @@ class DerivedAxis:
             rates=self.rates,
             comparisons=self.comparisons,
             controls=self.controls,
+            baselines=self.baselines,
             claim=self.whole.claims[self.axis.id],
         )

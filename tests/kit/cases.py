@@ -117,6 +117,30 @@ def two_claims_case() -> KitCase:
     return build_case(two_claims_plan())
 
 
+def controlled_plan() -> Json:
+    """The toy's effect claim with every control family and every simpler intervention."""
+    plan = toy_plan()
+    plan["controls"] |= {
+        "unrelated_contrasts": {"dataset": "requests", "count": 19, "minimum_items": 2},
+        "shuffled_labels": 19,
+        "gaussian_directions": 5,
+    }
+    plan["axes"] = plan["axes"][:1]
+    plan["axes"][0]["baselines"] = {
+        "difference_in_means": True,
+        "prefix": "nobody is watching . ",
+    }
+    rule = {"tier": "general", "text": "The claim holds.", "claims": ["watched"]}
+    plan["decision"]["rules"] = [rule]
+    return plan
+
+
+@cache
+def controlled_case() -> KitCase:
+    """An honest case with every control family and every simpler intervention."""
+    return build_case(controlled_plan())
+
+
 def small_plan() -> Json:
     """The toy plan at alpha 0.2, with as few controls as that allows."""
     plan = toy_plan()
@@ -269,6 +293,7 @@ HONEST: dict[str, Callable[[], KitCase]] = {
     "unmoved": unmoved_case,
     "small": small_case,
     "two claims": two_claims_case,
+    "every control": controlled_case,
     "another toy": other_world_case,
     "many edits, one state": one_state_case,
     "every arm its own texts": talkative_case,

@@ -15,6 +15,7 @@ from safetycase.digest import sha256_hex
 from safetycase.methods import arms as planned
 from safetycase.methods import derive, dose
 from safetycase.methods.argument import argument, limitations
+from safetycase.methods.contrasts import needed_means
 from safetycase.methods.governance import measured_configuration
 from safetycase.methods.grade import regrade
 from safetycase.methods.grid import cells
@@ -99,6 +100,8 @@ class Lab:
                 f"{axis.id}.features": np.arange(WIDTH, dtype=np.int64),
                 f"{axis.id}.w_dec": self.toy.w_dec,
             }
+            for name, dataset in needed_means(self.plan, axis).items():
+                tensors[name] = self.toy.residuals(list(items.of(dataset, "discovery")))
         for evaluation in self.plan.evaluations:
             measure = evaluation.measure
             if measure.kind == "probe":
@@ -145,11 +148,7 @@ class Lab:
         """The evidence with the answers of all cells whose arms are known."""
         edits = {"baseline": (np.zeros(D_MODEL), 0.0, True)}
         for axis in self.plan.axes:
-            for spec, row in zip(
-                specs[axis.id], planned.directions(axis, specs[axis.id], evidence), strict=True
-            ):
-                size = 2.5 if spec.role == "reconstruction" else abs(spec.coefficient)
-                edits[spec.id] = (spec.coefficient * row.astype(np.float64), size, False)
+            edits |= self._edits(axis, specs[axis.id], evidence)
         evaluations = {evaluation.id: evaluation for evaluation in self.plan.evaluations}
         probes = {
             e.id: probe_of(e.id, e.measure, evidence)
@@ -198,6 +197,20 @@ class Lab:
         )
         return regrade(self.plan, graded)
 
+    def _edits(
+        self, axis: Axis, specs: list[planned.ArmSpec], evidence: Evidence
+    ) -> dict[str, tuple[np.ndarray, float, bool]]:
+        """What each arm pushes by, how long its edit is, and whether it has no hook."""
+        edits: dict[str, tuple[np.ndarray, float, bool]] = {}
+        rows = planned.directions(self.plan, axis, specs, evidence)
+        for spec, row in zip(specs, rows, strict=True):
+            size = 2.5 if spec.role == "reconstruction" else abs(spec.coefficient)
+            if spec.prefix is None:
+                edits[spec.id] = (spec.coefficient * row.astype(np.float64), size, False)
+            else:
+                edits[spec.id] = (self.toy.pushed_by(spec.prefix), 0.0, True)
+        return edits
+
     def _account(
         self, item: ItemRow, positions: int, size: float, text: str, *, bare: bool
     ) -> tuple[int, float, float]:
@@ -233,7 +246,9 @@ class Lab:
         for axis in self.plan.axes:
             arms = specs[axis.id]
             features = planned.needed_features(arms)
-            tensors[f"{axis.id}.directions"] = planned.directions(axis, arms, evidence)
+            tensors[f"{axis.id}.directions"] = planned.directions(
+                self.plan, axis, arms, evidence
+            )
             tensors[f"{axis.id}.features"] = np.array(features, dtype=np.int64)
             tensors[f"{axis.id}.w_dec"] = self.toy.w_dec[features]
         return Evidence(
@@ -268,6 +283,8 @@ _STEMS = {
     "w_dec": "dictionary",
     "directions": "directions",
     "residuals": "probes",
+    "means": "means",
+    "unrelated": "means",
 }
 _KINDS = {GenerationRow: "generations", ChoiceRow: "choices", ProbeRow: "probes"}
 

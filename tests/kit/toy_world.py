@@ -158,6 +158,10 @@ class ToyWorld:
             return "safe"
         return "refusal" if float((residual + edit) @ self.u) > 0.0 else "unsafe"
 
+    def pushed_by(self, _prefix: str) -> np.ndarray:
+        """What a text in front of a prompt does to the toy: about half of what is needed."""
+        return -1.0 * self.u
+
     def text(self, item: ItemRow, outcome: str, _edit: np.ndarray) -> str:
         """The words of an answer."""
         return OUTPUTS[outcome].format(item.target)

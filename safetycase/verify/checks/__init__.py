@@ -8,6 +8,7 @@ from safetycase.verify.check import Check, Family
 from safetycase.verify.checks import (
     claims,
     container,
+    controls,
     design,
     encoding,
     evidence,
@@ -40,6 +41,7 @@ FAMILIES: tuple[Family, ...] = (
     evidence.FAMILY,
     graders.FAMILY,
     statistics.FAMILY,
+    controls.FAMILY,
     forensics.FAMILY,
     features.FAMILY,
     intervention.FAMILY,

@@ -70,7 +70,8 @@ def axis_of(case: OpenedCase, arm: str) -> str | None:
     2,
     needs=("plan", "rows"),
     proves="By the rows' own counts the hook edited at least one position of every row of "
-    "every arm but the baseline, where it edited none; and only the sham changed nothing.",
+    "every arm but the baseline and a prompt, where it edited none; and only the sham changed "
+    "nothing.",
     cannot_prove="That the counts were taken by the hook.",
     references=("design 5 step 8", "question 7 (sham)"),
     owns=("evidence/{generations,choices,probes}.jsonl: edits",),

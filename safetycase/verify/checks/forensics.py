@@ -7,7 +7,7 @@ import numpy as np
 from safetycase.methods.account import changed_upstream, near
 from safetycase.methods.copies import TELLING_ROWS, copies, differs
 from safetycase.methods.derive import dictionary_of
-from safetycase.methods.grid import BASELINE
+from safetycase.methods.grid import BASELINE, is_unedited
 from safetycase.record.plan import Plan
 from safetycase.record.planned_axis import Axis
 from safetycase.record.planned_evaluation import Choice, Probe
@@ -97,7 +97,7 @@ def edits_change_nothing_upstream(case: OpenedCase, _number: int, axis: Axis) ->
         arms = [
             answers
             for (name, arm), answers in case.evidence.answers.items()
-            if name == evaluation.id and arm.startswith(f"{axis.id}/")
+            if name == evaluation.id and arm.startswith(f"{axis.id}/") and not is_unedited(arm)
         ]
         examined += sum(map(len, arms))
         for row in changed_upstream(arms, noise=_NOISE):
@@ -112,8 +112,8 @@ def edits_change_nothing_upstream(case: OpenedCase, _number: int, axis: Axis) ->
 @FAMILY.check(
     4,
     needs=("plan", "rows", "tensors"),
-    proves="No arm that adds a direction has, to the last digit, the baseline's scores on all "
-    "of three or more rows that are read after the edit: no control is silent.",
+    proves="No arm that adds a direction or a prompt has, to the last digit, the baseline's "
+    "scores on all of three or more rows that are read after it: no control is silent.",
     cannot_prove="That an edit did what its row says where greedy texts are all there is: an "
     "honest control often changes none.",
     references=("question 5 (random features)", "question 32 (forensics)"),
@@ -123,7 +123,8 @@ def edits_change_nothing_upstream(case: OpenedCase, _number: int, axis: Axis) ->
 @each_axis
 def edits_leave_a_trace(case: OpenedCase, _number: int, axis: Axis) -> Run:
     """No arm that adds a direction has the baseline's scores."""
-    adding = {spec.id for spec in case.axis(axis.id).arm_specs if spec.coefficient}
+    specs = case.axis(axis.id).arm_specs
+    adding = {spec.id for spec in specs if spec.coefficient or spec.prefix}
     scored = _scored_after(case.plan, dictionary_of(case.plan, axis).layer)
     examined = 0
     for (evaluation, arm), rows in case.evidence.answers.items():

@@ -34,21 +34,20 @@ _DIRECTION_TOLERANCE = 1e-5
 _SIZE_TOLERANCE = 1e-3
 """How far a row's edit norm may lie from the coefficient: float32 and six digits."""
 
-_ADDING_ROLES = frozenset(
-    {"target", "opposite", "random_live", "random_direction", "best_of", "dose", "best_of_dose"}
-)
+_ADDING_NOTHING = frozenset({"sham", "reconstruction", "prompt"})
 
 
 @FAMILY.check(
     1,
     needs=("record", "plan", "rows", "tensors"),
-    proves="Every arm has the features, the pair of activations, the dose and the coefficient "
-    "that follow from the selection, the plan's digest and the chosen dose: no control was "
-    "drawn again.",
+    proves="Every arm has the features, the pair of activations, the word, the seed or the "
+    "prefix, the dose and the coefficient that follow from the selection, the plan, its digest "
+    "and the chosen dose: no control was drawn again.",
     cannot_prove="That the plan was not chosen for its draws; that needs a later seed.",
-    references=("design 5 step 8", "question 5 (random features)"),
+    references=("design 5 step 8", "question 5 (random features)",
+                "question 6 (unrelated contrasts)"),
     owns=("case.json#/results/axes/*/arms: all but realised norms",),
-)
+)  # fmt: skip
 @each_axis
 def arms_are_drawn_again(case: OpenedCase, number: int, axis: Axis) -> Run:
     """Every arm is the one that the plan's seed draws."""
@@ -98,12 +97,16 @@ def intervention_digest_follows(case: OpenedCase, number: int, axis: Axis) -> Ru
 @FAMILY.check(
     4,
     needs=("plan", "rows", "tensors"),
-    proves="Every direction that was added is the unit sum of its features' decoder rows, or "
-    "the unit difference of its two activations, to 1e-5.",
-    cannot_prove="That the decoder rows are the dictionary's: its file is not in the case.",
-    references=("design 5 step 8", "question 6 (direction recipes)"),
-    owns=("evidence/directions.safetensors", "evidence/dictionary.safetensors: w_dec"),
-)
+    proves="Every direction that was added is the unit sum of its features' decoder rows, the "
+    "unit difference of its two activations or of its two class means (of the axis's "
+    "contrast, of its permuted labels, of a word), or the Gaussian one of its seed, to 1e-5.",
+    cannot_prove="That the decoder rows are the dictionary's, whose file is not in the case, "
+    "or that the mean activations are the model's.",
+    references=("design 5 step 8", "question 6 (direction recipes)",
+                "https://arxiv.org/abs/2310.06824"),
+    owns=("evidence/directions.safetensors", "evidence/dictionary.safetensors: w_dec",
+          "evidence/means.safetensors"),
+)  # fmt: skip
 @each_axis
 def directions_are_made_again(case: OpenedCase, _number: int, axis: Axis) -> Run:
     """Every direction follows from decoder rows or activations."""
@@ -164,7 +167,7 @@ def doses_are_given_as_stated(case: OpenedCase, _number: int, axis: Axis) -> Run
     sizes = {
         spec.id: abs(spec.coefficient)
         for spec in case.axis(axis.id).arm_specs
-        if spec.role in _ADDING_ROLES
+        if spec.role not in _ADDING_NOTHING
     }
     examined = 0
     for (_, arm), answers in case.evidence.answers.items():

@@ -90,7 +90,7 @@ def doses_follow_from_tuning(case: OpenedCase, number: int, axis: Axis) -> Run:
     "large as the target, and the rank p over those that act.",
     cannot_prove="That equal edit norms do equal damage; coherence is measured beside it.",
     references=("https://doi.org/10.2202/1544-6115.1585", "question 5 (random features)",
-                "question 6 (random directions)", "https://arxiv.org/abs/2509.22067"),
+                "question 6 (random directions, unrelated contrasts)", "https://arxiv.org/abs/2509.22067"),
     owns=("case.json#/results/axes/*/controls",),
 )  # fmt: skip
 @each_axis
