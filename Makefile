@@ -6,7 +6,7 @@ OUT ?= out
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help demo demo-gemma test lint attacks fuzz mutation docs core-test clean
+.PHONY: help demo demo-gemma test lint attacks fuzz mutation docs core-test cluster-test clean
 
 help:
 	@echo "make demo        a case of the small embedded model: run, sign, verify, report"
@@ -18,6 +18,7 @@ help:
 	@echo "make docs        write schemas/v1, docs/checks.md, docs/attacks.md, docs/reference/cli.md"
 	@echo "make lint        the static part of make test"
 	@echo "make core-test   the wheel without extras verifies a case"
+	@echo "make cluster-test  one record from one process, two, and a Ray cluster (installs Ray, 240 MB)"
 	@echo "make clean       remove environments, caches and results"
 
 demo: $(VENV)/.run
@@ -65,6 +66,11 @@ docs: $(VENV)/.dev
 core-test: $(VENV)-core/.core
 	$(VENV)-core/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall .
 	$(VENV)-core/bin/python -I scripts/core_test.py
+
+# Not part of make test: Ray is large, and starts a dozen processes.
+cluster-test: $(VENV)/.dev
+	$(PIP) -e '.[run,report,dev,cluster]'
+	$(BIN)/python -m pytest tests/unit/run/test_engines.py
 
 clean:
 	rm -rf $(VENV) $(VENV)-core $(OUT) dist mutants .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
@@ -14,13 +15,25 @@ from safetycase.cli.inputs import PlanPath, require_file
 from safetycase.cli.progress import watched
 from safetycase.errors import UsageError
 
+if TYPE_CHECKING:
+    from safetycase.run.engines.options import EngineOptions
+
 Threads: TypeAlias = Annotated[
-    int | None, typer.Option(min=1, help="Threads of torch.  [default: torch's own choice]")
+    int | None,
+    typer.Option(min=1, help="Threads of torch, of each worker.  [default: by the model]"),
 ]
 BatchRows: TypeAlias = Annotated[
     int | None, typer.Option(min=1, help="Rows of a batch.  [default: by the model's size]")
 ]
 Device: TypeAlias = Annotated[str, typer.Option(help="Where the model runs: cpu or cuda.")]
+
+
+class EngineName(StrEnum):
+    """Where units of work are done."""
+
+    LOCAL = "local"
+    RAY = "ray"
+
 
 INSTALL_RUN = "Install the runner with `pip install 'safetycase[run]'`."
 
@@ -31,6 +44,16 @@ def run(
     threads: Threads = None,
     batch_rows: BatchRows = None,
     device: Device = "cpu",
+    engine: Annotated[
+        EngineName, typer.Option(help="Processes of this machine, or a Ray cluster.")
+    ] = EngineName.LOCAL,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Processes that measure; each loads the model.")
+    ] = 1,
+    cluster: Annotated[
+        str | None,
+        typer.Option(help="Address of a Ray cluster.  [default: one that is started here]"),
+    ] = None,
     *,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Measure again what an earlier run has finished.")
@@ -43,14 +66,22 @@ def run(
 
     Finished work is kept in OUT/work: a run that was stopped goes on where it was when the
     same command is given again. The case is there only once it has been verified. A signed
-    case of the same name is not written over (exit code 2) unless asked.
+    case of the same name is not written over (exit code 2) unless asked. The case is the same,
+    to the byte but for the times, whatever the engine and the number of workers.
     """
+    require_file(plan)
+    require_runner("safetycase run")
+    from safetycase.run.engines.options import EngineOptions, require_engine
+
+    chosen = EngineOptions(engine.value, workers, cluster)
+    require_engine(chosen)
     case = measured(
         plan,
         out,
         threads=threads,
         batch_rows=batch_rows,
         device=device,
+        engine=chosen,
         fresh=fresh,
         replace=replace,
     )
@@ -66,6 +97,7 @@ def measured(
     threads: int | None,
     batch_rows: int | None,
     device: str,
+    engine: EngineOptions | None = None,
     fresh: bool,
     replace: bool,
 ) -> Path:
@@ -88,6 +120,7 @@ def measured(
             progress=progress,
             verify=lambda case: require_verified(case, at=clock.spell(clock.now())),
             options=RunOptions(threads=threads, batch_rows=batch_rows, device=device),
+            engine=engine,
             replace=replace,
         )
 

@@ -36,6 +36,10 @@ def converted(gguf: Path, cache: Path, *, digest: str) -> Path:
         _convert(gguf, draft)
         (draft / _MARK).write_text(tensor_root(*sorted(draft.glob("*.safetensors"))), "ascii")
         os.replace(draft, folder)  # noqa: PTH105  # a folder onto a name that is free
+    except OSError:
+        if not folder.is_dir():
+            raise
+        _require_unchanged(folder)  # another worker of this machine was first
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return folder

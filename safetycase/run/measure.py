@@ -28,6 +28,7 @@ from safetycase.run.model import LoadedModel
 from safetycase.run.probe import read_probe
 from safetycase.run.prompts import Prompt, encode
 from safetycase.run.sampling import noise_key
+from safetycase.run.task import Task, write_task
 from safetycase.run.units import Unit
 from safetycase.tables.codec import encode_rows
 from safetycase.tables.rows import AnswerRow, ChoiceRow, GenerationRow, ItemRow, ProbeRow
@@ -73,7 +74,7 @@ def units_of(
         size = max(1, most // len(part))
         for start in range(0, len(ordered), size):
             chosen = ordered[start : start + size]
-            units.append(_unit(bench, evaluation, chosen, part, probe))
+            units.append(unit_of(bench, evaluation, chosen, part, probe))
     return units
 
 
@@ -105,17 +106,19 @@ def _prompt(bench: Bench, evaluation: Evaluation, item: ItemRow) -> Prompt:
     return encode(bench.model, item.prompt, where=_where(evaluation, item), room=room)
 
 
-def _unit(
+def unit_of(
     bench: Bench,
     evaluation: Evaluation,
     items: Sequence[ItemRow],
     arms: Sequence[ArmEdit],
     probe: LinearProbe | None,
 ) -> Unit:
+    """The unit of exactly these items and arms, to be done here or elsewhere."""
     return Unit(
         specification=_specification(bench, evaluation, items, arms, probe),
         rows=len(items) * len(arms),
         work=lambda: encode_rows(answers(bench, evaluation, items, arms, probe)),
+        portable=lambda: write_task(Task(evaluation.id, items, arms, probe)),
     )
 
 

@@ -7,6 +7,7 @@ and the machine alone, but for the times.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from safetycase.record.case import Times
 from safetycase.run import stages
 from safetycase.run.assemble import members_of
 from safetycase.run.bind import RunOptions, bind
+from safetycase.run.engines.choose import open_engine
+from safetycase.run.engines.options import EngineOptions, require_engine
 from safetycase.run.freeze import FrozenPlan, freeze
 from safetycase.run.items import read_items
 from safetycase.run.notebook import Notebook
@@ -37,15 +40,19 @@ def run(
     progress: Progress,
     verify: Verify,
     options: RunOptions | None = None,
+    engine: EngineOptions | None = None,
     replace: bool = False,
 ) -> Path:
     """The path of the case that the plan leads to; nothing is there unless it verified.
 
     Finished work is kept in `out_dir/work`. `verify` is called with the case as written and
-    raises if it does not verify. Refuses as `freeze` does, and with RunFailed or MethodRefused
-    where the experiment cannot be done as planned. Signing is another command. A signed case
-    that stands there already is refused before anything is measured, unless `replace`.
+    raises if it does not verify. `engine` says where units are done, and changes nothing that
+    is written. Refuses as `freeze` does, and with RunFailed or MethodRefused where the
+    experiment cannot be done as planned. Signing is another command. A signed case that stands
+    there already is refused before anything is measured, unless `replace`.
     """
+    chosen = engine or EngineOptions()
+    require_engine(chosen)
     frozen = freeze(plan_path)
     case = out_dir / f"{frozen.plan.id}.safetycase"
     if not replace:
@@ -54,22 +61,27 @@ def run(
     started = _started(work, frozen, clock)
 
     progress.begin("binding model and dictionaries", 0)
-    bound = bind(frozen, work / "cache", options or RunOptions())
-    lab = stages.Lab(
-        bench=bound.bench,
-        plan_digest=frozen.digest,
-        notes=Notebook(read_items(frozen.plan, frozen.digest, frozen.datasets)),
-        store=Store(work / "units"),
-        progress=progress,
-    )
-    tests = stages.test_instruments(lab)
-    stages.train_probes(lab)
-    stages.measure_baseline(lab)
-    stages.observe(lab)
-    kept = stages.identify(lab)
-    stages.validate_labels(lab, kept)
-    stages.design(lab)
-    stages.remeasure(lab)
+    cache = work / "cache"
+    bound = bind(frozen, cache, options or RunOptions())
+    with closing(
+        open_engine(chosen, plan_path, frozen, cache, bound.bench, progress)
+    ) as opened:
+        lab = stages.Lab(
+            bench=bound.bench,
+            plan_digest=frozen.digest,
+            notes=Notebook(read_items(frozen.plan, frozen.digest, frozen.datasets)),
+            store=Store(work / "units"),
+            engine=opened,
+            progress=progress,
+        )
+        tests = stages.test_instruments(lab)
+        stages.train_probes(lab)
+        stages.measure_baseline(lab)
+        stages.observe(lab)
+        kept = stages.identify(lab)
+        stages.validate_labels(lab, kept)
+        stages.design(lab)
+        stages.remeasure(lab)
 
     progress.begin("assembling and verifying", 0)
     times = Times(started=started, finished=_utc(clock()))

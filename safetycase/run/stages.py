@@ -25,7 +25,7 @@ from safetycase.record.case import SelfTest
 from safetycase.record.planned_axis import Axis
 from safetycase.record.planned_evaluation import Evaluation, Probe
 from safetycase.run.edit import BASELINE_EDIT, ArmEdit, edit_of
-from safetycase.run.engines.local import run_units
+from safetycase.run.engines.engine import Engine
 from safetycase.run.measure import Bench, arms_of, rows_of, six_digits, units_of
 from safetycase.run.notebook import Notebook
 from safetycase.run.observe import (
@@ -55,6 +55,7 @@ class Lab:
     plan_digest: str
     notes: Notebook
     store: Store
+    engine: Engine
     progress: Progress
 
     def prompts(self, items: Iterable[ItemRow]) -> list[Prompt]:
@@ -293,10 +294,12 @@ def _measure_all(
             jobs.append((evaluation, items, arms, units))
             if only_baseline:
                 notes.alone.add((evaluation.id, split))
-    lab.progress.begin(step, sum(unit.rows for *_, units in jobs for unit in units))
+    every = [unit for *_, units in jobs for unit in units]
+    lab.progress.begin(step, sum(unit.rows for unit in every))
+    results = iter(lab.engine.run_units(every, lab.store, lab.progress))
     for evaluation, items, arms, units in jobs:
-        results = run_units(units, lab.store, lab.progress)
-        rows = [row for result in results for row in rows_of(evaluation, result)]
+        given = [next(results) for _ in units]
+        rows = [row for result in given for row in rows_of(evaluation, result)]
         _note_answers(lab, evaluation, items, arms, rows)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,11 +22,16 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class Unit:
-    """A piece of work: its specification, its size in rows, and how it is done."""
+    """A piece of work: its specification, its size in rows, and how it is done.
+
+    `portable` gives the task as another process is told of it; a unit without it is done in
+    the process that made it.
+    """
 
     specification: Mapping[str, JsonValue]
     rows: int
     work: Callable[[], bytes]
+    portable: Callable[[], bytes] | None = None
 
     @property
     def key(self) -> str:
@@ -59,6 +64,14 @@ class Store:
             file.flush()
             os.fsync(file.fileno())
         Path(draft).replace(self._path(key))
+
+    def keep_failed(self, unit: Unit, problems: Sequence[str]) -> Path:
+        """The file that says what a unit was to do, and what happened each time."""
+        place = self._folder / "failed" / f"{unit.key}.json"
+        place.parent.mkdir(exist_ok=True)
+        told = {"specification": dict(unit.specification), "problems": list(problems)}
+        place.write_bytes(canonical.write(told))
+        return place
 
     def _path(self, key: str) -> Path:
         return self._folder / f"{key}.jsonl"

@@ -38,7 +38,7 @@ def test_no_name_says_nothing(path: Path) -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=_named)
 def test_exceptions_are_caught_by_name(path: Path) -> None:
-    """`except Exception` stands in two places, each with its reason."""
+    """`except Exception` stands in three places, each with its reason."""
     caught = [
         handler.lineno
         for handler in ast.walk(ast.parse(path.read_text()))
@@ -46,6 +46,7 @@ def test_exceptions_are_caught_by_name(path: Path) -> None:
         and (handler.type is None or _is_broad(handler.type))
     ]
     allowed = {"safetycase/verify/engine.py": 1, "safetycase/cli/main.py": 1}
+    allowed["safetycase/run/engines/ray.py"] = 1
     assert len(caught) == allowed.get(_named(path), 0), caught
 
 

@@ -4,18 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from safetycase.run.engines.engine import FAILURES, Attempts, told
 from safetycase.run.progress import Progress
 from safetycase.run.units import Store, Unit
 
 
-def run_units(units: Sequence[Unit], store: Store, progress: Progress) -> list[bytes]:
-    """Results of all units in their order; those that are in the store are not done again."""
-    results = []
-    for unit in units:
-        result = store.read(unit.key)
-        if result is None:
-            result = unit.work()
-            store.write(unit.key, result)
-        results.append(result)
-        progress.advance(unit.rows)
-    return results
+class InProcess:
+    """The engine of one worker: the process that runs everything else."""
+
+    def run_units(self, units: Sequence[Unit], store: Store, progress: Progress) -> list[bytes]:
+        """Results of all units in their order; those in the store are not done again."""
+        attempts = Attempts(store, progress)
+        results = []
+        for unit in units:
+            result = store.read(unit.key)
+            if result is None:
+                result = _done(unit, attempts)
+                store.write(unit.key, result)
+            results.append(result)
+            progress.advance(unit.rows)
+        return results
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def _done(unit: Unit, attempts: Attempts) -> bytes:
+    while True:
+        try:
+            return unit.work()
+        except FAILURES as error:
+            attempts.failed(unit, told(error))

@@ -26,8 +26,9 @@ from safetycase.methods.derive import arm_specs, derive_results
 from safetycase.methods.grade import regrade
 from safetycase.record.case import Case
 from safetycase.record.plan import Plan
-from safetycase.run import measure, pipeline
+from safetycase.run import measure
 from safetycase.run.bind import RunOptions
+from safetycase.run.engines.local import InProcess
 from safetycase.run.pipeline import run
 from safetycase.run.progress import Progress, Silent
 from safetycase.tables.codec import read_table
@@ -335,7 +336,7 @@ def test_units_are_named_by_everything_their_numbers_depend_on(
     seen = []
     original = measure.Unit
     monkeypatch.setattr(measure, "Unit", lambda **k: seen.append(k) or original(**k))
-    monkeypatch.setattr(pipeline.stages, "run_units", _stop)
+    monkeypatch.setattr(InProcess, "run_units", _stop)
     with pytest.raises(KeyboardInterrupt):
         make(tiny, tiny.folder / "out")
     specification = dict(seen[0]["specification"])

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from safetycase.run.engines.local import run_units
+from safetycase.run.engines.local import InProcess
 from safetycase.run.progress import Silent
 from safetycase.run.units import Store, Unit
+
+run_units = InProcess().run_units
 
 
 def unit(name: str, calls: list[str]) -> Unit:
