@@ -1,4 +1,4 @@
-"""Finds the files that ship beside the code: schemas, templates, policies.
+"""Finds the files that ship beside the code: schemas, templates, policies, axes.
 
 A wheel carries them in `safetycase/data/`; a source tree has them at its root. Nothing is ever
 looked for in the working directory or beside an artifact.
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from safetycase.errors import UnsafePath, UsageError
 
-KINDS = ("schemas", "templates", "policies")
+KINDS = ("schemas", "templates", "policies", "axes")
 
 _PACKAGE = Path(__file__).resolve().parent
 _SAFE_PART = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")

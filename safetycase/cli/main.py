@@ -12,6 +12,9 @@ import typer
 from safetycase import __version__
 from safetycase.cli import console, exit_code
 from safetycase.cli.attach import attach
+from safetycase.cli.axes import fetch as fetch_axis
+from safetycase.cli.axes import listed as list_axes
+from safetycase.cli.axes import show as show_axis
 from safetycase.cli.checks import checks
 from safetycase.cli.demo import demo
 from safetycase.cli.dictionary import check as check_dictionary
@@ -43,6 +46,10 @@ app = typer.Typer(
 )
 plan = typer.Typer(rich_markup_mode=None, help="What a plan can show, before measuring.")
 plan.command("lint")(lint)
+axes = typer.Typer(rich_markup_mode=None, help="Ready axes, without their items.")
+axes.command("list")(list_axes)
+axes.command("show")(show_axis)
+axes.command("fetch")(fetch_axis)
 dictionary = typer.Typer(rich_markup_mode=None, help="What features are read from.")
 dictionary.command("check")(check_dictionary)
 policy = typer.Typer(rich_markup_mode=None, help="What a verifier asks for.")
@@ -54,6 +61,7 @@ app.command("demo")(demo)
 app.add_typer(plan, name="plan")
 app.add_typer(policy, name="policy")
 app.command("run")(run)
+app.add_typer(axes, name="axes")
 app.add_typer(dictionary, name="dictionary")
 app.command("keygen")(keygen)
 app.command("sign")(sign)
