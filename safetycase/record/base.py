@@ -1,4 +1,7 @@
-"""The strict, frozen base of every model of the record, and the types its fields share."""
+"""The strict, frozen base of every model of the record, and the types its fields share.
+
+A model is built when the first document is read with it: most processes need few of them.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +39,7 @@ class Record(BaseModel):
         strict=True,
         extra="forbid",
         allow_inf_nan=False,
-        use_attribute_docstrings=True,
+        defer_build=True,
         validate_by_name=True,
         validate_by_alias=True,
         serialize_by_alias=True,

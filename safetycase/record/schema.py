@@ -11,12 +11,14 @@ from typing import Any
 
 import msgspec
 from pydantic import BaseModel
-from pydantic.json_schema import GenerateJsonSchema
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import core_schema
 from typing_extensions import override
 
 from safetycase.record.case import Case
 from safetycase.record.plan import Plan
 from safetycase.record.replay import Replay
+from safetycase.record.sentences import sentences
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 BASE = "https://safetycase.dev/schemas/v1"
@@ -27,12 +29,22 @@ DOCUMENTS: Mapping[str, type[BaseModel]] = {"case": Case, "plan": Plan, "replay"
 Schema = dict[str, Any]
 
 
-class WithoutFieldTitles(GenerateJsonSchema):
+class WithSentences(GenerateJsonSchema):
     """A field has a name and a sentence; a title made from the name adds nothing."""
 
     @override
     def field_title_should_be_set(self, schema: object) -> bool:
         return False
+
+    @override
+    def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
+        made = super().model_schema(schema)
+        model: type[BaseModel] = schema["cls"]
+        for name, sentence in sentences(model).items():
+            made["properties"][model.model_fields[name].alias or name] |= {
+                "description": sentence
+            }
+        return made
 
 
 def file_name(stem: str) -> str:
@@ -42,7 +54,7 @@ def file_name(stem: str) -> str:
 
 def document_schema(stem: str, model: type[BaseModel]) -> bytes:
     """The schema of a model: closed objects, one sentence a field, two spaces of indent."""
-    schema = model.model_json_schema(schema_generator=WithoutFieldTitles)
+    schema = model.model_json_schema(schema_generator=WithSentences)
     return spell(stem, schema)
 
 

@@ -12,6 +12,7 @@ from safetycase.methods.grid import NAMED_ROLES
 from safetycase.record.planned_axis import Axis
 from safetycase.record.planned_evaluation import Measure
 from safetycase.record.results import AxisResult, ControlFamily, Intervention, Unavailable
+from safetycase.record.sentences import sentences
 from safetycase.report.axis_rates import Bound, Strip, bounds_of, measure_name, strips_of
 from safetycase.report.dose_plot import dose_plot
 from safetycase.report.source import Shown, Source
@@ -265,8 +266,9 @@ def _series(source: Source, result: AxisResult, here: str) -> Iterator[DoseSerie
 
 
 def _entries(source: Source, here: str) -> Iterator[Entry]:
-    for name, field in Intervention.model_fields.items():
-        sentence = plain(field.description or "")
+    said = sentences(Intervention)
+    for name in Intervention.model_fields:
+        sentence = plain(said.get(name, ""))
         yield Entry(in_words(name), source.show(f"{here}/{name}"), sentence)
 
 

@@ -20,6 +20,7 @@ from safetycase.record.results import (
     Rate,
     SelectedFeature,
 )
+from safetycase.record.sentences import sentences
 from safetycase.report.words import ROLE_MEANINGS, ROLE_NAMES, in_words, plain
 from safetycase.verify.outcome import TIER_MEANINGS
 
@@ -79,12 +80,12 @@ def glossary() -> tuple[Chapter, ...]:
 
 def _chapters() -> Iterator[Chapter]:
     for model in _MODELS:
-        fields = model.model_fields.items()
+        said = sentences(model)
         yield Chapter(
             _PARTS.sub(" ", model.__name__).capitalize(),
             plain((model.__doc__ or "").strip().partition("\n")[0]),
             "safetycase/record/results.py",
             tuple(
-                Term(in_words(name), plain(field.description or "")) for name, field in fields
+                Term(in_words(name), plain(said.get(name, ""))) for name in model.model_fields
             ),
         )

@@ -9,7 +9,7 @@ import msgspec
 from pydantic import TypeAdapter
 
 from safetycase import __version__, canonical
-from safetycase.record.schema import Schema, WithoutFieldTitles, spell
+from safetycase.record.schema import Schema, WithSentences, spell
 from safetycase.verify.outcome import Verdict
 
 SCHEMA = "https://safetycase.dev/verdict/v1alpha"
@@ -52,7 +52,7 @@ def spell_verdicts(verdicts: Sequence[tuple[str, Verdict]]) -> bytes:
 def verdict_schema() -> bytes:
     """The JSON Schema of a verdict, from the types that the verifier itself returns."""
     made = TypeAdapter(Verdict).json_schema(
-        schema_generator=WithoutFieldTitles, mode="serialization"
+        schema_generator=WithSentences, mode="serialization"
     )
     made["properties"] = _HEAD | made["properties"]
     made["required"] = [*_HEAD, *made["required"]]
