@@ -37,4 +37,6 @@ def _own(model: type[BaseModel]) -> dict[str, str]:
                     ast.Expr(value=ast.Constant(value=str(sentence))),
                 ):
                     said[name] = inspect.cleandoc(sentence)
+                case _:
+                    pass
     return said
