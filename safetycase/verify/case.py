@@ -29,7 +29,9 @@ from safetycase.errors import (
     SchemaViolation,
     TooLarge,
 )
+from safetycase.methods.derived import Derived, DerivedAxis
 from safetycase.methods.grid import arm_count
+from safetycase.methods.once import once
 from safetycase.methods.replay import Published
 from safetycase.methods.replay_review import ReExecution, Review, counting, read_reviews
 from safetycase.methods.tensors import TensorFault, tensor_faults
@@ -40,8 +42,6 @@ from safetycase.tables.codec import Table, scan_table
 from safetycase.tables.columns import Answers
 from safetycase.tables.evidence import Evidence, Items, group_answers
 from safetycase.tables.rows import ANSWER_KINDS, TABLES, path_of
-from safetycase.verify.derived import Derived, DerivedAxis
-from safetycase.verify.once import once
 from safetycase.verify.policy import Policy
 
 Model = TypeVar("Model", bound=BaseModel)

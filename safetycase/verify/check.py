@@ -7,10 +7,10 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field, replace
 
 from safetycase.errors import MalformedInput, MethodRefused, UsageError
+from safetycase.methods.compare import Difference, differences, shown
 from safetycase.record.base import Record
 from safetycase.record.planned_axis import Axis
 from safetycase.verify.case import NEEDS, OpenedCase
-from safetycase.verify.compare import Difference, differences, shown
 from safetycase.verify.outcome import TIERS, Outcome
 
 _ID = re.compile(r"[A-Z]{3}-\d{3}")

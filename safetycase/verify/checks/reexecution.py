@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from safetycase.methods.compare import differences
 from safetycase.methods.replay_result import recounted, redrawn
 from safetycase.methods.replay_review import Review
 from safetycase.record.replay import Replay
 from safetycase.verify.case import OpenedCase
 from safetycase.verify.check import Family, Fault, NotApplicable, Run
-from safetycase.verify.compare import differences
 
 FAMILY = Family(
     "REP",

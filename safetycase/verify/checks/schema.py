@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from safetycase.methods.compare import differences
 from safetycase.methods.grade import outcomes_of
 from safetycase.methods.grid import evaluation_named
 from safetycase.methods.lint import measures_of
 from safetycase.verify.case import OpenedCase
 from safetycase.verify.check import Family, Fault, Run, compared
-from safetycase.verify.compare import differences
 
 FAMILY = Family(
     "SCH",

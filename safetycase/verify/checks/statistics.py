@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from safetycase.methods.compare import differences
 from safetycase.record.base import Record
 from safetycase.record.planned_axis import Axis
 from safetycase.verify.case import OpenedCase
 from safetycase.verify.check import Family, Fault, Run, compared, each_axis
-from safetycase.verify.compare import differences
 
 FAMILY = Family(
     "STA",

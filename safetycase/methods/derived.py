@@ -19,6 +19,7 @@ from safetycase.methods import derive, dose, identify, label, measure
 from safetycase.methods.argument import argument, limitations
 from safetycase.methods.decision import decide
 from safetycase.methods.grade import regrade
+from safetycase.methods.once import once
 from safetycase.record.case import Node
 from safetycase.record.plan import Plan
 from safetycase.record.planned_axis import Axis
@@ -39,7 +40,6 @@ from safetycase.record.results import (
 )
 from safetycase.tables.evidence import Evidence, Items
 from safetycase.tables.rows import LabelCheckRow
-from safetycase.verify.once import once
 
 
 @dataclass

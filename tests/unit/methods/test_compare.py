@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from safetycase.verify.compare import Difference, differences, same_number, shown
+from safetycase.methods.compare import Difference, differences, same_number, shown
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from safetycase.errors import MethodRefused
-from safetycase.verify.once import once
+from safetycase.methods.once import once
 
 
 class Owner:
