@@ -8,12 +8,11 @@ import msgspec
 
 from safetycase.canonical import write
 from safetycase.digest import sha256_hex
-from safetycase.errors import MethodRefused
 from safetycase.methods import arms as planned
 from safetycase.methods.claims import Findings, adjust, claim_p, conditions
 from safetycase.methods.decision import decide
 from safetycase.methods.dose import choose, dose_responses
-from safetycase.methods.equations import written_place
+from safetycase.methods.equations import dictionary_of, written_place
 from safetycase.methods.identify import finds_nothing, identification, select_features
 from safetycase.methods.measure import (
     baseline_comparisons,
@@ -24,8 +23,9 @@ from safetycase.methods.measure import (
 )
 from safetycase.methods.sites import hook_path
 from safetycase.methods.split import SPLITS, assign_all
+from safetycase.methods.traces import Traces, trace_rows
 from safetycase.methods.wording import wording
-from safetycase.record.plan import Plan, PlannedDictionary
+from safetycase.record.plan import Plan
 from safetycase.record.planned_axis import Axis
 from safetycase.record.results import Arm, AxisResult, Claim, Intervention, Results, SplitCount
 from safetycase.tables.evidence import Evidence, Items
@@ -60,14 +60,6 @@ def split_counts(plan: Plan, items: Items) -> tuple[SplitCount, ...]:
         )
         for dataset in plan.datasets
     )
-
-
-def dictionary_of(plan: Plan, axis: Axis) -> PlannedDictionary:
-    """The dictionary of an axis; refused if the plan has none of that name."""
-    for dictionary in plan.dictionaries:
-        if dictionary.id == axis.dictionary:
-            return dictionary
-    raise MethodRefused("plan /dictionaries", f"a dictionary {axis.dictionary}", found="none")
 
 
 def intervention(plan: Plan, axis: Axis, evidence: Evidence) -> Intervention | None:
@@ -143,6 +135,16 @@ def _arm(plan: Plan, axis: Axis, evidence: Evidence, spec: planned.ArmSpec) -> A
     )
 
 
+def traces_of(plan: Plan, axis: Axis, plan_digest: str, evidence: Evidence) -> Traces | None:
+    """The audit traces of an axis; none without an audit."""
+    if plan.audit is None:
+        return None
+    specs = arm_specs(plan, axis, plan_digest, evidence)
+    rows = trace_rows(plan, axis, plan_digest, evidence, specs)
+    directions = planned.directions(plan, axis, specs, evidence)
+    return Traces(plan, axis, evidence, rows, specs, directions)
+
+
 def target_digest(plan: Plan, axis: Axis, evidence: Evidence) -> str | None:
     """Digest of the target's complete specification, if there is one; needs the tuning rows."""
     shared = intervention(plan, axis, evidence)
@@ -212,8 +214,10 @@ def derive_results(
             controls=tuple(found.controls),
             baselines=tuple(found.baselines) or None,
             claim=claim,
+            traces=traces.summary() if traces is not None and traces.rows else None,
         )
         for axis, found, claim in zip(plan.axes, findings, claims(plan, findings), strict=True)
+        for traces in [traces_of(plan, axis, plan_digest, evidence)]
     )
     return Results(
         splits=split_counts(plan, evidence.items), axes=axes, decision=decide(plan, axes)

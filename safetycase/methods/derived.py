@@ -20,6 +20,7 @@ from safetycase.methods.argument import argument, limitations
 from safetycase.methods.decision import decide
 from safetycase.methods.grade import regrade
 from safetycase.methods.once import once
+from safetycase.methods.traces import Traces, trace_rows
 from safetycase.record.case import Node
 from safetycase.record.plan import Plan
 from safetycase.record.planned_axis import Axis
@@ -78,6 +79,7 @@ class Derived:
             label_words=self.stated.label_words,
             label_checks=self.label_checks,
             tensors=self.stated.tensors,
+            traces=self.stated.traces,
         )
 
     @once
@@ -175,6 +177,16 @@ class DerivedAxis:
         return planned.directions(plan, self.axis, self.arm_specs, self.evidence)
 
     @once
+    def traces(self) -> Traces | None:
+        """The audit traces; none if the plan asks for none."""
+        whole = self.whole
+        if whole.plan.audit is None:
+            return None
+        specs = self.arm_specs
+        rows = trace_rows(whole.plan, self.axis, whole.plan_digest, self.evidence, specs)
+        return Traces(whole.plan, self.axis, self.evidence, rows, specs, self.directions)
+
+    @once
     def arms(self) -> tuple[Arm, ...]:
         """All arms with their realised edits."""
         whole = self.whole
@@ -229,7 +241,7 @@ class DerivedAxis:
 
     @once
     def result(self) -> AxisResult:
-        """The whole result of the axis."""
+        """The whole result of the axis but for its traces, on which nothing else rests."""
         return AxisResult(
             axis=self.axis.id,
             identification=self.identification,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
+from safetycase.errors import MethodRefused
 from safetycase.methods.sites import Place, hook_path
 from safetycase.record.equations import Equation
 from safetycase.record.plan import Plan, PlannedDictionary
+from safetycase.record.planned_axis import Axis
 
 Kind = Literal["sae", "transcoder"]
 
@@ -19,6 +21,14 @@ def kind_of(equation: Equation) -> Kind:
 def has_skip(equation: Equation) -> bool:
     """Whether a linear map of the input is part of the output."""
     return not {"affine", "skip"}.isdisjoint(equation.split("."))
+
+
+def dictionary_of(plan: Plan, axis: Axis) -> PlannedDictionary:
+    """The dictionary of an axis; refused if the plan has none of that name."""
+    for dictionary in plan.dictionaries:
+        if dictionary.id == axis.dictionary:
+            return dictionary
+    raise MethodRefused("plan /dictionaries", f"a dictionary {axis.dictionary}", found="none")
 
 
 def read_place(dictionary: PlannedDictionary) -> Place:

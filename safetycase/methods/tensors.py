@@ -13,7 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from safetycase.methods.contrasts import needed_means
+from safetycase.methods.encode import slice_names
+from safetycase.methods.equations import dictionary_of, read_place, written_place
 from safetycase.record.plan import Plan
+from safetycase.record.planned_axis import Axis
 
 Array = NDArray[np.generic]
 
@@ -64,10 +67,29 @@ def planned_tensors(plan: Plan, model_widths: Mapping[str, int]) -> Iterator[Pla
             yield PlannedTensor(tensor_path(stem), f"{axis.id}.{name}", dtype, shape)
         for name in needed_means(plan, axis):
             yield PlannedTensor(tensor_path("means"), name, "<f4", (None, width))
+        if plan.audit is not None:
+            yield from _trace_tensors(plan, axis, width)
     for evaluation in plan.evaluations:
         if evaluation.measure.kind == "probe":
             name = f"{evaluation.id}.residuals"
             yield PlannedTensor(tensor_path("probes"), name, "<f4", (None, None))
+
+
+def _trace_tensors(plan: Plan, axis: Axis, width: Size) -> Iterator[PlannedTensor]:
+    """What an audit publishes: single edits, and the slices that activations follow from."""
+    dictionary = dictionary_of(plan, axis)
+    names = ["before", "delta", "after"]
+    if read_place(dictionary) != written_place(dictionary):
+        names.append("read")
+    path = tensor_path("traces")
+    for name in names:
+        yield PlannedTensor(path, f"{axis.id}.trace_{name}", "<f4", ("traces", width))
+    shape = ("traces", "features")
+    yield PlannedTensor(path, f"{axis.id}.trace_activations", "<f4", shape)
+    known: dict[str, Size] = {"model width": width, "one": 1}
+    for name, dtype, sizes in slice_names(dictionary.equation):
+        shape_of_slices = tuple(known.get(size, size) for size in sizes)
+        yield PlannedTensor(tensor_path("encoder"), f"{axis.id}.{name}", dtype, shape_of_slices)
 
 
 def tensor_faults(

@@ -146,6 +146,19 @@ class Statistics(Record):
     """Power at which the smallest detectable difference is stated."""
 
 
+class Audit(Record):
+    """How much is published of single edits, so that they can be recomputed without weights.
+
+    Every axis publishes traces of held-out rows of its claim's evaluation, half of them under
+    the target and half under controls, at positions that the plan's digest draws.
+    """
+
+    rows: Annotated[int, Field(ge=2, le=1024)]
+    """Rows that are traced, for every axis."""
+    positions: Annotated[int, Field(ge=1, le=64)]
+    """Edited positions that are traced of every such row, at most."""
+
+
 class DecisionRule(Record):
     """One rule from measurement to release tier; the first that applies decides."""
 
@@ -209,5 +222,7 @@ class Plan(Record):
     """What will be released; none: not stated."""
     declarations: Declarations | None = None
     """What must be taken on trust; none: nothing is said."""
+    audit: Audit | None = None
+    """What is published of single edits; none: nothing, and they must be taken on trust."""
     seed: Text
     """Author's part of every seed; the rest is the digest of this plan."""

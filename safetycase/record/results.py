@@ -334,6 +334,25 @@ class Claim(Record):
     """The strongest sentence that the conditions allow; computed, never written."""
 
 
+class TraceSummary(Record):
+    """Single edits that are published number by number, and how far they agree."""
+
+    rows: Count
+    """Held-out rows that are traced: target and controls in equal parts."""
+    traces: Count
+    """Positions traced over all of them."""
+    generated: Count
+    """Traces at generated tokens; the others are at prompt tokens."""
+    features: Count
+    """Features whose activations are published and computed again at every trace."""
+    edit_gap: Annotated[float, Field(ge=0.0)]
+    """Largest distance of a traced edit from its specification, as a share of its size."""
+    activation_gap: Annotated[float, Field(ge=0.0)]
+    """Largest distance of a traced activation from the one computed again."""
+    at_threshold: Count
+    """Activations that rounding alone puts on the other side of their threshold."""
+
+
 class AxisResult(Record):
     """The results of one axis."""
 
@@ -359,6 +378,8 @@ class AxisResult(Record):
     """The target against the simpler interventions; none unless the plan asks."""
     claim: Claim
     """The claim."""
+    traces: TraceSummary | None = None
+    """The audit traces; none if the plan asks for none."""
 
 
 class DecisionResult(Record):

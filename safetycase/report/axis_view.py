@@ -9,9 +9,16 @@ from typing import get_args
 from markupsafe import Markup
 
 from safetycase.methods.grid import NAMED_ROLES
+from safetycase.record.base import Record
 from safetycase.record.planned_axis import Axis
 from safetycase.record.planned_evaluation import Measure
-from safetycase.record.results import AxisResult, ControlFamily, Intervention, Unavailable
+from safetycase.record.results import (
+    AxisResult,
+    ControlFamily,
+    Intervention,
+    TraceSummary,
+    Unavailable,
+)
 from safetycase.record.sentences import sentences
 from safetycase.report.axis_rates import Bound, Strip, bounds_of, measure_name, strips_of
 from safetycase.report.dose_plot import dose_plot
@@ -151,6 +158,8 @@ class AxisView:
     comparisons: tuple[ComparisonRow, ...]
     baselines: tuple[ComparisonRow, ...]
     """The target beside simpler interventions, item by item."""
+    traces: tuple[Entry, ...]
+    """Figures of the audit traces; none where the plan asks for no traces."""
 
 
 def axis_view(source: Source, number: int) -> AxisView:
@@ -176,7 +185,7 @@ def axis_view(source: Source, number: int) -> AxisView:
         doses=tuple(_series(source, result, here)),
         intervention=()
         if result.intervention is None
-        else tuple(_entries(source, f"{here}/intervention")),
+        else tuple(_entries(source, f"{here}/intervention", Intervention)),
         digest=source.show_stated(f"{here}/intervention_digest"),
         least_p=source.show_stated(f"{found}/least_p_adjusted"),
         arms=tuple(_arms(source, result, here, _ALONE)),
@@ -188,6 +197,9 @@ def axis_view(source: Source, number: int) -> AxisView:
         conditions=tuple(_conditions(source, axis, result, here)),
         comparisons=tuple(_comparisons(source, result, here)),
         baselines=tuple(_baselines(source, axis, result, here)),
+        traces=()
+        if result.traces is None
+        else tuple(_entries(source, f"{here}/traces", TraceSummary)),
     )
 
 
@@ -265,9 +277,9 @@ def _series(source: Source, result: AxisResult, here: str) -> Iterator[DoseSerie
         )
 
 
-def _entries(source: Source, here: str) -> Iterator[Entry]:
-    said = sentences(Intervention)
-    for name in Intervention.model_fields:
+def _entries(source: Source, here: str, facts: type[Record]) -> Iterator[Entry]:
+    said = sentences(facts)
+    for name in facts.model_fields:
         sentence = plain(said.get(name, ""))
         yield Entry(in_words(name), source.show(f"{here}/{name}"), sentence)
 

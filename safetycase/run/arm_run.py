@@ -13,6 +13,7 @@ from functools import partial
 import torch
 from transformers import DynamicCache
 
+from safetycase.errors import RunFailed
 from safetycase.methods.sites import Place
 from safetycase.run.dictionaries.dictionary import Dictionary
 from safetycase.run.edit import ArmEdit, Realised, RowEdits
@@ -59,6 +60,19 @@ class ArmRun:
         if use_cache:
             edits.spread_cache(self._cache)
         return _spread_unedited(logits, edits)
+
+    def watched_prefill(self) -> list[torch.Tensor]:
+        """One pass over the prompts, and what the edit does in it, float32.
+
+        Activations [rows, positions, width] before, with the edit, and with it in the model's
+        own number format.
+        """
+        seen: list[torch.Tensor] = []
+        self._edits.watched = seen
+        self.prefill(use_cache=False)
+        if not seen:
+            raise RunFailed("traced pass", "an arm that edits", found="none")
+        return seen
 
     def step(self, tokens: torch.Tensor, unfinished: torch.Tensor) -> torch.Tensor:
         """Logits [rows, vocabulary] after one more token; only `unfinished` rows are edited."""

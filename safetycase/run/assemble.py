@@ -115,6 +115,7 @@ def _tables(plan: Plan, notes: Notebook) -> tuple[dict[str, bytes], tuple[TableR
         **answers,
         "label_words": notes.label_words,
         "label_checks": notes.label_checks,
+        "traces": notes.traces,
     }
     filled = {kind: given for kind, given in rows.items() if given}
     tables = {path_of(kind): write_table(kind, given) for kind, given in filled.items()}

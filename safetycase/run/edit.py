@@ -107,6 +107,8 @@ class RowEdits:
         self._edits = torch.zeros(self.rows, dtype=torch.int64)
         self._delta = torch.zeros(self.rows, dtype=torch.float64)
         self._residual = torch.zeros(self.rows, dtype=torch.float64)
+        self.watched: list[torch.Tensor] | None = None
+        """Where somebody put a list: activations before the last edit, with it, and rounded."""
 
     @contextmanager
     def installed(self) -> Iterator[None]:
@@ -198,6 +200,8 @@ class RowEdits:
             made = dictionary.reconstruct(self._given(dictionary, place, h)[chosen].float())
             edited[chosen] = torch.where(where[chosen][..., None], made, h[chosen].float())
         result = edited.to(h.dtype)
+        if self.watched is not None:
+            self.watched[:] = [h.float(), edited, result.float()]
         self._account(h, result, where)
         return result
 

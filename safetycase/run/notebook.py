@@ -11,7 +11,7 @@ from safetycase.methods import grid
 from safetycase.record.plan import Plan
 from safetycase.tables.columns import Answers
 from safetycase.tables.evidence import Evidence, Items
-from safetycase.tables.rows import AnswerRow, LabelCheckRow, LabelWordRow
+from safetycase.tables.rows import AnswerRow, LabelCheckRow, LabelWordRow, TraceRow
 
 
 @dataclass
@@ -27,6 +27,7 @@ class Notebook:
     """Axes on which the search found nothing; none before it was made."""
     alone: set[tuple[str, str]] = field(default_factory=set)
     """Evaluations and splits on which the baseline was measured without arms beside it."""
+    traces: list[TraceRow] = field(default_factory=list)
     unequal_baselines: int = 0
     repeated_baselines: int = 0
 
@@ -38,6 +39,7 @@ class Notebook:
             label_words=self.label_words,
             label_checks=self.label_checks,
             tensors=self.tensors,
+            traces=self.traces,
         )
 
     def note(self, evaluation: str, arm: str, rows: Sequence[AnswerRow]) -> None:

@@ -26,6 +26,7 @@ from safetycase.run.freeze import FrozenPlan, freeze
 from safetycase.run.items import read_items
 from safetycase.run.notebook import Notebook
 from safetycase.run.progress import Progress
+from safetycase.run.trace import trace
 from safetycase.run.units import Store
 
 Clock = Callable[[], datetime]
@@ -82,6 +83,7 @@ def run(
         stages.validate_labels(lab, kept)
         stages.design(lab)
         stages.remeasure(lab)
+        trace(lab)
 
     progress.begin("assembling and verifying", 0)
     times = Times(started=started, finished=_utc(clock()))

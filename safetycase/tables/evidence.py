@@ -12,7 +12,14 @@ from numpy.typing import NDArray
 
 from safetycase.errors import MethodRefused, TooLarge
 from safetycase.tables.columns import Answers, Places, Vocabulary, stretches
-from safetycase.tables.rows import AnswerRow, ItemRow, LabelCheckRow, LabelWordRow, path_of
+from safetycase.tables.rows import (
+    AnswerRow,
+    ItemRow,
+    LabelCheckRow,
+    LabelWordRow,
+    TraceRow,
+    path_of,
+)
 
 SPLITS = ("discovery", "tuning", "held_out")
 MAX_GROUPS = 2**16
@@ -68,6 +75,7 @@ class Evidence:
     label_words: Sequence[LabelWordRow]
     label_checks: Sequence[LabelCheckRow]
     tensors: Tensors
+    traces: Sequence[TraceRow] = ()
     _kept: dict[Hashable, Any] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )

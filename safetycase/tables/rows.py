@@ -132,6 +132,30 @@ class LabelCheckRow(msgspec.Struct, frozen=True, array_like=True, forbid_unknown
     predicted: Annotated[bool, Meta(description="Whether the label says that it fires.")]
 
 
+class TraceRow(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A position of a held-out row whose activations before and after the edit are there.
+
+    The n-th row of an axis belongs to the n-th row of its tensors in
+    `evidence/traces.safetensors`.
+    """
+
+    axis: Annotated[str, Meta(description="The axis.")]
+    evaluation: Annotated[str, Meta(description="The evaluation, that of the axis's claim.")]
+    arm: Annotated[str, Meta(description="The arm: the target or a control.")]
+    item: Annotated[str, Meta(description="The item.")]
+    sample: Annotated[int, Meta(description="Number of the sample, from 0.", ge=0, le=MOST)]
+    position: Annotated[
+        int,
+        Meta(
+            description="Number of the edited position, from 0: prompt tokens without BOS, "
+            "then generated ones; of a two-choice question, both letter orders in turn.",
+            ge=0,
+            le=MOST,
+        ),
+    ]
+    token: Annotated[str, Meta(description="`prompt` or `generated`.")]
+
+
 TABLES: dict[str, type[msgspec.Struct]] = {
     "items": ItemRow,
     "generations": GenerationRow,
@@ -139,6 +163,7 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "probes": ProbeRow,
     "label_words": LabelWordRow,
     "label_checks": LabelCheckRow,
+    "traces": TraceRow,
 }
 """Every kind of table; `evidence/<kind>.jsonl` holds it."""
 

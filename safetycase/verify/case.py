@@ -246,6 +246,7 @@ class OpenedCase:
             label_words=self.rows("label_words"),
             label_checks=self.rows("label_checks"),
             tensors=self.sound_tensors,
+            traces=self.rows("traces"),
         )
 
     @once

@@ -183,6 +183,17 @@ def with_page(case: KitCase) -> KitCase:
     return case.with_members({PAGE: page})
 
 
+def traced_plan() -> Json:
+    """The toy plan with audit traces."""
+    return toy_plan() | {"audit": {"rows": 12, "positions": 3}}
+
+
+@cache
+def traced_case() -> KitCase:
+    """An honest case whose single edits are published number by number."""
+    return build_case(traced_plan())
+
+
 @dataclass(frozen=True)
 class FaintWorld(ToyWorld):
     """A toy of which one answer in ten follows an edit."""
@@ -306,5 +317,6 @@ HONEST: dict[str, Callable[[], KitCase]] = {
     "with a page": paged_case,
     "no feature on one axis": one_without_case,
     "no feature at all": none_found_case,
+    "audit traces": traced_case,
 }
 """Honest cases by name: none may be refused."""

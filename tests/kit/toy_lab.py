@@ -38,6 +38,7 @@ from safetycase.tables.rows import (
     path_of,
 )
 from tests.kit.toy_plan import DICTIONARY_FILES, MODEL_FILES
+from tests.kit.toy_traces import with_traces
 from tests.kit.toy_world import D_MODEL, WIDTH, ToyWorld, requests, six
 
 Json = Any
@@ -82,7 +83,8 @@ class Lab:
                 self.plan, axis, self.digest, evidence, chosen
             )
         evidence = self.answered(evidence, specs)
-        return self._sliced(evidence, specs)
+        sliced = self._sliced(evidence, specs)
+        return with_traces(self.plan, self.digest, self.toy, sliced, specs)
 
     def _instruments(self, items: Items) -> dict[str, np.ndarray]:
         tensors: dict[str, np.ndarray] = {}
@@ -285,6 +287,16 @@ _STEMS = {
     "residuals": "probes",
     "means": "means",
     "unrelated": "means",
+    "trace_before": "traces",
+    "trace_delta": "traces",
+    "trace_after": "traces",
+    "trace_activations": "traces",
+    "w_enc": "encoder",
+    "bias": "encoder",
+    "scale": "encoder",
+    "shift": "encoder",
+    "threshold": "encoder",
+    "normalisation": "encoder",
 }
 _KINDS = {GenerationRow: "generations", ChoiceRow: "choices", ProbeRow: "probes"}
 
@@ -300,6 +312,7 @@ def assemble(lab: Lab, evidence: Evidence, *, ship: bool) -> dict[str, bytes]:
                 tables.setdefault(_KINDS[type(row)], []).append(row)
     tables["label_words"] = list(evidence.label_words)
     tables["label_checks"] = list(evidence.label_checks)
+    tables["traces"] = list(evidence.traces)
     tables = {kind: rows for kind, rows in tables.items() if rows}
     files: dict[str, dict[str, np.ndarray]] = {}
     for name, array in evidence.tensors.items():

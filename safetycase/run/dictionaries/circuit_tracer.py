@@ -15,6 +15,7 @@ from collections.abc import Mapping
 
 from safetycase.canonical import JsonValue, as_count, as_object, as_text
 from safetycase.errors import RunFailed
+from safetycase.methods.encode import ActivationName
 from safetycase.methods.sites import Place
 from safetycase.record.equations import Equation
 from safetycase.record.yaml_text import read_yaml
@@ -22,7 +23,6 @@ from safetycase.run.dictionaries import hook_names
 from safetycase.run.dictionaries.numbers import Numbers, read_safetensors
 from safetycase.run.dictionaries.specification import (
     FLOATS,
-    ActivationName,
     Form,
     Specification,
     Stated,

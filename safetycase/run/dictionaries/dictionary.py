@@ -13,6 +13,7 @@ from functools import cached_property
 import numpy as np
 import torch
 
+from safetycase.methods.encode import NORMALISATIONS
 from safetycase.methods.sites import Place
 from safetycase.record.equations import Equation
 from safetycase.run.dictionaries import activations
@@ -117,6 +118,37 @@ class Dictionary:
         if self._form.rescaled:
             rows = rows / np.linalg.norm(rows, axis=1, keepdims=True)
         return np.ascontiguousarray(rows, dtype=np.float32)
+
+    def slices(self, features: Sequence[int]) -> dict[str, np.ndarray]:
+        """What `methods.encode` needs of some features; parts without a use are neutral."""
+        chosen, form = list(features), self._form
+        columns = self.specification.tensors["encoder"].columns(chosen)
+        small = {part: values.cpu().numpy() for part, values in self._small.items()}
+        per_feature = {
+            part: values[chosen] if values.ndim else np.full(len(chosen), values)
+            for part, values in small.items()
+            if part != "b_dec"
+        }
+        scale, bias = np.ones(len(chosen)), per_feature.get("b_enc")
+        if form.activation == "gated":
+            scale, bias = np.exp(per_feature["r_mag"]), per_feature["b_mag"]
+        elif form.rescaled:
+            scale = per_feature["row_norms"]
+            bias = per_feature["b_enc"] * scale
+        parts = {
+            "w_enc": columns.T,
+            "bias": bias,
+            "scale": scale,
+            "shift": small["b_dec"] * form.subtract_b_dec,
+            "threshold": per_feature.get("threshold"),
+            "b_gate": per_feature.get("b_gate"),
+        }
+        number = NORMALISATIONS.index(form.normalisation)
+        return {"normalisation": np.array([number], dtype=np.int64)} | {
+            part: np.ascontiguousarray(values, dtype=np.float32)
+            for part, values in parts.items()
+            if values is not None
+        }
 
     def transposed_skip(self) -> Dictionary:
         """The same with its skip term turned round: what a wrong reading would compute."""

@@ -24,6 +24,7 @@ import numpy as np
 from safetycase import canonical
 from safetycase.canonical import JsonValue, as_count, as_object, as_text
 from safetycase.errors import RunFailed
+from safetycase.methods.encode import ActivationName, Normalisation
 from safetycase.methods.equations import has_skip, kind_of
 from safetycase.methods.sites import Place
 from safetycase.record.equations import Equation
@@ -31,9 +32,7 @@ from safetycase.run.dictionaries import gemma_scope_2, hook_names
 from safetycase.run.dictionaries.numbers import Numbers, read_safetensors
 from safetycase.run.dictionaries.specification import (
     FLOATS,
-    ActivationName,
     Form,
-    Normalisation,
     Specification,
     Stated,
     as_positive,

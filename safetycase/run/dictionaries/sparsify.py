@@ -19,6 +19,7 @@ from collections.abc import Mapping
 from safetycase import canonical
 from safetycase.canonical import JsonValue, as_count, as_object
 from safetycase.errors import RunFailed
+from safetycase.methods.encode import ActivationName
 from safetycase.methods.equations import has_skip, kind_of
 from safetycase.methods.sites import Place
 from safetycase.record.equations import Equation
@@ -26,7 +27,6 @@ from safetycase.record.sites import Architecture, Site
 from safetycase.run.dictionaries.numbers import Numbers, read_safetensors
 from safetycase.run.dictionaries.specification import (
     FLOATS,
-    ActivationName,
     Form,
     Specification,
     Stated,

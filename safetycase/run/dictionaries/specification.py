@@ -12,21 +12,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 from safetycase.canonical import JsonValue
 from safetycase.errors import RunFailed, SchemaViolation
+from safetycase.methods.encode import ActivationName, Normalisation
 from safetycase.methods.equations import written
 from safetycase.methods.sites import Place
 from safetycase.record.equations import Equation
 from safetycase.record.sites import Architecture, Site
 from safetycase.run.dictionaries.numbers import Numbers
-
-ActivationName = Literal["relu", "jump_relu", "gated", "top_k", "top_k_signed", "group_max"]
-Normalisation = Literal["none", "layer_norm", "constant_norm"]
-"""`layer_norm`: mean 0, deviation 1 (n - 1 in the denominator, 1e-5 added to it);
-`constant_norm`: norm sqrt(depth).
-"""
 
 
 @dataclass(frozen=True)

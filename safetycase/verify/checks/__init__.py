@@ -25,6 +25,7 @@ from safetycase.verify.checks import (
     schema,
     signature,
     statistics,
+    traces,
 )
 
 FAMILIES: tuple[Family, ...] = (
@@ -45,6 +46,7 @@ FAMILIES: tuple[Family, ...] = (
     forensics.FAMILY,
     features.FAMILY,
     intervention.FAMILY,
+    traces.FAMILY,
     claims.FAMILY,
     rendering.FAMILY,
 )

@@ -6,7 +6,7 @@ import numpy as np
 
 from safetycase.methods.account import changed_upstream, near
 from safetycase.methods.copies import TELLING_ROWS, copies, differs
-from safetycase.methods.derive import dictionary_of
+from safetycase.methods.equations import dictionary_of
 from safetycase.methods.grid import BASELINE, is_unedited
 from safetycase.record.plan import Plan
 from safetycase.record.planned_axis import Axis

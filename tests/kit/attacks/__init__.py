@@ -23,6 +23,7 @@ from tests.kit.attacks import (
     schema,
     signature,
     statistics,
+    traces,
 )
 
 FAMILIES = (
@@ -41,6 +42,7 @@ FAMILIES = (
     features,
     intervention,
     controls,
+    traces,
     claims,
     beside,
     page,

@@ -1,0 +1,294 @@
+"""Audit traces: single edits published number by number, and what they must agree with.
+
+Rows and positions are drawn by the plan's digest. An activation is published before and after
+the edit in the model's number format, which float32 holds exactly, and what was added to it in
+float32, as it was before the sum was rounded to that format.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from safetycase.errors import MethodRefused
+from safetycase.methods.arms import ArmSpec
+from safetycase.methods.encode import Recomputed, recomputed
+from safetycase.methods.equations import dictionary_of, read_place, written_place
+from safetycase.methods.grid import evaluation_named
+from safetycase.methods.stream import Stream
+from safetycase.record.plan import Audit, Plan
+from safetycase.record.planned_axis import Axis
+from safetycase.record.planned_evaluation import Choice
+from safetycase.record.results import TraceSummary
+from safetycase.tables.columns import Answers
+from safetycase.tables.evidence import Evidence
+from safetycase.tables.rows import AnswerRow, GenerationRow, TraceRow
+
+CONTROL_ROLES = frozenset(
+    {
+        "opposite",
+        "best_of",
+        "random_live",
+        "random_direction",
+        "unrelated_contrast",
+        "shuffled_label",
+        "gaussian",
+        "difference_in_means",
+    }
+)
+"""Arms beside the target that add a direction; what else is done to activations needs the
+whole dictionary."""
+
+_FLOAT32 = 2.0**-22
+UNIT = {"float32": _FLOAT32, "bfloat16": 2.0**-8}
+"""How far a sum may lie from its rounded value, as a share of it, by number format."""
+_SIZE = {"float32": 1e-3, "bfloat16": 2e-2}
+"""How far the traces' mean edit norm may lie from the row's, as a share of it."""
+_AGAIN = {"float32": 1e-3, "bfloat16": 0.1}
+"""How far an activation may differ between two passes in batches of different shape."""
+_MOST_AT_THRESHOLD = 0.01
+"""Largest share of activations that may stand on the other side of their threshold."""
+
+
+@dataclass(frozen=True, slots=True)
+class TraceFault:
+    """Something in a trace that is not as it must be; `trace` counts within the axis."""
+
+    trace: int
+    expected: str
+    found: str
+
+
+def traced_rows(
+    audit: Audit, held_out: Sequence[Sequence[AnswerRow]], stream: Stream
+) -> list[AnswerRow]:
+    """Rows to be traced: half of the target's, the first cell, half of the controls'.
+
+    Takes `sample(rows of the target, half)`, then `sample(rows of all controls, rest)`.
+    """
+    target, controls = held_out[0], [row for cell in held_out[1:] for row in cell]
+    half = min((audit.rows + 1) // 2, len(target))
+    rest = min(audit.rows // 2, len(controls))
+    drawn = [target[place] for place in stream.sample(len(target), half)]
+    return drawn + [controls[place] for place in stream.sample(len(controls), rest)]
+
+
+def trace_rows(
+    plan: Plan, axis: Axis, plan_digest: str, evidence: Evidence, specs: Sequence[ArmSpec]
+) -> list[TraceRow]:
+    """The rows of the index that the plan's digest draws for an axis.
+
+    None without an audit, and none where no feature was found and nothing is edited.
+
+    One stream: the rows first, then for each row in turn `sample(edits, positions)`, ascending.
+    """
+    if plan.audit is None or not specs:
+        return []
+    evaluation = evaluation_named(plan, axis.claim.measure.evaluation)
+    arms = [spec.id for spec in specs if spec.role == "target"]
+    arms += [spec.id for spec in specs if spec.role in CONTROL_ROLES]
+    cells = [evidence.cell(evaluation.id, evaluation.dataset, arm, "held_out") for arm in arms]
+    stream = Stream(plan_digest, f"{axis.id}/traces")
+    return [
+        TraceRow(
+            axis=axis.id,
+            evaluation=row.evaluation,
+            arm=row.arm,
+            item=row.item,
+            sample=getattr(row, "sample", 0),
+            position=position,
+            token="prompt" if position < prompt_positions(row) else "generated",
+        )
+        for row in traced_rows(plan.audit, cells, stream)
+        for position in sorted(stream.sample(row.edits, min(plan.audit.positions, row.edits)))
+    ]
+
+
+def prompt_positions(row: AnswerRow) -> int:
+    """How many of a row's edited positions hold its prompt; the last token is not fed back."""
+    return row.edits - (row.tokens - 1) if isinstance(row, GenerationRow) else row.edits
+
+
+@dataclass(frozen=True)
+class Traces:
+    """The published traces of an axis, and what plan and evidence say of them."""
+
+    plan: Plan
+    axis: Axis
+    evidence: Evidence
+    rows: Sequence[TraceRow]
+    """The index as drawn: one row a trace."""
+    specs: Sequence[ArmSpec]
+    directions: NDArray[np.float32]
+    """Unit direction of every arm."""
+
+    def tensor(self, name: str) -> NDArray[Any]:
+        """A tensor of the axis; of traces, refused unless it has one row for each."""
+        found = self.evidence.tensor(f"{self.axis.id}.{name}")
+        if name.startswith("trace_") and len(found) != len(self.rows):
+            where, expected = f"tensor {self.axis.id}.{name}", f"{len(self.rows)} traces"
+            raise MethodRefused(where, expected, found=str(len(found)))
+        return found
+
+    @property
+    def specified(self) -> NDArray[np.float32]:
+        """What the intervention's specification adds at each trace, float32 [traces, width]."""
+        arms = {spec.id: number for number, spec in enumerate(self.specs)}
+        vectors = [
+            np.float32(self.specs[arms[row.arm]].coefficient) * self.directions[arms[row.arm]]
+            for row in self.rows
+        ]
+        width = self.directions.shape[-1]
+        return np.array(vectors, dtype=np.float32).reshape(len(vectors), width)
+
+    def activations(self) -> Recomputed:
+        """Activations of every published feature, from what the dictionary read."""
+        dictionary = dictionary_of(self.plan, self.axis)
+        is_apart = read_place(dictionary) != written_place(dictionary)
+        read = self.tensor("trace_read" if is_apart else "trace_before")
+        return recomputed(dictionary.equation, self.tensor, read)
+
+    def edit_faults(self) -> Iterator[TraceFault]:
+        """Traces whose delta is not the specification's, or whose sum is not what stands there.
+
+        Element by element: the delta to float32's rounding of the sum that it was taken from,
+        the sum to the rounding of the model's number format.
+        """
+        before, delta, after = (
+            self.tensor(f"trace_{name}").astype(np.float64)
+            for name in ("before", "delta", "after")
+        )
+        specified = self.specified.astype(np.float64)
+        slack = _FLOAT32 * (np.abs(before) + np.abs(specified))
+        sizes = np.linalg.norm(delta, axis=1)
+        for trace in np.flatnonzero((np.abs(delta - specified) > slack).any(axis=1)).tolist():
+            wanted = np.linalg.norm(specified[trace])
+            gap = np.linalg.norm(delta[trace] - specified[trace])
+            expected = f"coefficient times unit direction, of size {wanted:.6g}"
+            yield TraceFault(trace, expected, f"size {sizes[trace]:.6g}, a gap of {gap:.3g}")
+        unit = UNIT[self.plan.model.dtype]
+        slack = unit * np.abs(after) + _FLOAT32 * (np.abs(before) + np.abs(delta))
+        gaps = np.abs(after - (before + delta))
+        for trace in np.flatnonzero((gaps > slack).any(axis=1)).tolist():
+            expected = f"before plus delta, rounded to {self.plan.model.dtype}"
+            yield TraceFault(trace, expected, f"a gap of {gaps[trace].max():.3g}")
+        yield from self._format_faults()
+
+    def _format_faults(self) -> Iterator[TraceFault]:
+        if self.plan.model.dtype != "bfloat16":
+            return
+        for name in ("before", "after"):
+            low = np.ascontiguousarray(self.tensor(f"trace_{name}")).view(np.uint32) & 0xFFFF
+            for trace in np.flatnonzero(low.any(axis=1)).tolist():
+                yield TraceFault(trace, "numbers that bfloat16 can hold", f"others {name}")
+
+    def activation_faults(self) -> Iterator[TraceFault]:
+        """Traces with an activation that the slices do not give, or too many on the wrong side.
+
+        An activation at its threshold, to float32's rounding, may stand on either side; no more
+        than one in a hundred may.
+        """
+        stated, again = self.tensor("trace_activations"), self.activations()
+        features = self.tensor("features")
+        wrong = again.gaps(stated) > again.error
+        for trace in np.flatnonzero(wrong.any(axis=1)).tolist():
+            place = int(np.flatnonzero(wrong[trace])[0])
+            expected = f"{again.exact[trace, place]:.6g} of feature {features[place]}"
+            yield TraceFault(trace, expected, f"{stated[trace, place]:.6g}")
+        crossed = again.at_threshold & (np.abs(stated - again.exact) > again.error)
+        if crossed.mean() > _MOST_AT_THRESHOLD:
+            trace = int(np.flatnonzero(crossed.any(axis=1))[0])
+            expected = f"at most {_MOST_AT_THRESHOLD:.0%} on the other side of their threshold"
+            yield TraceFault(trace, expected, f"{crossed.mean():.1%}")
+
+    def account_faults(self) -> Iterator[TraceFault]:
+        """Traces of rows that report another edit norm, or less residual than the traces hold.
+
+        The traces' mean ‖Δh‖ is the row's `delta`, since every position gets the same edit;
+        the norms before the edit sum to no more than the row's whole.
+        """
+        before, after = (
+            self.tensor(f"trace_{name}").astype(np.float64) for name in ("before", "after")
+        )
+        moved = np.linalg.norm(after - before, axis=1)
+        sizes = np.linalg.norm(before, axis=1)
+        share = _SIZE[self.plan.model.dtype]
+        for traces, row in self._by_row():
+            mean = float(moved[traces].mean())
+            if abs(mean - row.delta) > share * row.delta:
+                yield TraceFault(traces[0], f"a mean edit of {row.delta:.6g}", f"{mean:.6g}")
+            whole = row.edits * row.residual * (1.0 + share)
+            if sizes[traces].sum() > whole:
+                expected = f"norms before the edit that sum to at most {whole:.6g}"
+                yield TraceFault(traces[0], expected, f"{sizes[traces].sum():.6g}")
+
+    def _by_row(self) -> Iterator[tuple[list[int], AnswerRow]]:
+        groups: dict[tuple[str, str, str, int], list[int]] = {}
+        for number, row in enumerate(self.rows):
+            key = (row.evaluation, row.arm, row.item, row.sample)
+            groups.setdefault(key, []).append(number)
+        for (evaluation, arm, item, sample), traces in groups.items():
+            yield traces, _answer(self.evidence.answers[evaluation, arm], item, sample)
+
+    @property
+    def shares_prompts(self) -> bool:
+        """Whether the claim's evaluation puts the held-out prompts of the contrast."""
+        evaluation = evaluation_named(self.plan, self.axis.claim.measure.evaluation)
+        same = evaluation.dataset == self.axis.selection.contrast.dataset
+        return same and not isinstance(evaluation.measure, Choice)
+
+    def prompt_faults(self) -> Iterator[TraceFault]:
+        """Prompt tokens on which a kept feature fires more than on the whole prompt.
+
+        Nothing is asked where prompts are not shared with the label checks.
+        """
+        if not self.shares_prompts:
+            return
+        stated = self.tensor("trace_activations")
+        columns = {int(f): place for place, f in enumerate(self.tensor("features"))}
+        traces: dict[str, list[int]] = {}
+        for number, row in enumerate(self.rows):
+            if row.token == "prompt":
+                traces.setdefault(row.item, []).append(number)
+        share = _AGAIN[self.plan.model.dtype]
+        for check in self.evidence.label_checks:
+            if check.axis != self.axis.id or check.position >= 0:
+                continue
+            place = columns.get(check.feature)
+            for trace in [] if place is None else traces.get(check.item, []):
+                if stated[trace, place] > check.activation + share * (1.0 + check.activation):
+                    expected = f"at most {check.activation:.6g} of feature {check.feature}"
+                    yield TraceFault(trace, expected, f"{stated[trace, place]:.6g}")
+
+    def summary(self) -> TraceSummary:
+        """How much was traced, and how far it lies from what is computed again."""
+        stated, again = self.tensor("trace_activations"), self.activations()
+        crossed = again.at_threshold & (np.abs(stated - again.exact) > again.error)
+        specified = self.specified.astype(np.float64)
+        gaps = np.linalg.norm(self.tensor("trace_delta") - specified, axis=1)
+        shares = gaps / np.linalg.norm(specified, axis=1)
+        return TraceSummary(
+            rows=len(list(self._by_row())),
+            traces=len(self.rows),
+            generated=sum(row.token == "generated" for row in self.rows),
+            features=stated.shape[1],
+            edit_gap=_two_digits(shares),
+            activation_gap=_two_digits(again.gaps(stated)),
+            at_threshold=int(crossed.sum()),
+        )
+
+
+def _two_digits(values: NDArray[Any]) -> float:
+    """The largest, to two digits: last bits of a sum are not the same on every machine."""
+    return float(f"{values.max():.2g}") if values.size else 0.0
+
+
+def _answer(answers: Answers, item: str, sample: int) -> AnswerRow:
+    for row in answers:
+        if row.item == item and getattr(row, "sample", 0) == sample:
+            return row
+    raise MethodRefused("traces", f"an answer to {item}", found="none")

@@ -1,0 +1,186 @@
+"""Audit traces: drawn rows run once more, one by one, and what the edit did is kept whole.
+
+A prompt runs as it ran when it was answered. A generated text runs behind its prompt in one
+pass, its tokens being those that the tokenizer makes of the published text; where their number
+is not the row's, the text is generated again alone. Nothing is compared with the first pass
+but through the verifier's own checks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+
+import numpy as np
+import torch
+
+from safetycase.errors import RunFailed
+from safetycase.methods import arms as planned
+from safetycase.methods.derive import arm_specs, traces_of
+from safetycase.methods.encode import slice_names
+from safetycase.methods.grid import evaluation_named
+from safetycase.methods.traces import Traces, trace_rows
+from safetycase.record.planned_axis import Axis
+from safetycase.record.planned_evaluation import Choice, Evaluation, Generate
+from safetycase.run.arm_run import ArmRun, reading
+from safetycase.run.choose import question_of
+from safetycase.run.dictionaries.dictionary import Dictionary
+from safetycase.run.edit import ArmEdit, edit_of
+from safetycase.run.generate import GenerationSettings, generate
+from safetycase.run.measure import Bench
+from safetycase.run.prompts import Prompt, encode
+from safetycase.run.sampling import noise_key
+from safetycase.run.stages import Lab
+from safetycase.tables.evidence import Items
+from safetycase.tables.rows import AnswerRow, GenerationRow, ItemRow, TraceRow
+
+Tensors = dict[str, np.ndarray]
+
+
+def trace(lab: Lab) -> None:
+    """Single edits of the rows that the plan's digest draws stand in the notes, and agree."""
+    plan, notes = lab.bench.plan, lab.notes
+    if plan.audit is None:
+        return
+    lab.progress.begin("tracing edits", len(plan.axes))
+    for axis in plan.axes:
+        evidence = notes.evidence()
+        specs = arm_specs(plan, axis, lab.plan_digest, evidence)
+        rows = trace_rows(plan, axis, lab.plan_digest, evidence, specs)
+        place = lab.bench.dictionaries[axis.dictionary].writes
+        directions = planned.directions(plan, axis, specs, evidence)
+        notes.tensors |= _traced(
+            lab.bench,
+            evaluation_named(plan, axis.claim.measure.evaluation),
+            axis,
+            rows,
+            {
+                spec.id: edit_of(spec, direction, place=place, dictionary=axis.dictionary)
+                for spec, direction in zip(specs, directions, strict=True)
+            },
+            items=notes.items,
+            answers=notes.answers,
+            features=planned.needed_features(specs),
+        )
+        notes.traces += rows
+        found = traces_of(plan, axis, lab.plan_digest, notes.evidence())
+        if found is not None:
+            require_sound(found)
+        lab.progress.advance(1)
+
+
+def _traced(
+    bench: Bench,
+    evaluation: Evaluation,
+    axis: Axis,
+    rows: Sequence[TraceRow],
+    edits: Mapping[str, ArmEdit],
+    *,
+    items: Items,
+    answers: Mapping[tuple[str, str], Sequence[AnswerRow]],
+    features: Sequence[int],
+) -> Tensors:
+    """The tensors of an axis's traces and of its features' slices, by their names."""
+    dictionary = bench.dictionaries[axis.dictionary]
+    parts: dict[str, list[np.ndarray]] = {}
+    for (arm, name, sample), group in groupby(rows, lambda r: (r.arm, r.item, r.sample)):
+        positions = [row.position for row in group]
+        item = items.named(evaluation.dataset, name)
+        answer = _answer(answers[evaluation.id, arm], name, sample)
+        seen = _edited(bench, evaluation, item, answer, edits[arm], dictionary)
+        for part, values in seen.items():
+            parts.setdefault(part, []).append(values[positions])
+    nothing = [np.zeros((0, dictionary.model_width), dtype=np.float32)]
+    tensors = {
+        f"trace_{part}": np.concatenate(parts.get(part, nothing))
+        for part in ("before", "delta", "after", "read")
+    }
+    read = tensors["trace_read"]
+    if dictionary.reads == dictionary.writes:
+        del tensors["trace_read"]
+    x = torch.from_numpy(read).to(bench.model.device)
+    tensors["trace_activations"] = dictionary.encode_chosen(x, features).float().cpu().numpy()
+    slices = dictionary.slices(features)
+    wanted = {part for part, *_ in slice_names(dictionary.equation)}
+    tensors |= {part: values for part, values in slices.items() if part in wanted}
+    return {f"{axis.id}.{part}": values for part, values in tensors.items()}
+
+
+def require_sound(traces: Traces) -> None:
+    """Refuse traces that the verifier would refuse: the instruments do not agree."""
+    for kind in (
+        Traces.edit_faults,
+        Traces.activation_faults,
+        Traces.account_faults,
+        Traces.prompt_faults,
+    ):
+        for fault in kind(traces):
+            row = traces.rows[fault.trace]
+            where = f"trace of {row.arm} / {row.item}, position {row.position}"
+            remedy = "The edit, the dictionary or the model's numbers are not as specified."
+            raise RunFailed(where, fault.expected, found=fault.found, remedy=remedy)
+
+
+def _answer(rows: Sequence[AnswerRow], item: str, sample: int) -> AnswerRow:
+    return next(r for r in rows if r.item == item and getattr(r, "sample", 0) == sample)
+
+
+def _edited(
+    bench: Bench,
+    evaluation: Evaluation,
+    item: ItemRow,
+    answer: AnswerRow,
+    edit: ArmEdit,
+    dictionary: Dictionary,
+) -> Tensors:
+    """Every edited position of a row: before, delta, after and read, float32 [edits, width]."""
+    where = f"evaluation {evaluation.id}, item {item.item}"
+    if isinstance(evaluation.measure, Choice):
+        question = question_of(bench.model, item, where=where)
+        prompts = [question.forward, question.swapped]
+    else:
+        prompts = [encode(bench.model, item.prompt, where=where)]
+    if isinstance(answer, GenerationRow):
+        fed = _fed_tokens(bench, evaluation, prompts[0], answer, edit)
+        prompts = [Prompt((*prompts[0].ids, *fed), prompts[0].offsets)]
+    seen = [_one_pass(bench, prompt, edit, dictionary) for prompt in prompts]
+    whole = {part: np.concatenate([one[part] for one in seen]) for part in seen[0]}
+    if len(whole["before"]) != answer.edits:
+        found = f"{len(whole['before'])}"
+        raise RunFailed(f"trace of {where}", f"{answer.edits} edited positions", found=found)
+    return whole
+
+
+def _one_pass(bench: Bench, prompt: Prompt, edit: ArmEdit, dictionary: Dictionary) -> Tensors:
+    run = ArmRun(bench.model, [prompt], [edit], bench.dictionaries)
+    with reading(bench.model, [dictionary.reads], stop=False) as caught, run.editing():
+        before, total, after = run.watched_prefill()
+        read = caught[dictionary.reads].float()
+    if dictionary.reads == dictionary.writes:
+        read = before
+    values = {"before": before, "delta": total - before, "after": after, "read": read}
+    return {part: value[0, 1:].cpu().numpy() for part, value in values.items()}
+
+
+def _fed_tokens(
+    bench: Bench, evaluation: Evaluation, prompt: Prompt, answer: GenerationRow, edit: ArmEdit
+) -> tuple[int, ...]:
+    """The generated tokens that were fed back: all but the last."""
+    fed = answer.tokens - 1
+    coded = bench.model.tokenizer(answer.output, add_special_tokens=False)["input_ids"]
+    if len(coded) == answer.tokens - (answer.stop == "eos"):
+        return tuple(coded[:fed])
+    measure = evaluation.measure
+    if not isinstance(measure, Generate):
+        raise TypeError(measure.kind)
+    settings = GenerationSettings(bench.plan.sampling, measure.max_new_tokens)
+    key = noise_key(bench.plan.seed, evaluation.id, answer.item, answer.sample)
+    [[again]] = generate(bench.model, [prompt], [key], [edit], bench.dictionaries, settings)
+    if len(again.tokens) < fed:
+        raise RunFailed(
+            f"trace of evaluation {evaluation.id}, item {answer.item}",
+            f"an answer of {answer.tokens} tokens, as it was measured",
+            found=str(len(again.tokens)),
+            remedy="Neither its text nor a second run alone gives its tokens again.",
+        )
+    return again.tokens[:fed]

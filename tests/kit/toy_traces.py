@@ -1,0 +1,118 @@
+"""Audit traces of the toy: each token as a vector that its dictionary reads word for word.
+
+The vector of a token is what all residuals share plus its features' decoder rows, each as much
+as the feature fires on it; the encoder undoes that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cache
+from itertools import groupby
+
+import numpy as np
+
+from safetycase.methods import arms as planned
+from safetycase.methods.encode import recomputed
+from safetycase.methods.label import words
+from safetycase.methods.traces import trace_rows
+from safetycase.record.plan import Plan
+from safetycase.record.planned_axis import Axis
+from safetycase.tables.evidence import Evidence
+from safetycase.tables.rows import GenerationRow, TraceRow
+from tests.kit.toy_world import D_MODEL, WIDTH, ToyWorld
+
+THRESHOLD = 0.1
+
+
+@cache
+def _encoder(toy: ToyWorld) -> np.ndarray:
+    """Encoder rows [width, d_model]: the inverse of the decoder."""
+    return np.linalg.inv(toy.w_dec.astype(np.float64)).T
+
+
+def slices(toy: ToyWorld, features: Sequence[int]) -> dict[str, np.ndarray]:
+    """What the toy's dictionary needs to encode some features."""
+    rows = _encoder(toy)[list(features)]
+    count = len(features)
+    return {
+        "w_enc": rows.astype(np.float32),
+        "bias": (-rows @ toy.base).astype(np.float32),
+        "scale": np.ones(count, dtype=np.float32),
+        "shift": np.zeros(rows.shape[1], dtype=np.float32),
+        "threshold": np.full(count, THRESHOLD, dtype=np.float32),
+        "normalisation": np.zeros(1, dtype=np.int64),
+    }
+
+
+def vector(toy: ToyWorld, token: str) -> np.ndarray:
+    """A token's residual, float32 [d_model]."""
+    found = [word.text for word in words(token)]
+    fires = np.array(
+        [max((toy.readings[f].get(w, 0.0) for w in found), default=0.0) for f in range(WIDTH)]
+    )
+    return (toy.base + fires @ toy.w_dec).astype(np.float32)
+
+
+def with_traces(
+    plan: Plan,
+    digest: str,
+    toy: ToyWorld,
+    evidence: Evidence,
+    specs: Mapping[str, list[planned.ArmSpec]],
+) -> Evidence:
+    """The evidence with the traces that the plan asks for."""
+    if plan.audit is None:
+        return evidence
+    rows: list[TraceRow] = []
+    tensors = dict(evidence.tensors)
+    for axis in plan.axes:
+        drawn = trace_rows(plan, axis, digest, evidence, specs[axis.id])
+        rows += drawn
+        tensors |= _tensors(plan, axis, toy, evidence, specs[axis.id], drawn)
+    return replace(evidence, tensors=tensors, traces=rows)
+
+
+def _tensors(
+    plan: Plan,
+    axis: Axis,
+    toy: ToyWorld,
+    evidence: Evidence,
+    specs: list[planned.ArmSpec],
+    rows: list[TraceRow],
+) -> dict[str, np.ndarray]:
+    directions = dict(
+        zip((s.id for s in specs), planned.directions(plan, axis, specs, evidence), strict=True)
+    )
+    coefficients = {spec.id: np.float32(spec.coefficient) for spec in specs}
+    before = []
+    for _, group in groupby(rows, lambda r: (r.arm, r.item)):
+        traced = list(group)
+        tokens = _tokens(plan, evidence, traced[0])
+        before += [vector(toy, tokens[row.position]) for row in traced]
+    residuals = np.array(before, dtype=np.float32).reshape(len(rows), D_MODEL)
+    edits = np.array(
+        [coefficients[row.arm] * directions[row.arm] for row in rows], dtype=np.float32
+    ).reshape(len(rows), D_MODEL)
+    edited = residuals + edits
+    parts = slices(toy, planned.needed_features(specs))
+    equation = next(d.equation for d in plan.dictionaries if d.id == axis.dictionary)
+    activations = recomputed(equation, parts.__getitem__, residuals).exact
+    parts |= {
+        "trace_before": residuals,
+        "trace_delta": edited - residuals,
+        "trace_after": edited,
+        "trace_activations": activations.astype(np.float32),
+    }
+    return {f"{axis.id}.{name}": values for name, values in parts.items()}
+
+
+def _tokens(plan: Plan, evidence: Evidence, row: TraceRow) -> list[str]:
+    """The toy's tokens at which a row was edited: the words of prompt and answer."""
+    evaluation = next(e for e in plan.evaluations if e.id == row.evaluation)
+    prompt = evidence.items.named(evaluation.dataset, row.item).prompt.split()
+    answers = evidence.answers[row.evaluation, row.arm]
+    answer = next(answer for answer in answers if answer.item == row.item)
+    said = answer.output.split() if isinstance(answer, GenerationRow) else prompt
+    return prompt + said
