@@ -49,7 +49,7 @@ def test_the_honest_case_verifies() -> None:
     assert verdict.decision_tier == "general"
     assert _ids(verdict, Outcome.UNKNOWN) == ALWAYS_UNKNOWN
     traces = [f"TRC-00{number}" for number in range(1, 7)]
-    unasked = ["REP-001", "REP-002", "REP-003", *traces, "REN-001", "REN-002"]
+    unasked = ["REP-001", "REP-002", "REP-003", "CTL-001", *traces, "REN-001", "REN-002"]
     assert _ids(verdict, Outcome.NOT_APPLICABLE) == unasked
     assert len(_ids(verdict, Outcome.PASS)) == len(all_checks()) - len(
         [*ALWAYS_UNKNOWN, *unasked]
