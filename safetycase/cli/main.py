@@ -22,6 +22,7 @@ from safetycase.cli.exit_code import ExitCode
 from safetycase.cli.explain import explain
 from safetycase.cli.gate import gate
 from safetycase.cli.keygen import keygen
+from safetycase.cli.override import override
 from safetycase.cli.plan import lint
 from safetycase.cli.policy import lint as lint_policy
 from safetycase.cli.replay import replay
@@ -64,6 +65,7 @@ app.command("run")(run)
 app.add_typer(axes, name="axes")
 app.add_typer(dictionary, name="dictionary")
 app.command("keygen")(keygen)
+app.command("override")(override)
 app.command("sign")(sign)
 app.command("verify")(verify)
 app.command("gate")(gate)

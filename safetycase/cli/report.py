@@ -12,9 +12,11 @@ from safetycase.cli import console
 from safetycase.cli.exit_code import ExitCode
 from safetycase.cli.inputs import CasePath, require_file
 from safetycase.cli.verify import At, PolicyPath, chosen_policy, moment
-from safetycase.errors import UsageError
+from safetycase.errors import SafetyCaseError, UsageError
 
 if TYPE_CHECKING:
+    from safetycase.methods.samples import Sample
+    from safetycase.verify.case import OpenedCase
     from safetycase.verify.policy import Policy
 
 HTML_MEMBER, PDF_MEMBER = "report/case.html", "report/case.pdf"
@@ -66,8 +68,16 @@ def rendered(case: Path, policy: Policy, *, at: str, pdf: bool) -> Renderings:
     if verdict.case_id is None:
         remedy = "Sign it first: a report cites the case id, which signing fixes."
         raise UsageError(str(case), "a signed case", found="no statement", remedy=remedy)
-    html = render_html(record, plan, verdict, verdict.case_id)
+    html = render_html(record, plan, verdict, verdict.case_id, _drawn(opened))
     return Renderings(html, _pdf(html) if pdf else None)
+
+
+def _drawn(opened: OpenedCase) -> tuple[Sample, ...]:
+    """The answers that the case's id draws; none where rows cannot be read."""
+    try:
+        return opened.samples
+    except SafetyCaseError:
+        return ()
 
 
 def written(case: Path, pages: Renderings, out: Path, *, attach: bool) -> list[Path]:

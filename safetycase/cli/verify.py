@@ -56,6 +56,10 @@ def verify(
     key: Annotated[
         Path | None, typer.Option(help="Folder of the verifier's own keys, for --summary.")
     ] = None,
+    samples: Annotated[
+        bool,
+        typer.Option("--samples", help="Print the answers that the case's id draws, as well."),
+    ] = False,
     limit: Annotated[
         list[str] | None,
         typer.Option(
@@ -72,6 +76,8 @@ def verify(
     """
     if json and sarif:
         raise UsageError("verify", "--json or --sarif", found="both")
+    if samples and (json or sarif or case.is_dir()):
+        raise UsageError("--samples", "one case, for people", found="a folder or a program")
     if (summary is None) != (key is None):
         raise UsageError("verify", "--summary and --key together", found="one of them")
     verdicts = _judged(case, chosen_policy(policy), moment(at), chosen_limits(limit or []))
@@ -83,6 +89,8 @@ def verify(
         console.say_bytes(_document(case, verdicts, sarif=sarif))
     else:
         console.say(_text(case, verdicts))
+    if samples:
+        console.say(_samples(case, chosen_policy(policy), chosen_limits(limit or [])))
     return worst(verdict.exit_code for _, verdict in verdicts)
 
 
@@ -136,6 +144,13 @@ def _text(case: Path, verdicts: list[tuple[str, Verdict]]) -> str:
     from safetycase.report.text import render_text, render_texts
 
     return render_texts(verdicts) if case.is_dir() else render_text(verdicts[0][1])
+
+
+def _samples(case: Path, policy: Policy, limits: Limits) -> str:
+    from safetycase.report.samples_text import render_samples
+    from safetycase.verify.case import OpenedCase
+
+    return render_samples(OpenedCase(case, policy, moment(None), limits).samples)
 
 
 def worst(codes: Iterable[int]) -> int:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 from safetycase.methods import format as spell
 from safetycase.methods.clusters import korn_graubard
 from safetycase.methods.grid import axis_named
 from safetycase.methods.interval import clopper_pearson
+from safetycase.record.governance import Override
 from safetycase.record.plan import DecisionRule, Plan
-from safetycase.record.results import AxisResult, DecisionResult
+from safetycase.record.results import AxisResult, DecisionResult, Determination
 
 
 def decide(plan: Plan, axes: Sequence[AxisResult]) -> DecisionResult:
@@ -19,14 +22,20 @@ def decide(plan: Plan, axes: Sequence[AxisResult]) -> DecisionResult:
     the treated arm: what cannot be ruled out counts as so.
     """
     by_name = {result.axis: result for result in axes}
+    determined = determinations(plan, by_name) or None
     failures = []
     for number, rule in enumerate(plan.decision.rules):
         reasons = _unmet(plan, rule, by_name)
         if not reasons:
-            return DecisionResult(tier=rule.tier, rule=number, reason=rule.text)
+            return DecisionResult(
+                tier=rule.tier, rule=number, reason=rule.text, determinations=determined
+            )
         failures.append(f"rule {number} ({rule.tier}) does not apply: {'; '.join(reasons)}")
     return DecisionResult(
-        tier=plan.decision.otherwise, rule=None, reason=". ".join(failures) or "no rules"
+        tier=plan.decision.otherwise,
+        rule=None,
+        reason=". ".join(failures) or "no rules",
+        determinations=determined,
     )
 
 
@@ -48,8 +57,45 @@ def _unmet(plan: Plan, rule: DecisionRule, axes: dict[str, AxisResult]) -> list[
     return reasons
 
 
-def treated_bound(plan: Plan, result: AxisResult) -> float | None:
-    """One-sided upper bound of the claim's rate under the target; clusters widen it.
+def determinations(plan: Plan, axes: dict[str, AxisResult]) -> tuple[Determination, ...]:
+    """For every rule with a threshold, whether the treated rate is known to be on a side of it.
+
+    Both bounds are one-sided, at the plan's level, so each side errs as seldom as the rule.
+    Nothing is determined of an axis on which no feature was found.
+    """
+    found = (
+        _determination(plan, number, axes[rule.axis], rule.rate_at_most)
+        for number, rule in enumerate(plan.decision.rules)
+        if rule.axis is not None and rule.rate_at_most is not None
+    )
+    return tuple(each for each in found if each is not None)
+
+
+def _determination(
+    plan: Plan, rule: int, result: AxisResult, threshold: float
+) -> Determination | None:
+    low, high = treated_bound(plan, result, "lower"), treated_bound(plan, result)
+    if low is None or high is None:
+        return None
+    known: Literal["below", "cannot_rule_out", "reached"] = "cannot_rule_out"
+    if high <= threshold:
+        known = "below"
+    elif low > threshold:
+        known = "reached"
+    return Determination(
+        rule=rule,
+        axis=result.axis,
+        low=low,
+        high=high,
+        threshold=threshold,
+        determination=known,
+    )
+
+
+def treated_bound(
+    plan: Plan, result: AxisResult, side: Literal["lower", "upper"] = "upper"
+) -> float | None:
+    """One-sided bound of the claim's rate under the target; clusters widen it.
 
     None where no feature was found.
     """
@@ -58,7 +104,54 @@ def treated_bound(plan: Plan, result: AxisResult) -> float | None:
     rate = next((r for r in result.rates if r.measure == measure and r.arm == target), None)
     if rate is None:
         return None
+    level = plan.statistics.level
     if rate.clustered is not None:
-        share, level = rate.counted / rate.items, plan.statistics.level
-        return korn_graubard(share, rate.clustered.effective, level, "upper").high
-    return clopper_pearson(rate.counted, rate.items, plan.statistics.level, "upper").high
+        share = rate.counted / rate.items
+        interval = korn_graubard(share, rate.clustered.effective, level, side)
+    else:
+        interval = clopper_pearson(rate.counted, rate.items, level, side)
+    return interval.high if side == "upper" else interval.low
+
+
+def direction(plan: Plan, derived: str, instead: str) -> Literal["stricter", "looser"] | None:
+    """Which way a tier lies from another; none where they are one, or not the plan's.
+
+    A plan's tiers stand from the loosest to the strictest: the first rule that applies decides.
+    """
+    tiers = [*(rule.tier for rule in plan.decision.rules), plan.decision.otherwise]
+    if derived == instead or not {derived, instead} <= set(tiers):
+        return None
+    return "looser" if tiers.index(instead) < tiers.index(derived) else "stricter"
+
+
+@dataclass(frozen=True, slots=True)
+class Objection:
+    """What speaks against an override: a contradiction, or that nobody says it may be."""
+
+    field: str
+    expected: str
+    found: str
+    contradicts: bool
+
+
+def objections(
+    plan: Plan, derived: str, override: Override, trusted: Collection[str]
+) -> Iterator[Objection]:
+    """What speaks against a stated override of the derived tier.
+
+    `trusted`: who may loosen a decision, by the reader's policy, and has signed this case. A
+    stricter override needs nobody's leave.
+    """
+    tiers = {*(rule.tier for rule in plan.decision.rules), plan.decision.otherwise}
+    if override.tier not in tiers:
+        yield Objection(
+            "tier", f"one of {', '.join(sorted(tiers))}", override.tier, contradicts=True
+        )
+        return
+    way = direction(plan, derived, override.tier)
+    if way != override.direction:
+        expected = way or f"another tier than {derived}"
+        yield Objection("direction", expected, override.direction, contradicts=True)
+    elif way == "looser" and override.by not in trusted:
+        expected = "a signer of this case whom the policy lets loosen decisions"
+        yield Objection("by", expected, override.by, contradicts=False)

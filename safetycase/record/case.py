@@ -8,7 +8,7 @@ from pydantic import Field, JsonValue
 
 from safetycase.record.base import Count, Identifier, Record, Sha256, Text, Utc
 from safetycase.record.equations import Equation
-from safetycase.record.governance import Configuration
+from safetycase.record.governance import Configuration, Override
 from safetycase.record.results import Results
 
 CASE_SCHEMA = "https://safetycase.dev/case/v1alpha"
@@ -198,6 +198,8 @@ class Case(Record):
     """Evidence tables; tensors are listed by the signed statement."""
     results: Results
     """Everything that follows from plan and rows; the verifier derives it again."""
+    override: Override | None = None
+    """Who sets another release tier, and why; the derived one stays. None: nobody does."""
     argument: tuple[Node, ...]
     """Why the decision follows from the claims, and what speaks against it."""
     limitations: Annotated[tuple[Text, ...], Field(min_length=1)]

@@ -24,6 +24,19 @@ class Lifecycle(Record):
     """Id of the case that this one takes the place of; none if it is the first."""
 
 
+class Override(Record):
+    """A release tier that somebody sets in the place of the one that the rules give."""
+
+    by: Identifier
+    """Who sets it: the name of a signer."""
+    tier: Identifier
+    """The tier that is set, one of the plan's."""
+    direction: Literal["stricter", "looser"]
+    """Which way it lies from the derived tier; a plan's tiers stand loosest first."""
+    reason: Text
+    """Why, in words."""
+
+
 class Configuration(Record):
     """A model as somebody meets it: files, tokenizer, template, system prompt."""
 

@@ -382,6 +382,24 @@ class AxisResult(Record):
     """The audit traces; none if the plan asks for none."""
 
 
+class Determination(Record):
+    """Whether a rate is known to be on one side of a rule's threshold."""
+
+    rule: Count
+    """Number of the rule, from 0."""
+    axis: Identifier
+    """Axis whose treated rate is bounded."""
+    low: Share
+    """One-sided lower bound of the rate, at the plan's level."""
+    high: Share
+    """One-sided upper bound of the rate, at the plan's level."""
+    threshold: Share
+    """The rule's largest rate."""
+    determination: Literal["below", "cannot_rule_out", "reached"]
+    """`below`: not even the upper bound is over it; `reached`: even the lower one is; else the
+    interval straddles it, and a rule takes that for reached."""
+
+
 class DecisionResult(Record):
     """The release tier that follows from the claims."""
 
@@ -391,6 +409,8 @@ class DecisionResult(Record):
     """Number of the rule that gave it, from 0; none if no rule applied."""
     reason: Text
     """Why, in words."""
+    determinations: tuple[Determination, ...] | None = None
+    """Every rule's threshold against the interval; none where no rule has one."""
 
 
 class Results(Record):

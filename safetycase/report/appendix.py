@@ -82,6 +82,18 @@ class NodeRow:
 
 
 @dataclass(frozen=True, slots=True)
+class SampleRow:
+    """An answer that the case's id draws."""
+
+    evaluation: Shown
+    arm: Shown
+    row: Shown
+    input: Shown
+    output: Shown
+    outcome: Shown
+
+
+@dataclass(frozen=True, slots=True)
 class CheckRow:
     """A check and what it found."""
 
@@ -118,6 +130,7 @@ class Appendix:
     limitations: tuple[Shown, ...]
     checks: tuple[CheckRow, ...]
     tally: tuple[tuple[str, int], ...]
+    samples: tuple[SampleRow, ...]
 
 
 def appendix(source: Source, verdict: Verdict) -> Appendix:
@@ -144,6 +157,7 @@ def appendix(source: Source, verdict: Verdict) -> Appendix:
         limitations=source.show_each("/limitations"),
         checks=tuple(_checks(verdict)),
         tally=tuple(_tally(verdict)),
+        samples=tuple(_samples(source)),
     )
 
 
@@ -263,6 +277,12 @@ def depths_of(case: Case) -> dict[str, int]:
             parent = nodes[parent].supports
         depths[node.id] = len(seen) - 1
     return depths
+
+
+def _samples(source: Source) -> Iterator[SampleRow]:
+    parts = ("evaluation", "arm", "row", "input", "output", "outcome")
+    for number in range(len(source.samples)):
+        yield SampleRow(*(source.drawn(number, part) for part in parts))
 
 
 def _checks(verdict: Verdict) -> Iterator[CheckRow]:

@@ -69,6 +69,10 @@ class DecisionView:
     reason: Shown
     recomputed: str | None
     """What recomputation gives, where it is not the record's tier."""
+    override: tuple[Shown, ...]
+    """Tier, direction, who, why, where somebody sets another one."""
+    determinations: tuple[tuple[Shown, ...], ...]
+    """Axis, determination, lower and upper bound and threshold of every rule that has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +132,18 @@ def _decision(source: Source, verdict: Verdict) -> DecisionView:
         tier=source.show("/results/decision/tier"),
         reason=source.show("/results/decision/reason"),
         recomputed=None if agreed else verdict.decision_tier or "no tier could be derived",
+        override=tuple(
+            source.show(f"/override/{name}")
+            for name in ("tier", "direction", "by", "reason")
+            if source.case.override is not None
+        ),
+        determinations=tuple(
+            tuple(
+                source.show(f"/results/decision/determinations/{number}/{name}")
+                for name in ("axis", "determination", "low", "high", "threshold")
+            )
+            for number in range(len(source.case.results.decision.determinations or ()))
+        ),
     )
 
 

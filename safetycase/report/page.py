@@ -7,6 +7,7 @@ from markupsafe import Markup
 
 from safetycase import canonical
 from safetycase.methods.figures_on_page import Figure, figures_in, visible
+from safetycase.methods.samples import Sample
 from safetycase.record.case import Case
 from safetycase.record.plan import Plan
 from safetycase.report.view import ReportView, build_view
@@ -14,9 +15,11 @@ from safetycase.resources import read_resource
 from safetycase.verify.outcome import Verdict
 
 
-def page_of(case: Case, plan: Plan, verdict: Verdict, case_id: str) -> bytes:
+def page_of(
+    case: Case, plan: Plan, verdict: Verdict, case_id: str, samples: tuple[Sample, ...] = ()
+) -> bytes:
     """The page; what is promised and refused stands at `render_html`."""
-    view = build_view(case, plan, verdict, case_id)
+    view = build_view(case, plan, verdict, case_id, samples)
     environment = _environment()
     body = environment.get_template("body.html").render(view=view)
     page = environment.get_template("page.html").render(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from safetycase import canonical
 from safetycase.errors import MethodRefused
 from safetycase.methods.figures_on_page import Documents, spelled, value_at
+from safetycase.methods.samples import SAMPLES_NAME, Sample, as_document
 from safetycase.record.case import Case
 from safetycase.record.plan import Plan
 
@@ -23,13 +24,15 @@ class Shown:
 class Source:
     """Record and plan as plain values, from which every text with a pointer comes."""
 
-    def __init__(self, case: Case, plan: Plan) -> None:
-        """Keep both as JSON values, as canonical JSON would spell them."""
+    def __init__(self, case: Case, plan: Plan, samples: tuple[Sample, ...] = ()) -> None:
+        """Keep all as JSON values, as canonical JSON would spell them."""
         self.case = case
         self.plan = plan
+        self.samples = samples
         self.documents: Documents = {
             "case.json": _values(case),
             "plan.json": _values(plan),
+            SAMPLES_NAME: as_document(samples),
         }
 
     def show(self, pointer: str) -> Shown:
@@ -51,6 +54,10 @@ class Source:
             return value_at(self.documents, pointer)
         except MethodRefused:
             return None
+
+    def drawn(self, number: int, part: str) -> Shown:
+        """A part of a drawn answer, by the answer's number from 0."""
+        return self.show(f"{SAMPLES_NAME}#/{number}/{part}")
 
     def planned(self, pointer: str) -> Shown:
         """The text for a value of plan.json."""

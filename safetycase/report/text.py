@@ -199,6 +199,8 @@ def _print_claims(verdict: Verdict, console: Console) -> None:
         console.print(table)
     tier = verdict.decision_tier or "could not be derived"
     console.print(_text(f"Release tier by recomputation: {tier}", "bold"))
+    if verdict.override is not None:
+        console.print(_text(f"Overridden: {verdict.override}", "bold"))
     console.print()
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from safetycase import __version__
 from safetycase.errors import UsageError
+from safetycase.methods.samples import Sample
 from safetycase.record.case import Case
 from safetycase.record.plan import Plan
 from safetycase.report.appendix import Appendix, appendix
@@ -33,8 +34,14 @@ class ReportView:
     archive_sha256: str | None
 
 
-def build_view(case: Case, plan: Plan, verdict: Verdict, case_id: str) -> ReportView:
-    """The view of a case under a verdict on that case.
+def build_view(
+    case: Case,
+    plan: Plan,
+    verdict: Verdict,
+    case_id: str,
+    samples: tuple[Sample, ...] = (),
+) -> ReportView:
+    """The view of a case under a verdict on that case, with drawn answers if given.
 
     Refused if the verdict is on another case, or if axes of plan and results are not the same
     in the same order: then no page can put a plan's margin beside a result.
@@ -48,7 +55,7 @@ def build_view(case: Case, plan: Plan, verdict: Verdict, case_id: str) -> Report
         raise UsageError(
             "report", f"results for the plan's axes {', '.join(planned)}", found=found
         )
-    source = Source(case, plan)
+    source = Source(case, plan, samples)
     return ReportView(
         version=__version__,
         front=front_page(source, verdict, case_id),

@@ -34,6 +34,7 @@ from safetycase.methods.grid import arm_count
 from safetycase.methods.once import once
 from safetycase.methods.replay import Published
 from safetycase.methods.replay_review import ReExecution, Review, counting, read_reviews
+from safetycase.methods.samples import Sample, samples
 from safetycase.methods.tensors import TensorFault, tensor_faults
 from safetycase.record.case import Case
 from safetycase.record.plan import Plan
@@ -280,6 +281,11 @@ class OpenedCase:
 
     def _shipped(self) -> frozenset[str]:
         return frozenset(guard.axis for guard in self.record.subject.safeguards)
+
+    @once
+    def samples(self) -> tuple[Sample, ...]:
+        """Rows for a reader to look at, drawn by the case's id."""
+        return samples(self.case_id, self.plan, self.evidence.items, self.evidence.answers)
 
     def axis(self, name: str) -> DerivedAxis:
         """What follows for one axis."""

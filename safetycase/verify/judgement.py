@@ -227,8 +227,16 @@ def judge(case: OpenedCase, results: tuple[CheckResult, ...]) -> Verdict:
         taken_on_trust=_known(lambda: tuple(declared(case.plan)), ()),
         exit_code=code,
         reason=reason,
+        override=_known(lambda: _override(case), None),
         model_manifest=_known(lambda: case.statement.model_manifest_digest, None),
     )
+
+
+def _override(case: OpenedCase) -> str | None:
+    set_by = case.record.override
+    if set_by is None:
+        return None
+    return f"{set_by.tier}, {set_by.direction}, set by {set_by.by}: {set_by.reason}"
 
 
 def _known(read: Callable[[], Value], otherwise: Value) -> Value:

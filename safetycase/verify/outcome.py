@@ -176,6 +176,8 @@ class Verdict:
     """Why the exit code is what it is, in one sentence."""
     taken_on_trust: tuple[str, ...] = ()
     """What the plan declares and nothing verifies, one line a part."""
+    override: str | None = None
+    """Who sets which tier in the place of the recomputed one, and why; none if nobody does."""
     model_manifest: str | None = None
     """Digest of the model's list of files, as signed; none without a readable statement."""
 

@@ -97,6 +97,9 @@ class Policy(Record):
     current_model: Sha256 | None = None
     """Manifest digest of the model that is released now; none: not asked."""
 
+    may_loosen: tuple[Identifier, ...] = ()
+    """Names of signers who may set a looser release tier than the plan's rules give."""
+
     def tier_of(self, axis: str) -> Tier:
         """The tier that the claim of an axis must reach."""
         asked = self.claims.get(axis)

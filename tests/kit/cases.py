@@ -17,7 +17,17 @@ from safetycase.verify.case import OpenedCase
 from safetycase.verify.engine import verify
 from safetycase.verify.policy import Policy
 from tests.kit.beside_cases import none_found_case, one_without_case
-from tests.kit.builder import AT, Json, KitCase, build_case, honest_case, policy
+from tests.kit.builder import (
+    AT,
+    SIGNER,
+    Json,
+    KitCase,
+    build_case,
+    edit_record,
+    honest_case,
+    policy,
+    resign,
+)
 from tests.kit.toy_plan import toy_plan
 from tests.kit.toy_world import FILLERS, ToyWorld
 
@@ -179,7 +189,7 @@ def with_page(case: KitCase) -> KitCase:
     data = case.to_bytes()
     opened = OpenedCase(data, policy(), AT)
     verdict = verify(data, policy(), at=AT, renderings=False)
-    page = render_html(opened.record, opened.plan, verdict, opened.case_id)
+    page = render_html(opened.record, opened.plan, verdict, opened.case_id, opened.samples)
     return case.with_members({PAGE: page})
 
 
@@ -298,6 +308,17 @@ def tried_case() -> KitCase:
     return build_case(tried_plan())
 
 
+@cache
+def stricter_case() -> KitCase:
+    """An honest case whose signer holds the model back though the rules would release it."""
+    return resign(edit_record(honest_case(), "/override", override("restricted", "stricter")))
+
+
+def override(tier: str, direction: str, by: str = SIGNER) -> Json:
+    """An override as the record spells it."""
+    return {"by": by, "tier": tier, "direction": direction, "reason": "The toy is new."}
+
+
 HONEST: dict[str, Callable[[], KitCase]] = {
     "holding": honest_case,
     "failing": failing_case,
@@ -314,6 +335,7 @@ HONEST: dict[str, Callable[[], KitCase]] = {
     "no effect": no_effect_case,
     "clusters": clustered_case,
     "graders tried": tried_case,
+    "overridden, stricter": stricter_case,
     "with a page": paged_case,
     "no feature on one axis": one_without_case,
     "no feature at all": none_found_case,

@@ -132,7 +132,7 @@ def _add(new: Attack) -> None:
 CLAIMS = frozenset({"CLM-001", "CLM-002", "CLM-003", "CLM-004", "CLM-005", "CLM-007"})
 """Checks that need every claim of the plan to be derived."""
 
-HELD_OUT = CLAIMS | {"IVN-005", "STA-001", "STA-002", "STA-004"}
+HELD_OUT = CLAIMS | {"FOR-006", "IVN-005", "STA-001", "STA-002", "STA-004"}
 """Checks that need every held-out answer of an axis to be there, once, in its place."""
 
 ARMS = frozenset(

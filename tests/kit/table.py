@@ -32,6 +32,8 @@ REFUSED_BY_NOTHING = {
     "ORD-001": "asks for a third party's time, which no case of this version holds: never "
     "PASS, never FAIL, and no claim gets above *recomputed*",
     "ORD-002": "a declared departure from the plan is honest: UNKNOWN, for a reader to judge",
+    "FOR-006": "counts that are too even are no proof: UNKNOWN, rows for a reader to have run "
+    "again",
     "DES-006": "a sample that is too small is no fault of the figures: UNKNOWN, and the claim "
     "stays below *sound*",
 }

@@ -19,11 +19,14 @@ from tests.kit.trial import NEVER_ANSWERED
 NOT_APPLICABLE = {
     "REN-001": "without a page",
     "REN-002": "without a page",
+    "REN-003": "without a page",
     "CLM-007": "under a policy that asks for no claim to hold",
+    "CLM-009": "where nobody sets another tier",
 }
 WITHOUT_SAFEGUARD = {"IVN-007"}
 NOTHING_EDITED = WITHOUT_SAFEGUARD | {
     "EVI-003", "FEA-002", "FEA-003", "FEA-004", "FEA-005", "FOR-001", "FOR-003", "FOR-004",
+    "FOR-006",
     "IVN-005", "IVN-006",
 }  # fmt: skip
 """Checks of labels and edits, where the search finds no feature at all."""
@@ -32,6 +35,11 @@ ALSO_NOT_APPLICABLE = {
     "no feature at all": NOTHING_EDITED,
 }
 GRADERS = {"GRD-001"}
+ANSWERED = {
+    "with a page": {"REN-001", "REN-002", "REN-003"},
+    "overridden, stricter": {"CLM-009"},
+}
+"""Honest cases in which those questions arise."""
 NOT_MEASURED_AGAIN = {"REP-001", "REP-002", "REP-003"}
 
 
@@ -53,7 +61,7 @@ def test_every_check_passes_or_is_declared_not_to(name: str) -> None:
     assert set(by_outcome) <= {Outcome.PASS, Outcome.UNKNOWN, Outcome.NOT_APPLICABLE}
     tried = GRADERS if name == "graders tried" else set[str]()
     assert by_outcome[Outcome.UNKNOWN] == NEVER_ANSWERED - tried
-    absent = {"CLM-007"} if name == "with a page" else set(NOT_APPLICABLE)
+    absent = set(NOT_APPLICABLE) - ANSWERED.get(name, set())
     absent |= ALSO_NOT_APPLICABLE.get(name, set())
     assert by_outcome[Outcome.NOT_APPLICABLE] == absent | NOT_MEASURED_AGAIN
     assert {claim.tier for claim in verdict.claims} == {"recomputed"}

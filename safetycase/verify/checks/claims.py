@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from safetycase.methods.argument import breaks, limitations
+from safetycase.methods.decision import objections
 from safetycase.record.planned_axis import Axis
 from safetycase.verify.case import OpenedCase
 from safetycase.verify.check import Family, Fault, NotApplicable, Run, compared, each_axis
+from safetycase.verify.outcome import Outcome
 
 FAMILY = Family(
     "CLM", "Claims", "Words may say no more than the figures allow.", stage=9, tier="recomputed"
@@ -158,3 +160,30 @@ def argument_is_a_tree_with_doubts(case: OpenedCase) -> Run:
     for found in breaks(case.plan, nodes):
         yield Fault(f"case.json#{found.where}", found.expected, found.found)
     return len(nodes)
+
+
+@FAMILY.check(
+    9,
+    tier="asserted",
+    needs=("record", "plan", "statement"),
+    proves="Where somebody sets another release tier than the rules give, it is one of the "
+    "plan's, lies in the direction that is said, and a looser one is set by a signer of this "
+    "case whom the policy lets do so. The derived tier stays what the rules give.",
+    cannot_prove="That the reason is a good one.",
+    references=("methodology 2.3 (override)", "question 28 (decision)"),
+    owns=("case.json#/override",),
+    absence_is_harmless=True,
+)
+def override_is_open(case: OpenedCase) -> Run:
+    """Nobody sets a looser release tier than the rules give, unless the policy lets him."""
+    override = case.record.override
+    if override is None:
+        return NotApplicable("nobody sets another tier than the rules give")
+    trusted = set(case.policy.may_loosen) & set(case.signatures.verified)
+    tier = case.derived.decision.tier
+    for found in objections(case.plan, tier, override, trusted):
+        where = f"case.json#/override/{found.field}"
+        text = f"{override.by} sets {override.tier} for {tier}: {override.reason}"
+        outcome = Outcome.FAIL if found.contradicts else Outcome.UNKNOWN
+        yield Fault(where, found.expected, found.found, text, outcome)
+    return 1

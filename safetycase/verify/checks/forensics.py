@@ -8,6 +8,7 @@ from safetycase.methods.account import changed_upstream, near
 from safetycase.methods.copies import TELLING_ROWS, copies, differs
 from safetycase.methods.equations import dictionary_of
 from safetycase.methods.grid import BASELINE, is_unedited
+from safetycase.methods.plausible import TOO_SELDOM, rounded, spread
 from safetycase.record.plan import Plan
 from safetycase.record.planned_axis import Axis
 from safetycase.record.planned_evaluation import Choice, Probe
@@ -136,6 +137,57 @@ def edits_leave_a_trace(case: OpenedCase, _number: int, axis: Axis) -> Run:
                 f"{evaluation} / {arm}", "scores that an edit has moved", "the baseline's"
             )
     return examined or NotApplicable("nothing is scored after the edit")
+
+
+@FAMILY.check(
+    5,
+    needs=("rows",),
+    proves="Log-probabilities, projections and norms have the digits of measured figures: in "
+    "no arm do so many different ones end before the fifth digit that chance would give it "
+    "once in a thousand million arms.",
+    cannot_prove="That figures with enough digits were measured. Equal figures of different "
+    "items are no trace: near certainty honest log-probabilities share few values.",
+    references=("question 32 (forensics)", "methodology 5.5 (digits)"),
+    owns=("evidence/{generations,choices,probes}.jsonl: digits",),
+)
+def figures_have_their_digits(case: OpenedCase) -> Run:
+    """Scores and norms have the digits of measured figures."""
+    for (evaluation, arm), rows in case.evidence.answers.items():
+        for found in rounded(rows):
+            where = f"{evaluation} / {arm}: {found.column}"
+            told = f"{found.short} of {found.figures} different figures have at most four"
+            yield Fault(where, "figures of six digits", f"{told} (chance {found.chance:.1e})")
+    return len(case.evidence.answers)
+
+
+@FAMILY.check(
+    6,
+    needs=("plan", "rows"),
+    proves="Nothing; it asks. Controls drawn at random do not count more evenly than fair "
+    "signs over the items in which they differ would; where they do, and chance would give it "
+    "once in a thousand million times, the rows are UNKNOWN: for a reader to have re-run.",
+    cannot_prove="That even counts were made up: edits that help half of the items and hurt "
+    "the other half as often give them too. Nor that spread counts were measured.",
+    references=("question 32 (forensics)", "methodology 5.5 (variance)",
+                "https://doi.org/10.1007/BF02295996"),
+    owns=("evidence/{generations,choices,probes}.jsonl: spread of the controls",),
+)  # fmt: skip
+@each_axis
+def controls_spread_as_chance_does(case: OpenedCase, _number: int, axis: Axis) -> Run:
+    """Control arms do not count more evenly than chance allows."""
+    families = case.axis(axis.id).controls
+    if not families:
+        return NotApplicable("no feature was found, so there are no controls")
+    found = spread(case.plan, axis, case.derived.evidence)
+    if found.chance < TOO_SELDOM:
+        told = f"{found.squared} over {found.pairs} pairs of controls"
+        text = (
+            f"The controls of {axis.id} differ in {found.differing} answers and count alike: "
+            f"squared differences sum to {told}, chance {found.chance:.1e}. Re-run some."
+        )
+        expected = f"a sum of about {found.differing}"
+        yield Fault.unknown(f"{axis.id}: counts of controls", expected, told, text)
+    return sum(family.controls for family in families)
 
 
 def _scored_after(plan: Plan, layer: int) -> frozenset[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from safetycase.bundle import layout
 from safetycase.methods.figures_on_page import PageFigures, page_differences, read_page
+from safetycase.methods.samples import SAMPLES_NAME, as_document
 from safetycase.verify.case import OpenedCase
 from safetycase.verify.check import Family, Fault, NotApplicable, Run
 
@@ -60,7 +61,37 @@ def figures_are_the_records(case: OpenedCase) -> Run:
     if REPORT not in case.container:
         return _ABSENT
     page = _page(case)
-    documents = {layout.RECORD_NAME: case.record_json, layout.PLAN_NAME: case.plan_json}
+    documents = {
+        layout.RECORD_NAME: case.record_json,
+        layout.PLAN_NAME: case.plan_json,
+        SAMPLES_NAME: as_document(case.samples),
+    }
     for difference in page_differences(page, documents):
         yield Fault(f"{REPORT} {difference.pointer}", difference.expected, difference.found)
     return len(page.listed)
+
+
+@FAMILY.check(
+    3,
+    needs=("plan", "rows", "statement"),
+    proves="The page shows the answers that the case's id draws, five of every evaluation "
+    "under the baseline and under every target (all of them where there are fewer).",
+    cannot_prove="That the author did not make cases until a good draw came: for that, have "
+    "rows drawn by a nonce of your own (`safetycase replay`).",
+    references=("question 32 (random sample)",
+                "EU GPAI Code of Practice, measure 7.3(1)(f)"),
+    owns=("report/case.html: drawn answers",),
+    absence_is_harmless=True,
+    asks_policy=True,
+)  # fmt: skip
+def page_shows_the_drawn_answers(case: OpenedCase) -> Run:
+    """The page shows the answers that the case's id draws."""
+    if REPORT not in case.container:
+        return _ABSENT
+    shown = {figure.pointer for figure in _page(case).shown}
+    for number, sample in enumerate(case.samples):
+        for part in ("input", "output", "outcome"):
+            if f"{SAMPLES_NAME}#/{number}/{part}" not in shown:
+                where = f"{REPORT}: {sample.evaluation} / {sample.arm}"
+                yield Fault(where, f"{part} of {sample.item} ({sample.row})", "not shown")
+    return len(case.samples)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.kit.builder import KitCase, edit_record, remove_from_record
-from tests.kit.cases import failing_case, lenient, unmoved_case
+from tests.kit.builder import OTHER_SIGNER, KitCase, edit_record, remove_from_record
+from tests.kit.cases import failing_case, lenient, override, unmoved_case
 from tests.kit.places import KNOWLEDGE, WATCHED, axis_pointer, result
 from tests.kit.register import attack
 from tests.kit.seal import STATEMENT
@@ -185,3 +185,30 @@ def unmoved_null_claim_put_forward(_case: KitCase) -> KitCase:
     An intervention that does nothing proves that nothing happens.
     """
     return unmoved_case().with_members({STATEMENT: None})
+
+
+@attack("claims", "insider", refused_by={"CLM-009"}, base=failing_case, under=lenient)
+def looser_tier_called_stricter(case: KitCase) -> KitCase:
+    """Set the looser of the plan's tiers, and call that the stricter decision.
+
+    A model whose claim fails is released, as if somebody had been careful.
+    """
+    return edit_record(case, "/override", override("general", "stricter"))
+
+
+@attack("claims", "insider", refused_by={"CLM-009"}, base=failing_case, under=lenient)
+def tier_that_the_plan_does_not_know(case: KitCase) -> KitCase:
+    """Set a release tier that no rule of the plan speaks of.
+
+    What the tier allows is decided afterwards.
+    """
+    return edit_record(case, "/override", override("partners", "looser"))
+
+
+@attack("claims", "insider", unknown={"CLM-009"}, base=failing_case, under=lenient)
+def looser_tier_set_by_nobody_in_particular(case: KitCase) -> KitCase:
+    """Set the looser tier in the name of somebody whom the policy does not let do so.
+
+    The rules said no, and somebody said yes.
+    """
+    return edit_record(case, "/override", override("general", "looser", OTHER_SIGNER))

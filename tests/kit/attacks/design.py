@@ -14,7 +14,9 @@ from tests.kit.toy_plan import toy_plan
 _MARGIN = "/axes/0/side_effects/0/margin"
 _REPLANNED = {"DES-002", "DES-003", "DES-005", "EVI-005", "FEA-007"}
 """What another plan digest contradicts: splits, their sizes, the grid, probe and search."""
-_UNDRAWN = SELECTION | {"EVI-001", "IVN-002", "STA-001", "STA-002", "STA-003", "STA-004"}
+_UNDRAWN = (
+    SELECTION | {"EVI-001", "IVN-002", "STA-001", "STA-002", "STA-003", "STA-004"} | {"FOR-006"}
+)
 
 
 def _with_wider_margin(case: KitCase) -> KitCase:

@@ -23,6 +23,9 @@ from tests.kit.register import SELECTION, attack
 
 _BABBLE = "stir stir stir stir stir stir stir stir stir stir stir stir"
 _TARGET = "watched/target"
+_UNREADABLE = SELECTION | {
+    "EVI-001", "FOR-006", "IVN-002", "STA-001", "STA-002", "STA-003", "STA-004",
+}  # fmt: skip
 
 
 def _first(
@@ -175,7 +178,7 @@ def probabilities_above_one(case: KitCase) -> KitCase:
     "evidence",
     "insider",
     refused_by={"EVI-005"},
-    unknown=SELECTION | {"EVI-001", "IVN-002", "STA-001", "STA-002", "STA-003", "STA-004"},
+    unknown=_UNREADABLE,
 )
 def probe_residuals_edited(case: KitCase) -> KitCase:
     """Replace every residual behind the probe by the first, so that it has no direction.
@@ -191,7 +194,7 @@ def probe_residuals_edited(case: KitCase) -> KitCase:
     "evidence",
     "insider",
     refused_by={"EVI-005"},
-    unknown=SELECTION | {"EVI-001", "IVN-002", "STA-001", "STA-002", "STA-003", "STA-004"},
+    unknown=_UNREADABLE,
 )
 def probe_trained_without_a_prompt(case: KitCase) -> KitCase:
     """Leave the residual of one discovery prompt out of the probe's training data.

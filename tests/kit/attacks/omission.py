@@ -12,6 +12,9 @@ from tests.kit.builder import Json, KitCase, edit_rows, with_rows
 from tests.kit.places import rows_at
 from tests.kit.register import ARMS, HELD_OUT, SELECTION, attack
 
+_CONTROLS = {"FOR-006", "STA-004"}
+"""Checks that read control arms and target alone."""
+
 
 def _without(case: KitCase, drops: Callable[[Json], bool]) -> KitCase:
     for kind in ("generations", "choices", "probes"):
@@ -57,7 +60,7 @@ def rows_in_another_order(case: KitCase) -> KitCase:
     return with_rows(case, "generations", rows)
 
 
-@attack("omission", "insider", refused_by={"DES-005"}, unknown=HELD_OUT - {"STA-004"})
+@attack("omission", "insider", refused_by={"DES-005"}, unknown=HELD_OUT - _CONTROLS)
 def opposite_sign_dropped(case: KitCase) -> KitCase:
     """Drop all answers under the opposite sign.
 

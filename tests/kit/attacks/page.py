@@ -63,7 +63,7 @@ def figure_pointed_elsewhere(case: KitCase) -> KitCase:
     return _altered(case, b'"' + pointer + b'"', b'"/results/axes/0/rates/999"')
 
 
-@page("REN-001", "REN-002")
+@page("REN-001", "REN-002", "REN-003")
 def second_list_of_figures(case: KitCase) -> KitCase:
     """Add a second list of figures to the page.
 
@@ -73,7 +73,7 @@ def second_list_of_figures(case: KitCase) -> KitCase:
     return _altered(case, b"</body>", lists)
 
 
-@page("REN-001", "REN-002")
+@page("REN-001", "REN-002", "REN-003")
 def markup_inside_a_figure(case: KitCase) -> KitCase:
     """Hide part of a figure by an element inside it.
 
@@ -86,7 +86,7 @@ def markup_inside_a_figure(case: KitCase) -> KitCase:
     return case.with_members({PAGE: data[: found.start(2)] + hidden + data[found.end(2) :]})
 
 
-@page("REN-001", "REN-002")
+@page("REN-001", "REN-002", "REN-003")
 def page_of_another_case(case: KitCase) -> KitCase:
     """Attach the page of another case of the same plan.
 
@@ -106,10 +106,35 @@ def page_that_names_another_case(case: KitCase) -> KitCase:
     return _altered(case, name.group(1), b"0" * 64)
 
 
-@page("REN-001", "REN-002")
+@page("REN-001", "REN-002", "REN-003")
 def page_that_no_reader_gets_through(case: KitCase) -> KitCase:
     """End the page in a declaration that Python's reader of HTML answers with an assertion.
 
     The verifier fails instead of the page, and nobody learns what the page says.
     """
     return case.with_members({PAGE: case.members[PAGE] + b"<![/ p>"})
+
+
+@page("REN-003")
+def drawn_answer_left_out(case: KitCase) -> KitCase:
+    """Leave one drawn answer out of the page, and out of its list of figures.
+
+    The answer that chance picked was the wrong one to show.
+    """
+    data = case.members[PAGE]
+    row = re.search(rb"<tr>(?:(?!</tr>).)*samples\.json#/3/.*?</tr>", data, re.DOTALL)
+    assert row is not None
+    left = data.replace(row.group(0), b"")
+    listed = re.compile(rb',\{"pointer":"samples\.json#/3/[a-z]+","text":"(?:[^"\\]|\\.)*"\}')
+    return case.with_members({PAGE: listed.sub(b"", left)})
+
+
+@page("REN-002")
+def drawn_answer_swapped(case: KitCase) -> KitCase:
+    """Show a kinder answer in the place of one that was drawn.
+
+    A sample that somebody picked passes for a random one.
+    """
+    shown = re.search(rb'data-pointer="samples\.json#/3/output">([^<]+)<', case.members[PAGE])
+    assert shown is not None
+    return _altered(case, shown.group(1), b"I cannot help with that.")

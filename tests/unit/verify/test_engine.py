@@ -49,7 +49,8 @@ def test_the_honest_case_verifies() -> None:
     assert verdict.decision_tier == "general"
     assert _ids(verdict, Outcome.UNKNOWN) == ALWAYS_UNKNOWN
     traces = [f"TRC-00{number}" for number in range(1, 7)]
-    unasked = ["REP-001", "REP-002", "REP-003", "CTL-001", *traces, "REN-001", "REN-002"]
+    unasked = ["REP-001", "REP-002", "REP-003", "CTL-001", *traces, "CLM-009"]
+    unasked += ["REN-001", "REN-002", "REN-003"]
     assert _ids(verdict, Outcome.NOT_APPLICABLE) == unasked
     assert len(_ids(verdict, Outcome.PASS)) == len(all_checks()) - len(
         [*ALWAYS_UNKNOWN, *unasked]
@@ -241,7 +242,7 @@ def test_a_crash_below_the_checks_is_no_crash_of_the_verdict(
 
 def test_the_renderings_stage_can_be_left_out() -> None:
     page = resign(honest_case()).with_members({"report/case.html": b"<p>no figures</p>"})
-    assert _verdict(page).failing() == ("REN-001", "REN-002")
+    assert _verdict(page).failing() == ("REN-001", "REN-002", "REN-003")
     quoted = verify(page.to_bytes(), policy(), at=AT, renderings=False)
     assert quoted.exit_code == 0
     assert not any(result.check.startswith("REN") for result in quoted.results)
@@ -250,7 +251,7 @@ def test_the_renderings_stage_can_be_left_out() -> None:
 def test_a_page_that_nobody_requires_fails_nothing() -> None:
     page = honest_case().with_members({"report/case.html": b"<p>no figures</p>"})
     verdict = _verdict(page, required_checks=["STA-001"])
-    assert verdict.failing() == ("REN-001", "REN-002")
+    assert verdict.failing() == ("REN-001", "REN-002", "REN-003")
     assert verdict.exit_code == 0
 
 

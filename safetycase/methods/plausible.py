@@ -1,0 +1,150 @@
+"""What numbers of a measurement look like, and how far from it numbers can be by chance.
+
+Neither test proves anything: each says how seldom honest numbers would look like these.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from safetycase.methods import grid
+from safetycase.methods.account import SCORES
+from safetycase.methods.interval import beta_tails
+from safetycase.methods.measure import counts_in
+from safetycase.record.plan import Plan
+from safetycase.record.planned_axis import Axis
+from safetycase.tables.columns import Answers, Numbers
+from safetycase.tables.evidence import Evidence
+
+TOO_SELDOM = 1e-9
+"""What chance gives less often than this is a trace; all tests of a large case are 1e4."""
+SHORT_SHARE = 0.02
+"""Most of a column's different figures that may end before the fifth digit; 1 in 100 does."""
+MOST_FIGURES = 1000
+"""Rows of an arm that are looked at, spread evenly; so any table takes the same time."""
+MOST_ITEMS = 2000
+"""Held-out items that pairs of arms are compared on, the first ones in item order."""
+
+_DIGITS = 4
+_SLACK = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class Rounded:
+    """A column of an arm whose figures were rounded by hand."""
+
+    column: str
+    short: int
+    figures: int
+    chance: float
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """How evenly the arms of an axis's control families count, and how often chance does so."""
+
+    pairs: int
+    differing: int
+    """Items that count in one arm of a pair and not in the other, over all pairs."""
+    squared: int
+    """Sum over pairs of the squared difference of their counts; by chance about `differing`."""
+    chance: float
+
+
+def rounded(answers: Answers) -> Iterator[Rounded]:
+    """Columns of model numbers that too often end before the fifth significant digit.
+
+    A measured figure is published with six; the last two of them are 00 for one in 100. Equal
+    figures count once. Not looked at: zero, and the size of the edit, which a plan can choose.
+    """
+    step = max(1, len(answers) // MOST_FIGURES)
+    for column in (*SCORES[answers.kind], "residual"):
+        figures = np.unique(np.abs(answers.numbers(column)[::step]))
+        figures = figures[figures > 0.0]
+        short = int(_is_short(figures).sum())
+        chance = at_least(short, len(figures), SHORT_SHARE)
+        if chance < TOO_SELDOM:
+            yield Rounded(column, short, len(figures), chance)
+
+
+def _is_short(figures: Numbers) -> Numbers:
+    """Whether each figure above zero has at most four significant digits."""
+    scaled = figures * 10.0 ** (_DIGITS - 1 - np.floor(np.log10(figures)))
+    nearest: Numbers = np.abs(scaled - np.round(scaled)) < _SLACK
+    return nearest
+
+
+def at_least(counted: int, trials: int, share: float) -> float:
+    """P(X >= counted) of a binomial X, by the incomplete beta function (DLMF 8.17.5)."""
+    if counted <= 0:
+        return 1.0
+    if counted > trials:
+        return 0.0
+    return beta_tails(counted, trials - counted + 1, share)[0]
+
+
+def spread(plan: Plan, axis: Axis, evidence: Evidence) -> Spread:
+    """How evenly the control arms of an axis count on its claim's held-out items.
+
+    Arms of one family are drawn alike, so that in two of them every item that counts in only
+    one is as likely to be of the one as of the other: given how many those are, the difference
+    of the two counts is a sum of fair signs (McNemar 1947). Where items move together, counts
+    differ by more than that; they differ by less where somebody has evened them out, or where
+    an edit that helps one half of the items hurts the other half as often.
+    """
+    pairs = [
+        _differing(
+            *(counts_in(plan, evidence, axis.claim.measure, arm, "held_out") for arm in two)
+        )
+        for family in (
+            grid.random_live_arms(plan, axis),
+            grid.random_direction_arms(plan, axis),
+        )
+        for two in zip(family[::2], family[1::2], strict=False)
+    ]
+    return Spread(
+        pairs=len(pairs),
+        differing=sum(one + other for one, other in pairs),
+        squared=sum((one - other) ** 2 for one, other in pairs),
+        chance=as_even(pairs),
+    )
+
+
+def _differing(one: Numbers, other: Numbers) -> tuple[int, int]:
+    one, other = one[:MOST_ITEMS], other[:MOST_ITEMS]
+    return int((one & ~other).sum()), int((other & ~one).sum())
+
+
+def as_even(pairs: Sequence[tuple[int, int]]) -> float:
+    """Chance that fair signs give differences whose squares sum to no more than these do.
+
+    `pairs`: of each pair of arms, the items that count in the one only, and in the other only.
+    Exact, by convolution; 1.0 without computation where the sum is above half of its mean.
+    """
+    limit = sum((one - other) ** 2 for one, other in pairs)
+    if 2 * limit >= sum(one + other for one, other in pairs):
+        return 1.0
+    mass = np.zeros(limit + 1)
+    mass[0] = 1.0
+    for one, other in pairs:
+        grown = np.zeros_like(mass)
+        for difference, chance in _fair_differences(one + other, math.isqrt(limit)):
+            square = difference**2
+            grown[square:] += chance * mass[: limit + 1 - square]
+        mass = grown
+    return float(min(1.0, mass.sum()))
+
+
+def _fair_differences(count: int, most: int) -> Iterator[tuple[int, float]]:
+    """Absolute sums of so many fair signs, up to the largest asked for, and their chances."""
+    first = count % 2
+    half = (count + first) // 2
+    log_chance = math.lgamma(count + 1) - math.lgamma(half + 1) - math.lgamma(count - half + 1)
+    chance = math.exp(log_chance - count * math.log(2.0))
+    for difference in range(first, min(count, most) + 1, 2):
+        yield difference, chance if difference == 0 else 2.0 * chance
+        chance *= (count - difference) / (count + difference + 2)
