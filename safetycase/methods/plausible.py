@@ -17,6 +17,7 @@ from safetycase.methods.interval import beta_tails
 from safetycase.methods.measure import counts_in
 from safetycase.record.plan import Plan
 from safetycase.record.planned_axis import Axis
+from safetycase.record.results import ControlFamily
 from safetycase.tables.columns import Answers, Numbers
 from safetycase.tables.evidence import Evidence
 
@@ -26,6 +27,13 @@ SHORT_SHARE = 0.02
 """Most of a column's different figures that may end before the fifth digit; 1 in 100 does."""
 MOST_FIGURES = 1000
 """Rows of an arm that are looked at, spread evenly; so any table takes the same time."""
+DRAWN_ALIKE: tuple[ControlFamily, ...] = (
+    "random_live",
+    "random_direction",
+    "shuffled_label",
+    "gaussian",
+)
+"""Families whose arms are drawn one like the other; unrelated contrasts are chosen."""
 MOST_ITEMS = 2000
 """Held-out items that pairs of arms are compared on, the first ones in item order."""
 
@@ -100,10 +108,7 @@ def spread(plan: Plan, axis: Axis, evidence: Evidence) -> Spread:
         _differing(
             *(counts_in(plan, evidence, axis.claim.measure, arm, "held_out") for arm in two)
         )
-        for family in (
-            grid.random_live_arms(plan, axis),
-            grid.random_direction_arms(plan, axis),
-        )
+        for family in (grid.control_arms(plan, axis, name) for name in DRAWN_ALIKE)
         for two in zip(family[::2], family[1::2], strict=False)
     ]
     return Spread(
