@@ -22,6 +22,7 @@ NOT_APPLICABLE = {
     "REN-003": "without a page",
     "CLM-007": "under a policy that asks for no claim to hold",
     "CLM-009": "where nobody sets another tier",
+    "CTL-001": "where the plan asks for no simpler intervention",
 }
 WITHOUT_SAFEGUARD = {"IVN-007"}
 NOTHING_EDITED = WITHOUT_SAFEGUARD | {
