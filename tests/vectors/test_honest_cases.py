@@ -23,6 +23,7 @@ NOT_APPLICABLE = {
     "CLM-007": "under a policy that asks for no claim to hold",
     "CLM-009": "where nobody sets another tier",
     "CTL-001": "where the plan asks for no simpler intervention",
+    **{f"TRC-00{number}": "where the plan asks for no traces" for number in range(1, 7)},
 }
 WITHOUT_SAFEGUARD = {"IVN-007"}
 NOTHING_EDITED = WITHOUT_SAFEGUARD | {
