@@ -2,7 +2,7 @@
 
 The archive is read into memory once, so that what was checked is what is read; members are
 inflated when asked for, within the limits, and checked against their declared size and CRC
-each time.
+each time. What has been inflated whole is kept while it is little.
 """
 
 from __future__ import annotations
@@ -19,13 +19,14 @@ from safetycase.errors import MalformedInput, TooLarge
 
 _FEED = 1 << 16
 _CHUNK = 1 << 20
-_CACHED_MEMBER = 1 << 24
+_KEPT = 1 << 27
+"""Bytes of inflated members that are kept, in all."""
 
 
 class Container:
     """An opened case: names, sizes and bytes of its members.
 
-    Made by `open_case` only. Members of up to 16 MiB are kept once read.
+    Made by `open_case` only. Members are kept once read or hashed, up to 128 MiB in all.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class Container:
         self._members = members
         self._limits = limits
         self._cache: dict[str, bytes] = {}
+        self._kept = 0
         self._digests: dict[str, FileDigest] = {}
 
     @property
@@ -65,16 +67,24 @@ class Container:
                 found = str(self.size(name))
                 raise TooLarge(self._place(name), expected, found=found, limit="whole")
             data = b"".join(self.stream(name))
-            if len(data) > _CACHED_MEMBER:
-                return data
-            self._cache[name] = data
+            self._keep(name, data)
+            return data
         return self._cache[name]
+
+    def _keep(self, name: str, data: bytes) -> None:
+        """Keep a member that was inflated to its end, and so is checked, if there is room."""
+        if self._kept + len(data) <= _KEPT:
+            self._cache[name] = data
+            self._kept += len(data)
 
     def stream(self, name: str) -> Iterator[bytes]:
         """A member's bytes in pieces of at most 1 MiB.
 
         Size and CRC are known to be right only when the iterator ends without a refusal.
         """
+        if name in self._cache:
+            yield from _split(memoryview(self._cache[name]))
+            return
         member = self._member(name)
         end = member.data_offset + member.stored_size
         stored = memoryview(self._archive)[member.data_offset : end]
@@ -94,8 +104,13 @@ class Container:
         """A member's path, size and SHA-256, from its inflated bytes."""
         if name not in self._digests:
             hasher = hashlib.sha256()
-            for piece in (self._cache[name],) if name in self._cache else self.stream(name):
+            held: list[bytes] | None = [] if self._kept + self.size(name) <= _KEPT else None
+            for piece in self.stream(name):
                 hasher.update(piece)
+                if held is not None:
+                    held.append(piece)
+            if held is not None and name not in self._cache:
+                self._keep(name, b"".join(held))
             self._digests[name] = FileDigest(name, self.size(name), hasher.hexdigest())
         return self._digests[name]
 
