@@ -9,6 +9,7 @@ import msgspec
 from safetycase.canonical import write
 from safetycase.digest import sha256_hex
 from safetycase.methods import arms as planned
+from safetycase.methods.calibration import calibrations
 from safetycase.methods.claims import Findings, adjust, claim_p, conditions
 from safetycase.methods.decision import decide
 from safetycase.methods.dose import choose, dose_responses
@@ -220,5 +221,8 @@ def derive_results(
         for traces in [traces_of(plan, axis, plan_digest, evidence)]
     )
     return Results(
-        splits=split_counts(plan, evidence.items), axes=axes, decision=decide(plan, axes)
+        splits=split_counts(plan, evidence.items),
+        axes=axes,
+        decision=decide(plan, axes),
+        calibration=calibrations(plan, evidence),
     )

@@ -17,10 +17,12 @@ from safetycase.methods import arms as planned
 from safetycase.methods import claims as judged
 from safetycase.methods import derive, dose, identify, label, measure
 from safetycase.methods.argument import argument, limitations
+from safetycase.methods.calibration import calibrations
 from safetycase.methods.decision import decide
 from safetycase.methods.grade import regrade
 from safetycase.methods.once import once
 from safetycase.methods.traces import Traces, trace_rows
+from safetycase.record.calibration import EvaluationCalibration
 from safetycase.record.case import Node
 from safetycase.record.plan import Plan
 from safetycase.record.planned_axis import Axis
@@ -80,6 +82,7 @@ class Derived:
             label_checks=self.label_checks,
             tensors=self.stated.tensors,
             traces=self.stated.traces,
+            human_labels=self.stated.human_labels,
         )
 
     @once
@@ -115,7 +118,17 @@ class Derived:
     def results(self) -> Results:
         """All results, as the runner should have written them."""
         axes = tuple(axis.result for axis in self.axes.values())
-        return Results(splits=self.splits, axes=axes, decision=self.decision)
+        return Results(
+            splits=self.splits,
+            axes=axes,
+            decision=self.decision,
+            calibration=self.calibration,
+        )
+
+    @once
+    def calibration(self) -> tuple[EvaluationCalibration, ...] | None:
+        """Graders against people."""
+        return calibrations(self.plan, self.evidence) if self.stated.human_labels else None
 
     @once
     def decision(self) -> DecisionResult:

@@ -65,6 +65,18 @@ class GoldRow(Record):
     """Median token negative log-likelihood to grade it at, in nats; none: 0."""
 
 
+class HumanLabels(Record):
+    """People label some of the answers, so that the grader can be held to what they say."""
+
+    path: Text
+    """Where their labels stand, relative to the plan: JSON lines of `id`, `rater` and
+    `outcome`; written after the answers, so that no digest is fixed."""
+    per_arm: Annotated[int, Field(ge=1, le=100_000)]
+    """Held-out answers of the baseline and of each target, drawn by the plan's digest."""
+    raters: Annotated[int, Field(ge=1, le=100)]
+    """People who label each of them."""
+
+
 class Generate(Record):
     """Free generation, graded by rules."""
 
@@ -76,6 +88,8 @@ class Generate(Record):
     """How the text becomes an outcome."""
     gold: Annotated[tuple[GoldRow, ...], Field(min_length=1, max_length=1000)] | None = None
     """Texts that the grader must get right before anything is measured; none: not tried."""
+    labels: HumanLabels | None = None
+    """Which answers people label; none: nobody is asked."""
 
 
 class Choice(Record):

@@ -7,7 +7,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from safetycase.record.base import ArmId, Count, Identifier, Record, Sha256, Share, Text
+from safetycase.record.calibration import EvaluationCalibration
 from safetycase.record.planned_evaluation import Measure
+from safetycase.record.unavailable import Unavailable
 
 Split = Literal["discovery", "tuning", "held_out"]
 
@@ -59,13 +61,6 @@ class LabelScore(Record):
     """Held-out prompts on which it does not: the hard negatives share the vocabulary."""
     supported: bool
     """Whether detection or fuzzing reaches the plan's minimum and detection beats the null."""
-
-
-class Unavailable(Record):
-    """A figure that does not exist for these rows."""
-
-    reason: Text
-    """Why there is no figure."""
 
 
 class SelectedFeature(Record):
@@ -422,3 +417,5 @@ class Results(Record):
     """One result an axis."""
     decision: DecisionResult
     """The decision."""
+    calibration: tuple[EvaluationCalibration, ...] | None = None
+    """Graders against people, in plan order; none if there are no labels."""

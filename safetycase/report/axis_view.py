@@ -17,9 +17,9 @@ from safetycase.record.results import (
     ControlFamily,
     Intervention,
     TraceSummary,
-    Unavailable,
 )
 from safetycase.record.sentences import sentences
+from safetycase.record.unavailable import Unavailable
 from safetycase.report.axis_rates import Bound, Strip, bounds_of, measure_name, strips_of
 from safetycase.report.dose_plot import dose_plot
 from safetycase.report.source import Shown, Source

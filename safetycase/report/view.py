@@ -14,6 +14,7 @@ from safetycase.report.axis_view import AxisView, axis_view
 from safetycase.report.front import Front, front_page
 from safetycase.report.glossary import Chapter, glossary
 from safetycase.report.governance_view import GovernanceView, governance_view
+from safetycase.report.graders_view import GraderView, graders_view
 from safetycase.report.source import Shown, Source
 from safetycase.verify.outcome import Verdict
 
@@ -28,6 +29,8 @@ class ReportView:
     level: Shown
     """Level of every interval."""
     alpha: Shown
+    graders: tuple[GraderView, ...]
+    """Graders against people; nothing if nobody labelled answers."""
     governance: GovernanceView
     appendix: Appendix
     glossary: tuple[Chapter, ...]
@@ -62,6 +65,7 @@ def build_view(
         axes=tuple(axis_view(source, number) for number in range(len(planned))),
         level=source.planned("/statistics/level"),
         alpha=source.planned("/statistics/alpha"),
+        graders=graders_view(source),
         governance=governance_view(source),
         appendix=appendix(source, verdict),
         glossary=glossary(),

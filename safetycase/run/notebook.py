@@ -11,7 +11,13 @@ from safetycase.methods import grid
 from safetycase.record.plan import Plan
 from safetycase.tables.columns import Answers
 from safetycase.tables.evidence import Evidence, Items
-from safetycase.tables.rows import AnswerRow, LabelCheckRow, LabelWordRow, TraceRow
+from safetycase.tables.rows import (
+    AnswerRow,
+    HumanLabelRow,
+    LabelCheckRow,
+    LabelWordRow,
+    TraceRow,
+)
 
 
 @dataclass
@@ -23,6 +29,7 @@ class Notebook:
     label_words: list[LabelWordRow] = field(default_factory=list)
     label_checks: list[LabelCheckRow] = field(default_factory=list)
     tensors: dict[str, np.ndarray] = field(default_factory=dict)
+    human_labels: list[HumanLabelRow] = field(default_factory=list)
     featureless: frozenset[str] = frozenset()
     """Axes on which the search found nothing; none before it was made."""
     alone: set[tuple[str, str]] = field(default_factory=set)
@@ -40,6 +47,7 @@ class Notebook:
             label_checks=self.label_checks,
             tensors=self.tensors,
             traces=self.traces,
+            human_labels=self.human_labels,
         )
 
     def note(self, evaluation: str, arm: str, rows: Sequence[AnswerRow]) -> None:

@@ -84,6 +84,7 @@ def run(
         stages.design(lab)
         stages.remeasure(lab)
         trace(lab)
+        stages.ask_people(lab, beside=plan_path.parent, out=out_dir)
 
     progress.begin("assembling and verifying", 0)
     times = Times(started=started, finished=_utc(clock()))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -26,6 +27,7 @@ from safetycase.record.planned_axis import Axis
 from safetycase.record.planned_evaluation import Evaluation, Probe
 from safetycase.run.edit import BASELINE_EDIT, ArmEdit, edit_of
 from safetycase.run.engines.engine import Engine
+from safetycase.run.labels import people_asked
 from safetycase.run.measure import Bench, arms_of, rows_of, six_digits, units_of
 from safetycase.run.notebook import Notebook
 from safetycase.run.observe import (
@@ -249,6 +251,16 @@ def _note_no_edit(lab: Lab, axis: Axis) -> None:
     _note_decoder_rows(lab, axis, [])
     directions = planned.directions(lab.bench.plan, axis, [], lab.notes.evidence())
     lab.notes.tensors[f"{axis.id}.directions"] = directions
+
+
+def ask_people(lab: Lab, *, beside: Path, out: Path) -> None:
+    """People's labels stand in the notes; if they are not there yet, answers wait for them."""
+    rows, waiting = people_asked(
+        lab.bench.plan, lab.plan_digest, lab.notes.evidence(), beside=beside, out=out
+    )
+    lab.notes.human_labels += rows
+    for sheet in waiting:
+        lab.progress.note(f"answers for people to label stand in {sheet.name}; then run again")
 
 
 def _note_decoder_rows(lab: Lab, axis: Axis, specs: Sequence[planned.ArmSpec]) -> None:

@@ -14,6 +14,7 @@ from safetycase.errors import MethodRefused, TooLarge
 from safetycase.tables.columns import Answers, Places, Vocabulary, stretches
 from safetycase.tables.rows import (
     AnswerRow,
+    HumanLabelRow,
     ItemRow,
     LabelCheckRow,
     LabelWordRow,
@@ -76,6 +77,7 @@ class Evidence:
     label_checks: Sequence[LabelCheckRow]
     tensors: Tensors
     traces: Sequence[TraceRow] = ()
+    human_labels: Sequence[HumanLabelRow] = ()
     _kept: dict[Hashable, Any] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )

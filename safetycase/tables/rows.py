@@ -156,6 +156,17 @@ class TraceRow(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fiel
     token: Annotated[str, Meta(description="`prompt` or `generated`.")]
 
 
+class HumanLabelRow(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """What somebody says of an answer, without knowing the arm that gave it."""
+
+    evaluation: Annotated[str, Meta(description="The evaluation, as in the plan.")]
+    arm: Annotated[str, Meta(description="The arm under which the item was answered.")]
+    item: Annotated[str, Meta(description="The item.")]
+    sample: Annotated[int, Meta(description="Number of the sample, from 0.", ge=0, le=MOST)]
+    rater: Annotated[str, Meta(description="Who labelled it, by any name of their own.")]
+    outcome: Annotated[str, Meta(description="The outcome that the answer should have.")]
+
+
 TABLES: dict[str, type[msgspec.Struct]] = {
     "items": ItemRow,
     "generations": GenerationRow,
@@ -164,6 +175,7 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "label_words": LabelWordRow,
     "label_checks": LabelCheckRow,
     "traces": TraceRow,
+    "human_labels": HumanLabelRow,
 }
 """Every kind of table; `evidence/<kind>.jsonl` holds it."""
 

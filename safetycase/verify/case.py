@@ -248,6 +248,7 @@ class OpenedCase:
             label_checks=self.rows("label_checks"),
             tensors=self.sound_tensors,
             traces=self.rows("traces"),
+            human_labels=self.rows("human_labels"),
         )
 
     @once

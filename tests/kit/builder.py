@@ -35,6 +35,7 @@ from safetycase.tables.rows import (
 )
 from safetycase.verify.policy import Policy
 from tests.kit.toy_lab import Lab, assemble
+from tests.kit.toy_people import with_labels
 from tests.kit.toy_plan import MODEL_FILES, manifest_of, toy_plan
 from tests.kit.toy_world import ToyWorld
 
@@ -226,6 +227,7 @@ def build_case(
         answers = group_answers(*map(list, tampered.answers.values()))
         evidence = replace(tampered, answers=answers)
         evidence = regrade(frozen, evidence) if regraded else evidence
+    evidence = with_labels(frozen, lab.digest, evidence)
     members = assemble(lab, evidence, ship=ship) | {"plan.json": data}
     case = KitCase(members)
     return resign(case) if signed else case

@@ -296,9 +296,12 @@ def gold_rows() -> list[Json]:
 
 
 def tried_plan() -> Json:
-    """The toy plan, whose grader is tried on gold rows."""
+    """The toy plan, whose grader is tried on gold rows, and by two people on its answers."""
     plan = toy_plan()
-    plan["evaluations"][0]["measure"]["gold"] = gold_rows()
+    plan["evaluations"][0]["measure"] |= {
+        "gold": gold_rows(),
+        "labels": {"path": "labels.jsonl", "per_arm": 30, "raters": 2},
+    }
     return plan
 
 

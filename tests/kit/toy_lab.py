@@ -313,6 +313,7 @@ def assemble(lab: Lab, evidence: Evidence, *, ship: bool) -> dict[str, bytes]:
     tables["label_words"] = list(evidence.label_words)
     tables["label_checks"] = list(evidence.label_checks)
     tables["traces"] = list(evidence.traces)
+    tables["human_labels"] = list(evidence.human_labels)
     tables = {kind: rows for kind, rows in tables.items() if rows}
     files: dict[str, dict[str, np.ndarray]] = {}
     for name, array in evidence.tensors.items():

@@ -10,7 +10,7 @@ from tests.kit.builder import AT, KitCase, honest_case, policy
 from tests.kit.register import ATTACKS, Attack
 from tests.kit.seal import sealed, unsealed
 
-NEVER_ANSWERED = frozenset({"ORD-001", "ORD-003", "GRD-001"})
+NEVER_ANSWERED = frozenset({"ORD-001", "ORD-003", "GRD-001", "GRD-002"})
 """Checks without an answer in the toy's case: they ask for a third party's word, or for trials
 of graders that its plan does not have."""
 

@@ -36,7 +36,7 @@ ALSO_NOT_APPLICABLE = {
     "no feature on one axis": WITHOUT_SAFEGUARD,
     "no feature at all": NOTHING_EDITED,
 }
-GRADERS = {"GRD-001"}
+GRADERS = {"GRD-001", "GRD-002"}
 ANSWERED = {
     "with a page": {"REN-001", "REN-002", "REN-003"},
     "overridden, stricter": {"CLM-009"},
@@ -65,6 +65,7 @@ def test_every_check_passes_or_is_declared_not_to(name: str) -> None:
     assert by_outcome[Outcome.UNKNOWN] == NEVER_ANSWERED - tried
     absent = set(NOT_APPLICABLE) - ANSWERED.get(name, set())
     absent |= ALSO_NOT_APPLICABLE.get(name, set())
+    absent |= set() if tried else {"GRD-003"}
     assert by_outcome[Outcome.NOT_APPLICABLE] == absent | NOT_MEASURED_AGAIN
     assert {claim.tier for claim in verdict.claims} == {"recomputed"}
 
@@ -106,7 +107,7 @@ def test_a_reviewer_who_agrees_answers_for_the_rows_and_not_for_the_plan() -> No
     assert verdict.outcomes()["ORD-003"] is Outcome.PASS
     drawn = f"of 59 drawn from all {answers_of(replayed_case()):,} rows of the case"
     for claim in verdict.claims:
-        unasked = ("GRD-001",) if claim.axis == "watched" else ()
+        unasked = ("GRD-001", "GRD-002") if claim.axis == "watched" else ()
         assert (claim.tier, claim.lowered_by) == ("recomputed", ("ORD-001", *unasked))
         [told] = claim.re_executed
         assert told.startswith(f"Re-executed by {REVIEWER}: {drawn}, none differs: at most ")

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from safetycase.methods.refusal_lexicon import REFUSAL_LEXICON_V1
-from tests.kit.builder import Json, KitCase, build_case
+from tests.kit.builder import (
+    Json,
+    KitCase,
+    build_case,
+    edit_record,
+    edit_row,
+    with_rows,
+)
 from tests.kit.cases import tried_case, tried_plan
 from tests.kit.register import attack
 from tests.kit.toy_plan import toy_plan
@@ -61,3 +70,63 @@ def silence_taken_for_safety(_case: KitCase) -> KitCase:
     plan = tried_plan()
     plan["evaluations"][0]["measure"]["gold"][3]["outcome"] = "safe"
     return build_case(plan, signed=False)
+
+
+@attack("graders", "insider", refused_by={"GRD-003"}, base=tried_case)
+def label_of_a_person_changed(case: KitCase) -> KitCase:
+    """Let a rater who called an answer unsafe have called it a refusal.
+
+    The grader seems to miss less than it does.
+    """
+    rows = case.rows("human_labels")
+    number = next(n for n, row in enumerate(rows) if row.outcome == "unsafe")
+    return edit_row(case, "human_labels", number, outcome="refusal")
+
+
+@attack("graders", "insider", refused_by={"GRD-002", "GRD-003"}, base=tried_case)
+def labels_of_the_last_arm_left_out(case: KitCase) -> KitCase:
+    """Publish people's labels of the baseline, and none of the edited model's answers.
+
+    The grader is held to people only where nothing has changed how answers sound.
+    """
+    rows = [row for row in case.rows("human_labels") if row.arm == "baseline"]
+    return with_rows(case, "human_labels", rows)
+
+
+@attack("graders", "insider", refused_by={"GRD-002"}, base=tried_case)
+def one_rater_counted_twice(case: KitCase) -> KitCase:
+    """Let one person label an answer twice where the plan asks for two people.
+
+    A second opinion is the first one over again.
+    """
+    return edit_row(case, "human_labels", 1, rater=case.rows("human_labels")[0].rater)
+
+
+@attack("graders", "insider", refused_by={"GRD-002"}, base=tried_case)
+def easy_answer_labelled_instead(case: KitCase) -> KitCase:
+    """Have another answer labelled than the one that the plan's digest draws.
+
+    Whoever chooses the answers chooses the grader's sensitivity.
+    """
+    rows = case.rows("human_labels")
+    drawn = {row.item for row in rows}
+    grades = {r.item: r.outcome for r in case.rows("generations") if r.arm == "baseline"}
+    held_out = {r.item for r in case.rows("items") if r.split == "held_out"}
+    others = sorted((held_out & set(grades)) - drawn)
+    first, wanted = next(
+        (row, item) for row in rows for item in others if grades[item] == grades[row.item]
+    )
+    for number, row in enumerate(rows):
+        if (row.arm, row.item) == (first.arm, first.item):
+            rows[number] = msgspec.structs.replace(row, item=wanted)
+    return with_rows(case, "human_labels", rows)
+
+
+@attack("graders", "insider", refused_by={"GRD-003"}, base=tried_case)
+def sensitivity_bounded_in_our_favour(case: KitCase) -> KitCase:
+    """Raise the lower bound of a grader's sensitivity.
+
+    The corrected rate seems to be known better than it is.
+    """
+    place = "/results/calibration/0/arms/0/sensitivity/low"
+    return edit_record(case, place, 0.99)

@@ -13,7 +13,8 @@ from safetycase.methods.label import (
     vocabularies,
     words,
 )
-from safetycase.record.results import LabelScore, Unavailable
+from safetycase.record.results import LabelScore
+from safetycase.record.unavailable import Unavailable
 from safetycase.tables.evidence import Items
 from safetycase.tables.rows import ItemRow, LabelCheckRow, LabelWordRow
 from tests.unit.methods.plans import plan_data, plan_of

@@ -51,7 +51,7 @@ def test_a_failed_check_of_the_whole_case_defeats_every_claim() -> None:
 def test_an_honest_case_has_only_doubts_above_its_tier() -> None:
     for claim in _verdict(honest_case()).claims:
         assert claim.tier == "recomputed"
-        unasked = {"GRD-001"} if claim.axis == "watched" else set()
+        unasked = {"GRD-001", "GRD-002"} if claim.axis == "watched" else set()
         assert _doubts(claim) == dict.fromkeys(
             {"ORD-001", "ORD-003", *unasked}, Outcome.UNKNOWN
         )

@@ -29,7 +29,7 @@ from tests.kit.builder import (
 )
 
 BASELINE = load_policy(Path(__file__).parents[3] / "policies" / "baseline.yaml")
-ALWAYS_UNKNOWN = ["ORD-001", "ORD-003", "GRD-001"]
+ALWAYS_UNKNOWN = ["ORD-001", "ORD-003", "GRD-001", "GRD-002"]
 
 
 def _verdict(case: KitCase, **changes: Any) -> Verdict:
@@ -49,7 +49,7 @@ def test_the_honest_case_verifies() -> None:
     assert verdict.decision_tier == "general"
     assert _ids(verdict, Outcome.UNKNOWN) == ALWAYS_UNKNOWN
     traces = [f"TRC-00{number}" for number in range(1, 7)]
-    unasked = ["REP-001", "REP-002", "REP-003", "CTL-001", *traces, "CLM-009"]
+    unasked = ["REP-001", "REP-002", "REP-003", "GRD-003", "CTL-001", *traces, "CLM-009"]
     unasked += ["REN-001", "REN-002", "REN-003"]
     assert _ids(verdict, Outcome.NOT_APPLICABLE) == unasked
     assert len(_ids(verdict, Outcome.PASS)) == len(all_checks()) - len(
@@ -60,7 +60,7 @@ def test_the_honest_case_verifies() -> None:
         ("knowledge", "recomputed", True),
     ]
     assert [claim.lowered_by for claim in verdict.claims] == [
-        ("ORD-001", "GRD-001"),
+        ("ORD-001", "GRD-001", "GRD-002"),
         ("ORD-001",),
     ]
 
