@@ -9,6 +9,7 @@ import msgspec
 from safetycase.canonical import write
 from safetycase.digest import sha256_hex
 from safetycase.methods import arms as planned
+from safetycase.methods import beside
 from safetycase.methods.calibration import calibrations
 from safetycase.methods.claims import Findings, adjust, claim_p, conditions
 from safetycase.methods.decision import decide
@@ -203,26 +204,36 @@ def derive_results(
         findings_of(plan, axis, plan_digest, evidence, safeguards) for axis in plan.axes
     ]
     axes = tuple(
-        AxisResult(
-            axis=axis.id,
-            identification=found.identification,
-            intervention=intervention(plan, axis, evidence),
-            intervention_digest=target_digest(plan, axis, evidence),
-            arms=arms(plan, axis, plan_digest, evidence),
-            dose_response=dose_responses(plan, axis, evidence),
-            rates=tuple(found.rates),
-            comparisons=tuple(found.comparisons),
-            controls=tuple(found.controls),
-            baselines=tuple(found.baselines) or None,
-            claim=claim,
-            traces=traces.summary() if traces is not None and traces.rows else None,
-        )
+        _axis_result(plan, axis, plan_digest, evidence, found, claim)
         for axis, found, claim in zip(plan.axes, findings, claims(plan, findings), strict=True)
-        for traces in [traces_of(plan, axis, plan_digest, evidence)]
     )
     return Results(
         splits=split_counts(plan, evidence.items),
         axes=axes,
         decision=decide(plan, axes),
         calibration=calibrations(plan, evidence),
+    )
+
+
+def _axis_result(
+    plan: Plan, axis: Axis, plan_digest: str, evidence: Evidence, found: Findings, claim: Claim
+) -> AxisResult:
+    responses = dose_responses(plan, axis, evidence)
+    traces = traces_of(plan, axis, plan_digest, evidence)
+    return AxisResult(
+        axis=axis.id,
+        identification=found.identification,
+        intervention=intervention(plan, axis, evidence),
+        intervention_digest=target_digest(plan, axis, evidence),
+        arms=arms(plan, axis, plan_digest, evidence),
+        dose_response=responses,
+        rates=tuple(found.rates),
+        comparisons=tuple(found.comparisons),
+        controls=tuple(found.controls),
+        baselines=tuple(found.baselines) or None,
+        outcomes=beside.outcome_counts(plan, axis, evidence),
+        shrinkage=beside.shrinkage(plan, axis, evidence, found.identification, responses),
+        strata=beside.strata(plan, axis, evidence),
+        claim=claim,
+        traces=traces.summary() if traces is not None and traces.rows else None,
     )

@@ -14,14 +14,15 @@ from typing import Any
 import numpy as np
 
 from safetycase.methods import arms as planned
+from safetycase.methods import beside, derive, dose, identify, label, measure
 from safetycase.methods import claims as judged
-from safetycase.methods import derive, dose, identify, label, measure
 from safetycase.methods.argument import argument, limitations
 from safetycase.methods.calibration import calibrations
 from safetycase.methods.decision import decide
 from safetycase.methods.grade import regrade
 from safetycase.methods.once import once
 from safetycase.methods.traces import Traces, trace_rows
+from safetycase.record.beside import OutcomeCount, Shrinkage, Stratum
 from safetycase.record.calibration import EvaluationCalibration
 from safetycase.record.case import Node
 from safetycase.record.plan import Plan
@@ -240,6 +241,22 @@ class DerivedAxis:
         return measure.baseline_comparisons(self.whole.plan, self.axis, self.evidence)
 
     @once
+    def outcomes(self) -> tuple[OutcomeCount, ...]:
+        """Where the answers to the claim's questions went."""
+        return beside.outcome_counts(self.whole.plan, self.axis, self.evidence)
+
+    @once
+    def shrinkage(self) -> Shrinkage | None:
+        """What is left on held-out items of what was chosen."""
+        plan, found = self.whole.plan, self.identification
+        return beside.shrinkage(plan, self.axis, self.evidence, found, self.dose_responses)
+
+    @once
+    def strata(self) -> tuple[Stratum, ...] | None:
+        """The effect by baseline outcome of the mediators."""
+        return beside.strata(self.whole.plan, self.axis, self.evidence)
+
+    @once
     def findings(self) -> judged.Findings:
         """What the claim is judged by."""
         return judged.Findings(
@@ -266,5 +283,8 @@ class DerivedAxis:
             comparisons=self.comparisons,
             controls=self.controls,
             baselines=self.baselines,
+            outcomes=self.outcomes,
+            shrinkage=self.shrinkage,
+            strata=self.strata,
             claim=self.whole.claims[self.axis.id],
         )

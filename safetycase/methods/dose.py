@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
+import numpy as np
+
 from safetycase.methods import grid
 from safetycase.methods.arms import Chosen
 from safetycase.methods.grid import evaluation_named
 from safetycase.methods.identify import finds_nothing
+from safetycase.methods.trend import trend_of
+from safetycase.record.beside import Trend
 from safetycase.record.plan import Plan
 from safetycase.record.planned_axis import Axis, DoseRule
 from safetycase.record.planned_evaluation import INCOHERENT
@@ -52,7 +56,26 @@ def _response(
         points=tuple(points),
         chosen=chosen,
         monotone=_monotone(rule, points, chosen),
+        trend=_trend(plan, axis, evidence, arms),
     )
+
+
+def _trend(plan: Plan, axis: Axis, evidence: Evidence, arms: Sequence[str]) -> Trend:
+    """The trend over all doses, from the most negative up; clusters are the unit."""
+    measure = axis.dose_rule.measure
+    dataset = evaluation_named(plan, measure.evaluation).dataset
+    doses = axis.candidate.doses
+    flags = [
+        evidence.cell(measure.evaluation, dataset, arms[place], "tuning").outcome.among(
+            measure.outcomes
+        )
+        for place in sorted(range(len(doses)), key=doses.__getitem__)
+    ]
+    clusters = [item.cluster for item in evidence.items.of(dataset, "tuning")]
+    _, block = np.unique(clusters, return_inverse=True)
+    block = block.repeat(len(flags[0]) // len(clusters))
+    counts = [np.bincount(block, weights=row).astype(np.int64) for row in flags]
+    return trend_of(np.array(counts))
 
 
 def _points(plan: Plan, axis: Axis, evidence: Evidence, arms: Sequence[str]) -> list[DosePoint]:

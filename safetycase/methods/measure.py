@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from statistics import median
 from typing import Any
@@ -123,27 +124,23 @@ def _paired(
     """
     before = counts_in(plan, evidence, measure, first, "held_out")
     after = counts_in(plan, evidence, measure, second, "held_out")
-    pairs = Pairs.of(before, after)
-    level = plan.statistics.level
     groups = groups_of(plan, evidence, measure.evaluation, "held_out")
+    change = change_of(before, after, groups, plan.statistics.level)
+    pairs = change.pairs
     if groups is None:
-        clustered, interval, p = None, tango_interval(pairs, level), mcnemar_exact(pairs)
+        p = mcnemar_exact(pairs)
     else:
-        change = after.astype(np.int64) - before
-        clustered = _clustered_change(change, groups)
-        gained, lost, effect = pairs.only_after, pairs.only_before, clustered.design_effect
-        interval = clustered_difference(gained, lost, groups, effect, level)
-        p = sign_flip(change, groups)
+        p = sign_flip(after.astype(np.int64) - before, groups)
     return {
         "both": pairs.both,
         "gained": pairs.only_after,
         "lost": pairs.only_before,
         "neither": pairs.neither,
-        "difference": (pairs.only_after - pairs.only_before) / len(before),
-        "low": interval.low,
-        "high": interval.high,
+        "difference": change.difference,
+        "low": change.interval.low,
+        "high": change.interval.high,
         "p": p,
-        "clustered": clustered,
+        "clustered": change.clustered,
     }
 
 
@@ -164,6 +161,29 @@ def baseline_comparisons(
         for arm in arms
     )
     return found or None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What became of the same answers from one arm to another."""
+
+    pairs: Pairs
+    difference: float
+    interval: Interval
+    clustered: Clustered | None
+
+
+def change_of(before: Flags, after: Flags, groups: Grouping | None, level: float) -> Change:
+    """The paired change of a share with its interval; clusters are the unit where given."""
+    pairs = Pairs.of(before, after)
+    gained, lost = pairs.only_after, pairs.only_before
+    if groups is None:
+        clustered, interval = None, tango_interval(pairs, level)
+    else:
+        clustered = _clustered_change(after.astype(np.int64) - before, groups)
+        effect = clustered.design_effect
+        interval = clustered_difference(gained, lost, groups, effect, level)
+    return Change(pairs, (gained - lost) / len(before), interval, clustered)
 
 
 def _clustered_change(change: NDArray[np.int64], groups: Grouping) -> Clustered:

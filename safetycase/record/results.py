@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from safetycase.record.base import ArmId, Count, Identifier, Record, Sha256, Share, Text
+from safetycase.record.beside import OutcomeCount, Shrinkage, Stratum, Trend
 from safetycase.record.calibration import EvaluationCalibration
 from safetycase.record.planned_evaluation import Measure
 from safetycase.record.unavailable import Unavailable
@@ -129,6 +130,8 @@ class DoseResponse(Record):
     """The dose picked."""
     monotone: bool
     """Whether the counted share never turns back between the chosen dose and zero."""
+    trend: Trend | None = None
+    """Whether the counted share follows the dose over the whole series."""
 
 
 class Intervention(Record):
@@ -371,6 +374,12 @@ class AxisResult(Record):
     """Rank tests against the control families."""
     baselines: tuple[BaselineComparison, ...] | None = None
     """The target against the simpler interventions; none unless the plan asks."""
+    outcomes: tuple[OutcomeCount, ...] | None = None
+    """Where the answers to the claim's questions went, under every named arm."""
+    shrinkage: Shrinkage | None = None
+    """What is left on held-out items of what was chosen; none where no feature was found."""
+    strata: tuple[Stratum, ...] | None = None
+    """The effect by baseline outcome of a mediator of the same items, where there is one."""
     claim: Claim
     """The claim."""
     traces: TraceSummary | None = None

@@ -21,6 +21,7 @@ from safetycase.record.results import (
 from safetycase.record.sentences import sentences
 from safetycase.record.unavailable import Unavailable
 from safetycase.report.axis_rates import Bound, Strip, bounds_of, measure_name, strips_of
+from safetycase.report.beside_view import Beside, beside_view
 from safetycase.report.dose_plot import dose_plot
 from safetycase.report.source import Shown, Source
 from safetycase.report.words import ROLE_NAMES, in_words, plain, question_of
@@ -66,6 +67,8 @@ class DoseSeries:
     name: str
     chosen: Shown
     monotone: bool
+    trend: Shown | None
+    trend_p: Shown | None
     rows: tuple[DoseRow, ...]
 
 
@@ -140,6 +143,7 @@ class AxisView:
     """Candidates, significant, items of the positive and of the negative class."""
     features: tuple[FeatureRow, ...]
     strips: tuple[Strip, ...]
+    beside: Beside
     controls: tuple[ControlRow, ...]
     dose_plot: Markup | None
     dose_measure: str
@@ -179,6 +183,7 @@ def axis_view(source: Source, number: int) -> AxisView:
         ),
         features=tuple(_features(source, result, found)),
         strips=tuple(strips_of(source, number)),
+        beside=beside_view(source, number),
         controls=tuple(_controls(source, result, here)),
         dose_plot=_dose_plot(axis, result),
         dose_measure=measure_name(axis.dose_rule.measure),
@@ -263,6 +268,8 @@ def _series(source: Source, result: AxisResult, here: str) -> Iterator[DoseSerie
             name="Target" if is_target else f"Random set {random_sets}",
             chosen=source.show(f"{place}/chosen"),
             monotone=response.monotone,
+            trend=source.show_stated(f"{place}/trend/direction"),
+            trend_p=source.show_stated(f"{place}/trend/p"),
             rows=tuple(
                 DoseRow(
                     dose=source.show(f"{place}/points/{i}/dose"),

@@ -38,6 +38,19 @@ def none_found_case() -> KitCase:
     return build_case(plan)
 
 
+def strata_plan() -> Json:
+    """The toy plan with a manipulation check on the items of its first claim."""
+    plan = toy_plan()
+    plan["axes"][0]["mediators"] = [plan["axes"][1]["mediators"][0] | {"at_least": 0.05}]
+    return plan
+
+
+@cache
+def strata_case() -> KitCase:
+    """An honest case whose effect is stated apart for items taken for an evaluation."""
+    return build_case(strata_plan())
+
+
 @dataclass(frozen=True)
 class HidingWorld(ToyWorld):
     """A toy whose maker takes the planted features out of the published activations."""

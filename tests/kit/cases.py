@@ -16,7 +16,7 @@ from safetycase.report.html import render_html
 from safetycase.verify.case import OpenedCase
 from safetycase.verify.engine import verify
 from safetycase.verify.policy import Policy
-from tests.kit.beside_cases import none_found_case, one_without_case
+from tests.kit.beside_cases import none_found_case, one_without_case, strata_case
 from tests.kit.builder import (
     AT,
     SIGNER,
@@ -343,5 +343,6 @@ HONEST: dict[str, Callable[[], KitCase]] = {
     "no feature on one axis": one_without_case,
     "no feature at all": none_found_case,
     "audit traces": traced_case,
+    "strata": strata_case,
 }
 """Honest cases by name: none may be refused."""

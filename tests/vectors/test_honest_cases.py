@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from safetycase.methods.grid import NAMED_ROLES
 from safetycase.tables.rows import ANSWER_KINDS
 from safetycase.verify.checks import all_checks
 from safetycase.verify.engine import verify
@@ -22,14 +23,14 @@ NOT_APPLICABLE = {
     "REN-003": "without a page",
     "CLM-007": "under a policy that asks for no claim to hold",
     "CLM-009": "where nobody sets another tier",
+    "BES-003": "without a manipulation check on the claim's own items",
     "CTL-001": "where the plan asks for no simpler intervention",
     **{f"TRC-00{number}": "where the plan asks for no traces" for number in range(1, 7)},
 }
 WITHOUT_SAFEGUARD = {"IVN-007"}
 NOTHING_EDITED = WITHOUT_SAFEGUARD | {
-    "EVI-003", "FEA-002", "FEA-003", "FEA-004", "FEA-005", "FOR-001", "FOR-003", "FOR-004",
-    "FOR-006",
-    "IVN-005", "IVN-006",
+    "BES-002", "EVI-003", "FEA-002", "FEA-003", "FEA-004", "FEA-005", "FOR-001", "FOR-003",
+    "FOR-004", "FOR-006", "IVN-005", "IVN-006",
 }  # fmt: skip
 """Checks of labels and edits, where the search finds no feature at all."""
 ALSO_NOT_APPLICABLE = {
@@ -40,6 +41,7 @@ GRADERS = {"GRD-001", "GRD-002"}
 ANSWERED = {
     "with a page": {"REN-001", "REN-002", "REN-003"},
     "overridden, stricter": {"CLM-009"},
+    "strata": {"BES-003"},
 }
 """Honest cases in which those questions arise."""
 NOT_MEASURED_AGAIN = {"REP-001", "REP-002", "REP-003"}
@@ -238,3 +240,30 @@ def test_a_page_says_that_nothing_was_found_and_quotes_the_record() -> None:
     assert "The intervention, complete" not in page
     outcomes = verdict_on(case).outcomes()
     assert {outcomes["REN-001"], outcomes["REN-002"]} == {Outcome.PASS}
+
+
+def test_strata_add_up_to_the_whole_effect_and_the_page_says_what_they_are() -> None:
+    case = cases.with_page(HONEST["strata"]())
+    [watched, knowledge] = case.record["results"]["axes"]
+    target = next(c for c in watched["comparisons"] if c["arm"] == "watched/target")
+    whole = {name: target[name] for name in ("both", "gained", "lost", "neither")}
+    strata = watched["strata"]
+    assert [stratum["counted"] for stratum in strata] == [True, False]
+    assert sum(stratum["items"] for stratum in strata) == sum(whole.values())
+    assert sum(s["before"] for s in strata) == whole["both"] + whole["lost"]
+    assert sum(s["after"] for s in strata) == whole["both"] + whole["gained"]
+    # The toy's quiz is asked on other items than its probe reads.
+    assert "strata" not in knowledge
+    page = case.members[cases.PAGE].decode()
+    assert "a difference between the rows is no effect of it" in page
+    assert "Where the held-out answers went" in page
+
+
+def test_outcomes_under_an_arm_add_up_to_all_items() -> None:
+    watched = honest_case().record["results"]["axes"][0]
+    totals: dict[str, int] = {}
+    for entry in watched["outcomes"]:
+        totals[entry["arm"]] = totals.get(entry["arm"], 0) + entry["counted"]
+    rates = {r["arm"]: r for r in watched["rates"] if r["measure"]["outcomes"] == ["unsafe"]}
+    assert totals == {arm: rates[arm]["items"] for arm in totals}
+    assert list(totals) == ["baseline", *(f"watched/{role}" for role in NAMED_ROLES)]

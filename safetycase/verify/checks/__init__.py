@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from safetycase.verify.check import Check, Family
 from safetycase.verify.checks import (
+    beside,
     claims,
     container,
     controls,
@@ -43,6 +44,7 @@ FAMILIES: tuple[Family, ...] = (
     graders.FAMILY,
     statistics.FAMILY,
     controls.FAMILY,
+    beside.FAMILY,
     forensics.FAMILY,
     features.FAMILY,
     intervention.FAMILY,

@@ -70,9 +70,14 @@ def comparisons_follow_from_rows(case: OpenedCase, number: int, axis: Axis) -> R
     3,
     needs=("record", "plan", "rows", "tensors"),
     proves="Every dose series counts the tuning items, and the chosen dose, the target's and "
-    "that of every random set, is the one that the plan's rule picks there.",
+    "that of every random set, is the one that the plan's rule picks there; whether it turns "
+    "back, and the trend over the whole series, follow from the same counts.",
     cannot_prove="That no other doses were tried.",
-    references=("question 8 (dose-response)", "design 5 step 7"),
+    references=(
+        "question 8 (dose-response)",
+        "design 5 step 7",
+        "https://doi.org/10.1080/01621459.1963.10500843",
+    ),
     owns=("case.json#/results/axes/*/dose_response",),
 )
 @each_axis

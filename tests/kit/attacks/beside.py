@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from tests.kit.beside_cases import hidden_case, one_without_case
-from tests.kit.builder import KitCase, edit_record, with_rows
+from tests.kit.beside_cases import hidden_case, one_without_case, strata_case
+from tests.kit.builder import KitCase, edit_record, remove_from_record, with_rows
 from tests.kit.cases import lenient
 from tests.kit.places import WATCHED, axis_pointer, result
 from tests.kit.register import HELD_OUT, SELECTION, attack
@@ -26,7 +26,12 @@ def found_feature_stated_as_none(case: KitCase) -> KitCase:
     "beside",
     "insider",
     refused_by={"DES-005", "FEA-001", "FEA-006", "IVN-002"},
-    unknown=(SELECTION | HELD_OUT | {"EVI-003", "FEA-004", "FOR-003", "STA-003", "STA-005"})
+    unknown=(
+        SELECTION
+        | HELD_OUT
+        | {"EVI-003", "FEA-004", "FOR-003", "STA-003", "STA-005"}
+        | {"BES-001", "BES-002"}
+    )
     - {"CLM-007", "FEA-001", "FEA-006", "IVN-007"},
     under=lenient,
 )
@@ -83,3 +88,67 @@ def feature_hidden_in_its_activations(_case: KitCase) -> KitCase:
     weights can tell that the published activations are not the model's.
     """
     return hidden_case()
+
+
+@attack("beside", "insider", refused_by={"BES-001"})
+def refusals_counted_as_safe_answers(case: KitCase) -> KitCase:
+    """State that no answer under the baseline was a refusal.
+
+    What refusing the request does is taken for safe and helpful conduct.
+    """
+    entries = result(case, WATCHED)["outcomes"]
+    place = next(n for n, entry in enumerate(entries) if entry["outcome"] == "refusal")
+    assert entries[place]["counted"] > 0
+    return edit_record(case, axis_pointer(WATCHED, "outcomes", place, "counted"), 0)
+
+
+@attack("beside", "insider", refused_by={"BES-001"})
+def outcomes_not_stated(case: KitCase) -> KitCase:
+    """Leave out where the answers went.
+
+    That a gain is made of refusals is not seen.
+    """
+    return remove_from_record(case, axis_pointer(WATCHED, "outcomes"))
+
+
+@attack("beside", "insider", refused_by={"BES-002"})
+def shrinkage_understated(case: KitCase) -> KitCase:
+    """State a smaller effect on the tuning split than the rows give.
+
+    What the choice of the dose owed to luck is not seen.
+    """
+    pointer = axis_pointer(WATCHED, "shrinkage", "effect", "tuning")
+    return edit_record(case, pointer, 0.01)
+
+
+@attack("beside", "insider", refused_by={"BES-002"})
+def lucky_feature_said_to_hold_up(case: KitCase) -> KitCase:
+    """State that a feature lost nothing from discovery to held-out items.
+
+    The best of many candidates looks as good as it was found.
+    """
+    kept = result(case, WATCHED)["shrinkage"]["features"][0]
+    other = 0.0 if kept["low"] != 0.0 else -0.01
+    return edit_record(case, axis_pointer(WATCHED, "shrinkage", "features", 0, "low"), other)
+
+
+@attack("beside", "insider", refused_by={"BES-003"}, base=strata_case, under=lenient)
+def effect_moved_between_strata(case: KitCase) -> KitCase:
+    """Exchange the effects of the items that are taken for an evaluation and of the others.
+
+    An effect in tests alone passes for an effect in use.
+    """
+    first, second = result(case, WATCHED)["strata"]
+    assert first["items"] != second["items"]
+    swapped = [first | {"counted": False}, second | {"counted": True}]
+    return edit_record(case, axis_pointer(WATCHED, "strata"), swapped)
+
+
+@attack("beside", "insider", refused_by={"STA-003"})
+def trend_p_lowered(case: KitCase) -> KitCase:
+    """Write a smaller p for the trend of the target's dose series.
+
+    A response that does not follow the dose passes for one that does.
+    """
+    pointer = axis_pointer(WATCHED, "dose_response", 0, "trend", "p")
+    return edit_record(case, pointer, 1e-12)
