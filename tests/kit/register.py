@@ -132,12 +132,14 @@ def _add(new: Attack) -> None:
 CLAIMS = frozenset({"CLM-001", "CLM-002", "CLM-003", "CLM-004", "CLM-005", "CLM-007"})
 """Checks that need every claim of the plan to be derived."""
 
-HELD_OUT = CLAIMS | {"FOR-006", "IVN-005", "STA-001", "STA-002", "STA-004"}
+HELD_OUT = CLAIMS | {
+    "BES-001", "BES-002", "FOR-006", "IVN-005", "STA-001", "STA-002", "STA-004", "STA-005",
+}  # fmt: skip
 """Checks that need every held-out answer of an axis to be there, once, in its place."""
 
 ARMS = frozenset(
     {"FOR-001", "FOR-004", "IVN-001", "IVN-003", "IVN-004", "IVN-005", "IVN-006", "IVN-007"}
-) | {"IVN-008"}
+) | {"BES-002", "IVN-008"}
 """Checks that need to know which features and doses the plan's rules pick."""
 
 SELECTION = CLAIMS | ARMS | {"FEA-001", "FEA-002", "FEA-003", "FEA-005", "FEA-006"}

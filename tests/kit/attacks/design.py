@@ -8,15 +8,13 @@ from safetycase.record.plan import Plan
 from tests.kit.builder import KitCase, build_case, edit_plan, edit_record, edit_row
 from tests.kit.cases import lenient
 from tests.kit.places import items_at
-from tests.kit.register import SELECTION, attack
+from tests.kit.register import HELD_OUT, SELECTION, attack
 from tests.kit.toy_plan import toy_plan
 
 _MARGIN = "/axes/0/side_effects/0/margin"
 _REPLANNED = {"DES-002", "DES-003", "DES-005", "EVI-005", "FEA-007"}
 """What another plan digest contradicts: splits, their sizes, the grid, probe and search."""
-_UNDRAWN = (
-    SELECTION | {"EVI-001", "IVN-002", "STA-001", "STA-002", "STA-003", "STA-004"} | {"FOR-006"}
-)
+_UNDRAWN = SELECTION | HELD_OUT | {"BES-003", "CTL-001", "EVI-001", "IVN-002", "STA-003"}
 
 
 def _with_wider_margin(case: KitCase) -> KitCase:

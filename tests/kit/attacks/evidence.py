@@ -19,13 +19,10 @@ from tests.kit.builder import (
 )
 from tests.kit.cases import lenient, talkative_case
 from tests.kit.places import rows_at
-from tests.kit.register import SELECTION, attack
+from tests.kit.register import HELD_OUT, SELECTION, attack
 
 _BABBLE = "stir stir stir stir stir stir stir stir stir stir stir stir"
 _TARGET = "watched/target"
-_UNREADABLE = SELECTION | {
-    "EVI-001", "FOR-006", "IVN-002", "STA-001", "STA-002", "STA-003", "STA-004",
-}  # fmt: skip
 
 
 def _first(
@@ -33,6 +30,12 @@ def _first(
 ) -> tuple[int, Json]:
     rows = rows_at(case, kind, arm, evaluation)
     return next((number, row) for number, row in rows if row.outcome == outcome)
+
+
+_WITHOUT_GRADES = HELD_OUT | (SELECTION - {"FEA-001", "FEA-006"}) | {
+    "BES-003", "CTL-001", "EVI-001", "IVN-002", "STA-003",
+}  # fmt: skip
+"""Checks that need every answer graded again, a probe's among them."""
 
 
 @attack("evidence", "insider", refused_by={"EVI-001"})
@@ -178,7 +181,7 @@ def probabilities_above_one(case: KitCase) -> KitCase:
     "evidence",
     "insider",
     refused_by={"EVI-005"},
-    unknown=_UNREADABLE,
+    unknown=_WITHOUT_GRADES,
 )
 def probe_residuals_edited(case: KitCase) -> KitCase:
     """Replace every residual behind the probe by the first, so that it has no direction.
@@ -194,7 +197,7 @@ def probe_residuals_edited(case: KitCase) -> KitCase:
     "evidence",
     "insider",
     refused_by={"EVI-005"},
-    unknown=_UNREADABLE,
+    unknown=_WITHOUT_GRADES,
 )
 def probe_trained_without_a_prompt(case: KitCase) -> KitCase:
     """Leave the residual of one discovery prompt out of the probe's training data.

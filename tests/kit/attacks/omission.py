@@ -60,7 +60,9 @@ def rows_in_another_order(case: KitCase) -> KitCase:
     return with_rows(case, "generations", rows)
 
 
-@attack("omission", "insider", refused_by={"DES-005"}, unknown=HELD_OUT - _CONTROLS)
+@attack(
+    "omission", "insider", refused_by={"DES-005"}, unknown=HELD_OUT - {"BES-002", *_CONTROLS}
+)
 def opposite_sign_dropped(case: KitCase) -> KitCase:
     """Drop all answers under the opposite sign.
 
@@ -69,7 +71,12 @@ def opposite_sign_dropped(case: KitCase) -> KitCase:
     return _without(case, lambda row: row.arm == "watched/opposite")
 
 
-@attack("omission", "insider", refused_by={"DES-005"}, unknown=HELD_OUT - {"STA-002"})
+@attack(
+    "omission",
+    "insider",
+    refused_by={"DES-005"},
+    unknown=HELD_OUT - {"BES-001", "BES-002", "STA-002"},
+)
 def strong_control_dropped(case: KitCase) -> KitCase:
     """Drop all answers under one of the random controls.
 
