@@ -30,6 +30,7 @@ from safetycase.cli.report import report
 from safetycase.cli.run import run
 from safetycase.cli.schemas import schemas
 from safetycase.cli.sign import sign
+from safetycase.cli.status import status
 from safetycase.cli.summary import verify as verify_summary
 from safetycase.cli.verify import verify
 from safetycase.errors import NotVerified, SafetyCaseError
@@ -62,6 +63,7 @@ app.command("demo")(demo)
 app.add_typer(plan, name="plan")
 app.add_typer(policy, name="policy")
 app.command("run")(run)
+app.command("status")(status)
 app.add_typer(axes, name="axes")
 app.add_typer(dictionary, name="dictionary")
 app.command("keygen")(keygen)

@@ -135,5 +135,5 @@ def require_runner(command: str) -> None:
 
 def _forget(work: Path) -> None:
     """Drop finished measurements; converted models stay: they are no measurement."""
-    for file in sorted(work.glob("run-*.json")) + sorted(work.glob("units/*.jsonl")):
+    for file in sorted(work.glob("*-*.json*")) + sorted(work.glob("units/*.jsonl")):
         file.unlink()

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from safetycase.digest import manifest_digest, tensor_root
+from safetycase.errors import RunFailed
 from safetycase.methods.equations import recorded
 from safetycase.record.case import DictionaryRecord
 from safetycase.record.plan import PlannedDictionary
@@ -59,12 +60,24 @@ def bind(frozen: FrozenPlan, cache: Path, options: RunOptions) -> Bound:
     model = load_model(
         folder, dtype=plan.model.dtype, attention=options.attention, device=options.device
     )
+    _require_finite(model, plan.model.name)
     threads = options.threads or default_threads(model.parameters)
     if threads is not None:
         torch.set_num_threads(threads)
     dictionaries = _dictionaries(frozen, model)
     rows = options.batch_rows or default_batch_rows(model.parameters)
     return Bound(Bench(plan, model, dictionaries, environment(model, batch_rows=rows)), root)
+
+
+def _require_finite(model: LoadedModel, name: str) -> None:
+    for tensor, values in model.network.named_parameters():
+        if not torch.isfinite(values).all():
+            raise RunFailed(
+                f"model {name}, {tensor}",
+                "finite weights",
+                found="NaN or infinity",
+                remedy="The file is damaged, or was written by a training that went wrong.",
+            )
 
 
 def _require_sound_dictionaries(frozen: FrozenPlan, shape: ModelShape) -> None:

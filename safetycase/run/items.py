@@ -24,6 +24,7 @@ from safetycase.tables.rows import ItemRow
 _REQUIRED = ("id", "cluster", "kind", "prompt")
 _OPTIONAL = ("context", "target", "other")
 _LETTERED = ("question", "answer_matching_behavior", "answer_not_matching_behavior")
+_NO_ITEMS = "A dataset has one JSON object a line; leave it out of the plan if it has none."
 _CHOICES = re.compile(r"\s*\bChoices:\s*(?=\(A\))")
 _CHOICE = re.compile(r"\(([A-Z])\)\s*(.*?)\s*(?=\n\s*\([A-Z]\)|\n\s*Answer:|\Z)", re.DOTALL)
 
@@ -78,7 +79,9 @@ def _in_split(row: ItemRow, split: str) -> ItemRow:
 def _rows(dataset: str, file: Path) -> Iterable[ItemRow]:
     lines = file.read_bytes().splitlines()
     if not lines:
-        raise MalformedInput(file.name, "at least one item", found="an empty file")
+        raise MalformedInput(
+            file.name, "at least one item", found="an empty file", remedy=_NO_ITEMS
+        )
     for number, line in enumerate(lines, start=1):
         where = f"{file.name} line {number}"
         value = canonical.read(line, where=where)
@@ -92,7 +95,12 @@ def _unique(rows: Iterable[ItemRow], where: str) -> list[ItemRow]:
     seen: dict[str, ItemRow] = {}
     for row in rows:
         if row.item in seen:
-            raise MalformedInput(where, "every item once", found=f"{row.item} twice")
+            raise MalformedInput(
+                where,
+                "every item once",
+                found=f"{row.item} twice",
+                remedy="Give each item an id of its own in the dataset.",
+            )
         seen[row.item] = row
     return list(seen.values())
 

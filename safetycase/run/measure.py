@@ -89,6 +89,12 @@ def _arm_parts(arms: Sequence[ArmEdit], most: int) -> list[list[ArmEdit]]:
     return [*parts, *alone]
 
 
+def require_answerable(bench: Bench, evaluation: Evaluation, items: Sequence[ItemRow]) -> None:
+    """Return only if the model can be given every one of these items."""
+    for item in items:
+        _length(bench, evaluation, item)
+
+
 def _where(evaluation: Evaluation, item: ItemRow) -> str:
     return f"evaluation {evaluation.id}, item {item.item}"
 

@@ -24,6 +24,7 @@ from safetycase.run.engines.choose import open_engine
 from safetycase.run.engines.options import EngineOptions, require_engine
 from safetycase.run.freeze import FrozenPlan, freeze
 from safetycase.run.items import read_items
+from safetycase.run.journal import journal
 from safetycase.run.notebook import Notebook
 from safetycase.run.progress import Progress
 from safetycase.run.trace import trace
@@ -59,42 +60,53 @@ def run(
     if not replace:
         _refuse_signed(case)
     work = out_dir / "work"
+    items = read_items(frozen.plan, frozen.digest, frozen.datasets)
     started = _started(work, frozen, clock)
 
     progress.begin("binding model and dictionaries", 0)
     cache = work / "cache"
     bound = bind(frozen, cache, options or RunOptions())
-    with closing(
-        open_engine(chosen, plan_path, frozen, cache, bound.bench, progress)
-    ) as opened:
-        lab = stages.Lab(
-            bench=bound.bench,
-            plan_digest=frozen.digest,
-            notes=Notebook(read_items(frozen.plan, frozen.digest, frozen.datasets)),
-            store=Store(work / "units"),
-            engine=opened,
-            progress=progress,
-        )
-        tests = stages.test_instruments(lab)
-        stages.train_probes(lab)
-        stages.measure_baseline(lab)
-        stages.observe(lab)
-        kept = stages.identify(lab)
-        stages.validate_labels(lab, kept)
-        stages.design(lab)
-        stages.remeasure(lab)
-        trace(lab)
-        stages.ask_people(lab, beside=plan_path.parent, out=out_dir)
+    noted = journal(
+        work,
+        frozen.plan.id,
+        frozen.digest,
+        workers=chosen.workers,
+        planned=stages.planned_rows(frozen.plan, items),
+    )
+    with noted as written:
+        measuring = open_engine(chosen, plan_path, frozen, cache, bound.bench, progress)
+        with closing(measuring) as opened:
+            lab = stages.Lab(
+                bench=bound.bench,
+                plan_digest=frozen.digest,
+                notes=Notebook(items),
+                store=Store(work / "units", written),
+                engine=opened,
+                journal=written,
+                progress=progress,
+            )
+            stages.require_prompts(lab)
+            tests = stages.test_instruments(lab)
+            stages.train_probes(lab)
+            stages.measure_baseline(lab)
+            stages.observe(lab)
+            kept = stages.identify(lab)
+            stages.validate_labels(lab, kept)
+            stages.design(lab)
+            stages.remeasure(lab)
+            trace(lab)
+            stages.ask_people(lab, beside=plan_path.parent, out=out_dir)
 
-    progress.begin("assembling and verifying", 0)
-    times = Times(started=started, finished=_utc(clock()))
-    members = members_of(frozen, bound, lab.notes, tests, times)
-    draft = work / case.name
-    write_case(draft, members)
-    verify(draft)
-    if not replace:
-        _refuse_signed(case)
-    draft.replace(case)
+        progress.begin("assembling and verifying", 0)
+        times = Times(started=started, finished=_utc(clock()))
+        members = members_of(frozen, bound, lab.notes, tests, times)
+        draft = work / case.name
+        write_case(draft, members)
+        verify(draft)
+        if not replace:
+            _refuse_signed(case)
+        draft.replace(case)
+        written.finished()
     return case
 
 

@@ -63,7 +63,10 @@ def encode(model: LoadedModel, text: str, *, where: str, room: int = 0) -> Promp
         raise RunFailed(where, "a prompt of at least one token", found=repr(text))
     if len(ids) + 1 + room > model.context:
         expected = f"at most {model.context} tokens with {room} more to come"
-        raise RunFailed(where, expected, found=str(len(ids) + 1))
+        raise RunFailed(
+            where, expected, found=str(len(ids) + 1),
+            remedy="Leave the item out, or shorten its prompt or the answer's max_new_tokens.",
+        )  # fmt: skip
     return Prompt((model.bos, *ids), ((0, 0), *offsets))
 
 

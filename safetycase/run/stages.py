@@ -14,6 +14,7 @@ import numpy as np
 
 from safetycase.errors import RunFailed
 from safetycase.methods import arms as planned
+from safetycase.methods import grid
 from safetycase.methods.contrasts import drawn_words, needed_means
 from safetycase.methods.derive import arm_specs
 from safetycase.methods.dose import choose, dose_responses
@@ -23,12 +24,21 @@ from safetycase.methods.label import label_check_rows, label_of, label_word_rows
 from safetycase.methods.probe import LinearProbe, probe_of, tensor_name
 from safetycase.methods.stream import Stream
 from safetycase.record.case import SelfTest
+from safetycase.record.plan import Plan
 from safetycase.record.planned_axis import Axis
 from safetycase.record.planned_evaluation import Evaluation, Probe
 from safetycase.run.edit import BASELINE_EDIT, ArmEdit, edit_of
 from safetycase.run.engines.engine import Engine
+from safetycase.run.journal import Journal
 from safetycase.run.labels import people_asked
-from safetycase.run.measure import Bench, arms_of, rows_of, six_digits, units_of
+from safetycase.run.measure import (
+    Bench,
+    arms_of,
+    require_answerable,
+    rows_of,
+    six_digits,
+    units_of,
+)
 from safetycase.run.notebook import Notebook
 from safetycase.run.observe import (
     Pooled,
@@ -43,6 +53,7 @@ from safetycase.run.prompts import Prompt, encode
 from safetycase.run.selftest import Subject, self_tests
 from safetycase.run.units import Store, Unit
 from safetycase.tables.columns import Answers
+from safetycase.tables.evidence import Items
 from safetycase.tables.rows import AnswerRow, ItemRow
 
 UNTOUCHED = "discovery"
@@ -58,6 +69,7 @@ class Lab:
     notes: Notebook
     store: Store
     engine: Engine
+    journal: Journal
     progress: Progress
 
     def prompts(self, items: Iterable[ItemRow]) -> list[Prompt]:
@@ -84,6 +96,38 @@ class Lab:
     def batch_rows(self) -> int:
         """Rows of a batch that only reads."""
         return min(self.bench.environment.batch_rows, 128)
+
+
+BASELINE_STEP = "measuring the baseline"
+DOSE_STEP = "trying doses"
+HELD_OUT_STEP = "measuring held-out items"
+
+
+def planned_rows(plan: Plan, items: Items) -> dict[str, int]:
+    """The answers that a plan asks for, by the step that measures them."""
+    rows = {BASELINE_STEP: 0, DOSE_STEP: 0, HELD_OUT_STEP: 0}
+    for evaluation in plan.evaluations:
+        for split in grid.SPLITS:
+            arms = len(arms_of(plan, evaluation, split, ()))
+            step = DOSE_STEP if split == "tuning" else HELD_OUT_STEP
+            count = arms * len(items.of(evaluation.dataset, split))
+            rows[step if arms > 1 else BASELINE_STEP] += count
+    return rows
+
+
+def require_prompts(lab: Lab) -> None:
+    """Return only if every prompt of the plan can be put to the model, in every split.
+
+    Before anything is measured: what is found on the last held-out item is found too late.
+    """
+    plan, bench = lab.bench.plan, lab.bench
+    lab.progress.begin("reading all prompts", 0)
+    for axis in plan.axes:
+        for split in ("discovery", "held_out"):
+            lab.prompts(lab.contrast(axis, split))
+    for evaluation in plan.evaluations:
+        for split in grid.SPLITS:
+            require_answerable(bench, evaluation, lab.notes.items.of(evaluation.dataset, split))
 
 
 def test_instruments(lab: Lab) -> tuple[SelfTest, ...]:
@@ -114,7 +158,7 @@ def measure_baseline(lab: Lab) -> None:
 
     Where arms are measured later, the baseline is measured in the same batches as they are.
     """
-    _measure_all(lab, "measuring the baseline", {}, only_baseline=True)
+    _measure_all(lab, BASELINE_STEP, {}, only_baseline=True)
 
 
 def observe(lab: Lab) -> None:
@@ -223,7 +267,7 @@ def design(lab: Lab) -> None:
         evidence = lab.notes.evidence()
         specs = planned.tuning_arms(lab.bench.plan, axis, lab.plan_digest, evidence)
         edits |= _edits(lab, axis, specs)
-    _measure_all(lab, "trying doses", edits)
+    _measure_all(lab, DOSE_STEP, edits)
 
 
 def remeasure(lab: Lab) -> None:
@@ -243,7 +287,7 @@ def remeasure(lab: Lab) -> None:
         lab.notes.tensors[f"{axis.id}.directions"] = directions
         held_out = [s for s in every if s.role not in {"dose", "best_of_dose"}]
         edits |= _edits(lab, axis, held_out, every)
-    _measure_all(lab, "measuring held-out items", edits)
+    _measure_all(lab, HELD_OUT_STEP, edits)
 
 
 def _note_no_edit(lab: Lab, axis: Axis) -> None:
@@ -308,6 +352,7 @@ def _measure_all(
                 notes.alone.add((evaluation.id, split))
     every = [unit for *_, units in jobs for unit in units]
     lab.progress.begin(step, sum(unit.rows for unit in every))
+    lab.journal.step(step, [(unit.key, unit.rows) for unit in every])
     results = iter(lab.engine.run_units(every, lab.store, lab.progress))
     for evaluation, items, arms, units in jobs:
         given = [next(results) for _ in units]

@@ -15,6 +15,7 @@ from pathlib import Path
 from safetycase import canonical
 from safetycase.canonical import JsonValue
 from safetycase.digest import sha256_hex
+from safetycase.run.journal import Journal
 
 VERSION = 1
 """Part of every key; raised when the same specification would give other numbers."""
@@ -42,10 +43,11 @@ class Unit:
 class Store:
     """Results of units by key, in a folder."""
 
-    def __init__(self, folder: Path) -> None:
-        """Open the folder; it is made if it is not there."""
+    def __init__(self, folder: Path, journal: Journal | None = None) -> None:
+        """Open the folder; it is made if it is not there. The journal is told what is done."""
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
+        self._journal = journal
 
     def read(self, key: str) -> bytes | None:
         """The result of a unit; none if it is not there, cut off or changed."""
@@ -56,14 +58,16 @@ class Store:
         result, digest = data[:-65], data[-65:]
         return result if digest == f"{sha256_hex(result)}\n".encode() else None
 
-    def write(self, key: str, result: bytes) -> None:
-        """The result is there, whole, also after a power cut."""
+    def write(self, key: str, result: bytes, *, seconds: float = 0.0) -> None:
+        """The result is there, whole, also after a power cut; it took so long."""
         descriptor, draft = tempfile.mkstemp(prefix=".draft-", dir=self._folder)
         with os.fdopen(descriptor, "wb") as file:
             file.write(result + f"{sha256_hex(result)}\n".encode())
             file.flush()
             os.fsync(file.fileno())
         Path(draft).replace(self._path(key))
+        if self._journal is not None:
+            self._journal.done(key, seconds)
 
     def keep_failed(self, unit: Unit, problems: Sequence[str]) -> Path:
         """The file that says what a unit was to do, and what happened each time."""

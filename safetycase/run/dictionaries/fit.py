@@ -13,6 +13,7 @@ from safetycase.run.shape import ModelShape
 
 _TUNED = {"it", "instruct", "chat"}
 _SILENT = {"pt"}
+_OTHER = "Name a dictionary that was trained on this model, or the model it was trained on."
 _ALIASES = {"gpt2-small": "gpt2"}
 
 
@@ -21,14 +22,14 @@ def require_fit(dictionary: Specification, model: ModelShape, *, where: str) -> 
     made_for, given = _name_parts(dictionary.made_for), _name_parts(model.name)
     if given[: len(made_for)] != made_for or not _TUNED.isdisjoint(set(given) ^ set(made_for)):
         expected = f"a dictionary of {model.name}"
-        raise RunFailed(where, expected, found=f"one of {dictionary.made_for}")
+        raise RunFailed(where, expected, found=f"one of {dictionary.made_for}", remedy=_OTHER)
     for place in {dictionary.reads, dictionary.writes}:
         if place.layer >= model.blocks:
             expected = f"one of the {model.blocks} blocks"
-            raise RunFailed(where, expected, found=f"block {place.layer}")
+            raise RunFailed(where, expected, found=f"block {place.layer}", remedy=_OTHER)
         if dictionary.depth != model.width_at(place):
             expected = f"activations of width {model.width_at(place)} at {place}"
-            raise RunFailed(where, expected, found=str(dictionary.depth))
+            raise RunFailed(where, expected, found=str(dictionary.depth), remedy=_OTHER)
 
 
 def _name_parts(name: str) -> list[str]:

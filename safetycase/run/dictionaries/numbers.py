@@ -196,4 +196,9 @@ def digest_finite(path: Path, *, name: str, where: str) -> FileDigest:
 
 def _require_finite(values: np.ndarray, where: str) -> None:
     if not np.isfinite(values).all():
-        raise RunFailed(where, "finite numbers", found="NaN or infinity")
+        raise RunFailed(
+            where,
+            "finite numbers",
+            found="NaN or infinity",
+            remedy="The file is damaged, or was written by a training that went wrong.",
+        )

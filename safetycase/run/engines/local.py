@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 from safetycase.run.engines.engine import FAILURES, Attempts, told
@@ -19,8 +20,9 @@ class InProcess:
         for unit in units:
             result = store.read(unit.key)
             if result is None:
+                begun = time.monotonic()
                 result = _done(unit, attempts)
-                store.write(unit.key, result)
+                store.write(unit.key, result, seconds=time.monotonic() - begun)
             results.append(result)
             progress.advance(unit.rows)
         return results

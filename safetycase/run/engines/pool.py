@@ -6,9 +6,10 @@ results, so that the store has one writer.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from queue import SimpleQueue
 from typing import Protocol
 
@@ -25,6 +26,7 @@ class Reply:
     result: bytes = b""
     problem: str | None = None
     lost: bool = False
+    seconds: float = 0.0
 
 
 class Worker(Protocol):
@@ -69,7 +71,7 @@ class Pool:
             for future in wait(waiting, return_when=FIRST_COMPLETED).done:
                 unit, reply = waiting.pop(future), future.result()
                 if reply.problem is None:
-                    store.write(unit.key, reply.result)
+                    store.write(unit.key, reply.result, seconds=reply.seconds)
                     results[unit.key] = reply.result
                     progress.advance(unit.rows)
                 else:
@@ -94,10 +96,12 @@ class Pool:
                 return Reply(problem=told(error))
         slot = self._free.get()
         try:
-            reply = self._ready(slot).do(unit.key, unit.portable())
+            worker = self._ready(slot)
+            begun = time.monotonic()
+            reply = worker.do(unit.key, unit.portable())
             if reply.lost:
                 self._workers.pop(slot).close()
-            return reply
+            return replace(reply, seconds=time.monotonic() - begun)
         finally:
             self._free.put(slot)
 

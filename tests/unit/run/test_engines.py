@@ -29,6 +29,7 @@ from safetycase.run.engines.options import EngineOptions
 from safetycase.run.engines.pool import Pool, Reply
 from safetycase.run.freeze import freeze
 from safetycase.run.items import read_items
+from safetycase.run.journal import read_status
 from safetycase.run.measure import Bench, unit_of
 from safetycase.run.progress import Silent
 from safetycase.run.task import Task, read_task, write_task
@@ -122,6 +123,11 @@ def kill_one_worker(process: subprocess.Popen[str], out: Path, name: str) -> Non
 def test_two_processes_give_the_bytes_of_one(alone: Path, plan: Path, tmp_path: Path) -> None:
     finished(started(plan, tmp_path, "--workers", 2))
     assert timeless(tmp_path / CASE) == timeless(alone)
+    [status] = read_status(tmp_path)
+    assert (status.state, status.workers) == ("finished", 2)
+    assert status.rows_done == status.rows
+    assert all(step.units and step.done == set(step.units) for step in status.steps)
+    assert {unit for step in status.steps for unit in step.units or {}} == set(status.seconds)
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").is_file(), reason="finds workers in /proc")

@@ -29,6 +29,7 @@ from safetycase.record.plan import Plan
 from safetycase.run import measure
 from safetycase.run.bind import RunOptions
 from safetycase.run.engines.local import InProcess
+from safetycase.run.journal import read_status
 from safetycase.run.pipeline import run
 from safetycase.run.progress import Progress, Silent
 from safetycase.tables.codec import read_table
@@ -397,6 +398,9 @@ def test_a_killed_run_goes_on_and_ends_the_same(
         assert process.poll() is None, "the run ended before it could be killed"
         process.kill()
         process.wait()
+        [status] = read_status(tmp_path)
+        assert status.state == "stopped"
+        assert 0 < status.rows_done < status.rows
         assert not (tmp_path / "tiny-case.safetycase").exists()
     again = make(tiny, tmp_path)
     assert timeless(again) == timeless(case_path)
