@@ -22,6 +22,7 @@ from safetycase.record.beside import (
     ShrunkEffect,
     Stratum,
 )
+from safetycase.record.doses import DoseResponse
 from safetycase.record.plan import Plan
 from safetycase.record.planned_axis import Axis, Mediator
 from safetycase.record.planned_evaluation import (
@@ -31,7 +32,7 @@ from safetycase.record.planned_evaluation import (
     Generate,
     Measure,
 )
-from safetycase.record.results import DoseResponse, Identification
+from safetycase.record.results import Identification
 from safetycase.tables.columns import Flags
 from safetycase.tables.evidence import Evidence
 

@@ -25,6 +25,7 @@ from safetycase.methods.traces import Traces, trace_rows
 from safetycase.record.beside import OutcomeCount, Shrinkage, Stratum
 from safetycase.record.calibration import EvaluationCalibration
 from safetycase.record.case import Node
+from safetycase.record.doses import DoseResponse
 from safetycase.record.plan import Plan
 from safetycase.record.planned_axis import Axis
 from safetycase.record.results import (
@@ -35,7 +36,6 @@ from safetycase.record.results import (
     Comparison,
     ControlTest,
     DecisionResult,
-    DoseResponse,
     Identification,
     Intervention,
     Rate,

@@ -12,11 +12,10 @@ from safetycase.methods.arms import Chosen
 from safetycase.methods.grid import evaluation_named
 from safetycase.methods.identify import finds_nothing
 from safetycase.methods.trend import trend_of
-from safetycase.record.beside import Trend
+from safetycase.record.doses import DosePoint, DoseResponse, Trend
 from safetycase.record.plan import Plan
 from safetycase.record.planned_axis import Axis, DoseRule
 from safetycase.record.planned_evaluation import INCOHERENT
-from safetycase.record.results import DosePoint, DoseResponse
 from safetycase.tables.evidence import Evidence
 
 

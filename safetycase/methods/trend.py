@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from safetycase.methods.interval import normal_cdf
-from safetycase.record.beside import Trend
+from safetycase.record.doses import Trend
 
 MOST_EXACT = 2000
 """Items that answer differently at different doses, up to which all exchanges are counted."""

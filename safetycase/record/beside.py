@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
@@ -90,14 +90,3 @@ class Stratum(Record):
     """Lower bound of the change at the plan's level."""
     high: float | None = None
     """Upper bound of the change at the plan's level."""
-
-
-class Trend(Record):
-    """Whether the rate follows the dose, from the most negative to the most positive one."""
-
-    direction: Literal["rising", "falling", "flat"]
-    """Where the rate goes as the signed dose grows."""
-    p: Share
-    """Two-sided p against answers that do not depend on the dose."""
-    method: Literal["exact", "normal"]
-    """Counted out in full, or by the normal tail (many items, or items in clusters)."""

@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from safetycase.record.base import ArmId, Count, Identifier, Record, Sha256, Share, Text
-from safetycase.record.beside import OutcomeCount, Shrinkage, Stratum, Trend
+from safetycase.record.beside import OutcomeCount, Shrinkage, Stratum
 from safetycase.record.calibration import EvaluationCalibration
+from safetycase.record.doses import DoseResponse
 from safetycase.record.planned_evaluation import Measure
 from safetycase.record.unavailable import Unavailable
 
@@ -100,38 +101,6 @@ class Identification(Record):
     """The features kept, best first."""
     least_p_adjusted: Share | None = None
     """Where none was kept: least corrected p of a candidate with AUROC above one half."""
-
-
-class DosePoint(Record):
-    """One dose on the tuning split."""
-
-    arm: ArmId
-    """The arm."""
-    dose: float
-    """Signed dose in the plan's unit."""
-    counted: Count
-    """Items whose outcome counts for the claim's measure."""
-    incoherent: Count
-    """Items whose outcome is incoherent."""
-    items: Count
-    """Items measured."""
-    admissible: bool
-    """Whether the rule allows this dose."""
-
-
-class DoseResponse(Record):
-    """A series of doses and the one that the rule picks."""
-
-    arm: ArmId
-    """The held-out arm that the chosen dose goes to."""
-    points: tuple[DosePoint, ...]
-    """Doses in plan order."""
-    chosen: float
-    """The dose picked."""
-    monotone: bool
-    """Whether the counted share never turns back between the chosen dose and zero."""
-    trend: Trend | None = None
-    """Whether the counted share follows the dose over the whole series."""
 
 
 class Intervention(Record):

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from markupsafe import Markup
 
 from safetycase.methods import format as spell
-from safetycase.record.results import DosePoint
+from safetycase.record.doses import DosePoint
 from safetycase.report import svg
 
 WIDTH, _HEIGHT = 680.0, 240.0

@@ -8,7 +8,7 @@ from math import hypot
 
 import pytest
 
-from safetycase.record.results import DosePoint
+from safetycase.record.doses import DosePoint
 from safetycase.report import svg
 from safetycase.report.dose_plot import dose_plot
 from safetycase.report.interval_plot import interval_plot, reach_of
