@@ -74,6 +74,8 @@ def rounded(answers: Answers) -> Iterator[Rounded]:
         figures = np.unique(np.abs(answers.numbers(column)[::step]))
         figures = figures[figures > 0.0]
         short = int(_is_short(figures).sum())
+        if short <= math.floor(SHORT_SHARE * len(figures)):
+            continue  # At most the median: chance gives at least that many every other time.
         chance = at_least(short, len(figures), SHORT_SHARE)
         if chance < TOO_SELDOM:
             yield Rounded(column, short, len(figures), chance)
