@@ -23,6 +23,7 @@ from safetycase.methods.measure import (
     rates,
     realised_norm,
 )
+from safetycase.methods.neighbours import Neighbours
 from safetycase.methods.sites import hook_path
 from safetycase.methods.split import SPLITS, assign_all
 from safetycase.methods.traces import Traces, trace_rows
@@ -147,6 +148,13 @@ def traces_of(plan: Plan, axis: Axis, plan_digest: str, evidence: Evidence) -> T
     return Traces(plan, axis, evidence, rows, specs, directions)
 
 
+def neighbours_of(plan: Plan, axis: Axis, evidence: Evidence) -> Neighbours | None:
+    """The decoder neighbours of an axis's features; none unless the plan asks for them."""
+    if plan.geometry is None or finds_nothing(axis, evidence):
+        return None
+    return Neighbours(axis, evidence, plan.geometry.neighbours)
+
+
 def target_digest(plan: Plan, axis: Axis, evidence: Evidence) -> str | None:
     """Digest of the target's complete specification, if there is one; needs the tuning rows."""
     shared = intervention(plan, axis, evidence)
@@ -220,6 +228,7 @@ def _axis_result(
 ) -> AxisResult:
     responses = dose_responses(plan, axis, evidence)
     traces = traces_of(plan, axis, plan_digest, evidence)
+    near = neighbours_of(plan, axis, evidence)
     return AxisResult(
         axis=axis.id,
         identification=found.identification,
@@ -236,4 +245,5 @@ def _axis_result(
         strata=beside.strata(plan, axis, evidence),
         claim=claim,
         traces=traces.summary() if traces is not None and traces.rows else None,
+        neighbours=None if near is None else near.results(),
     )

@@ -271,7 +271,7 @@ class DerivedAxis:
 
     @once
     def result(self) -> AxisResult:
-        """The whole result of the axis but for its traces, on which nothing else rests."""
+        """The whole result but for traces and neighbours, on which nothing else rests."""
         return AxisResult(
             axis=self.axis.id,
             identification=self.identification,

@@ -67,6 +67,11 @@ def planned_tensors(plan: Plan, model_widths: Mapping[str, int]) -> Iterator[Pla
             yield PlannedTensor(tensor_path(stem), f"{axis.id}.{name}", dtype, shape)
         for name in needed_means(plan, axis):
             yield PlannedTensor(tensor_path("means"), name, "<f4", (None, width))
+        if plan.geometry is not None:
+            path = tensor_path("neighbours")
+            yield PlannedTensor(path, f"{axis.id}.neighbours", "<i8", ("named",))
+            shape = ("named", width)
+            yield PlannedTensor(path, f"{axis.id}.neighbour_rows", "<f4", shape)
         if plan.audit is not None:
             yield from _trace_tensors(plan, axis, width)
     for evaluation in plan.evaluations:

@@ -159,6 +159,13 @@ class Audit(Record):
     """Edited positions that are traced of every such row, at most."""
 
 
+class Geometry(Record):
+    """What is published of the dictionary around the kept features."""
+
+    neighbours: Annotated[int, Field(ge=1, le=64)]
+    """How many features with the nearest decoder rows, for every kept feature."""
+
+
 class DecisionRule(Record):
     """One rule from measurement to release tier; the first that applies decides."""
 
@@ -224,5 +231,7 @@ class Plan(Record):
     """What must be taken on trust; none: nothing is said."""
     audit: Audit | None = None
     """What is published of single edits; none: nothing, and they must be taken on trust."""
+    geometry: Geometry | None = None
+    """What is published around the kept features; none: nothing."""
     seed: Text
     """Author's part of every seed; the rest is the digest of this plan."""

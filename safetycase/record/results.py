@@ -320,6 +320,25 @@ class TraceSummary(Record):
     """Activations that rounding alone puts on the other side of their threshold."""
 
 
+class Neighbour(Record):
+    """A feature whose decoder row lies near that of a kept one: one concept, or two."""
+
+    feature: Count
+    """The kept feature."""
+    neighbour: Count
+    """Index of the other in the dictionary."""
+    cosine: Annotated[float, Field(ge=-1.0, le=1.0)]
+    """Cosine of their decoder rows."""
+    both: Count
+    """Discovery prompts on which both fire."""
+    feature_alone: Count
+    """Discovery prompts on which the kept feature alone fires."""
+    neighbour_alone: Count
+    """Discovery prompts on which the neighbour alone fires."""
+    kept: bool
+    """Whether the neighbour was kept too, and is edited with it."""
+
+
 class AxisResult(Record):
     """The results of one axis."""
 
@@ -353,6 +372,8 @@ class AxisResult(Record):
     """The claim."""
     traces: TraceSummary | None = None
     """The audit traces; none if the plan asks for none."""
+    neighbours: tuple[Neighbour, ...] | None = None
+    """Decoder neighbours of the kept features; none if the plan asks for none."""
 
 
 class Determination(Record):

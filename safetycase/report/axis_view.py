@@ -28,6 +28,15 @@ from safetycase.report.words import ROLE_NAMES, in_words, plain, question_of
 
 _ALONE = ("baseline", *NAMED_ROLES, "difference_in_means", "prompt")
 
+_NEIGHBOUR = (
+    "feature",
+    "neighbour",
+    "cosine",
+    "both",
+    "feature_alone",
+    "neighbour_alone",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class FeatureRow:
@@ -162,6 +171,8 @@ class AxisView:
     comparisons: tuple[ComparisonRow, ...]
     baselines: tuple[ComparisonRow, ...]
     """The target beside simpler interventions, item by item."""
+    neighbours: tuple[tuple[Shown, ...], ...]
+    """Feature, decoder neighbour, cosine, prompts on which both, the one, the other fire."""
     traces: tuple[Entry, ...]
     """Figures of the audit traces; none where the plan asks for no traces."""
 
@@ -202,6 +213,10 @@ def axis_view(source: Source, number: int) -> AxisView:
         conditions=tuple(_conditions(source, axis, result, here)),
         comparisons=tuple(_comparisons(source, result, here)),
         baselines=tuple(_baselines(source, axis, result, here)),
+        neighbours=tuple(
+            tuple(source.show(f"{here}/neighbours/{place}/{name}") for name in _NEIGHBOUR)
+            for place in range(len(result.neighbours or ()))
+        ),
         traces=()
         if result.traces is None
         else tuple(_entries(source, f"{here}/traces", TraceSummary)),

@@ -25,6 +25,7 @@ from safetycase.run.engines.options import EngineOptions, require_engine
 from safetycase.run.freeze import FrozenPlan, freeze
 from safetycase.run.items import read_items
 from safetycase.run.journal import journal
+from safetycase.run.neighbours import find_neighbours
 from safetycase.run.notebook import Notebook
 from safetycase.run.progress import Progress
 from safetycase.run.trace import trace
@@ -91,6 +92,7 @@ def run(
             stages.measure_baseline(lab)
             stages.observe(lab)
             kept = stages.identify(lab)
+            find_neighbours(lab)
             stages.validate_labels(lab, kept)
             stages.design(lab)
             stages.remeasure(lab)

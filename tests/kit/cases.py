@@ -194,8 +194,9 @@ def with_page(case: KitCase) -> KitCase:
 
 
 def traced_plan() -> Json:
-    """The toy plan with audit traces."""
-    return toy_plan() | {"audit": {"rows": 12, "positions": 3}}
+    """The toy plan with audit traces and decoder neighbours."""
+    asked = {"audit": {"rows": 12, "positions": 3}, "geometry": {"neighbours": 4}}
+    return toy_plan() | asked
 
 
 @cache

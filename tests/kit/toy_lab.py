@@ -38,7 +38,7 @@ from safetycase.tables.rows import (
     path_of,
 )
 from tests.kit.toy_plan import DICTIONARY_FILES, MODEL_FILES
-from tests.kit.toy_traces import with_traces
+from tests.kit.toy_traces import with_neighbours, with_traces
 from tests.kit.toy_world import D_MODEL, WIDTH, ToyWorld, requests, six
 
 Json = Any
@@ -84,7 +84,8 @@ class Lab:
             )
         evidence = self.answered(evidence, specs)
         sliced = self._sliced(evidence, specs)
-        return with_traces(self.plan, self.digest, self.toy, sliced, specs)
+        traced = with_traces(self.plan, self.digest, self.toy, sliced, specs)
+        return with_neighbours(self.plan, self.toy, traced)
 
     def _instruments(self, items: Items) -> dict[str, np.ndarray]:
         tensors: dict[str, np.ndarray] = {}
@@ -287,6 +288,8 @@ _STEMS = {
     "residuals": "probes",
     "means": "means",
     "unrelated": "means",
+    "neighbours": "neighbours",
+    "neighbour_rows": "neighbours",
     "trace_before": "traces",
     "trace_delta": "traces",
     "trace_after": "traces",

@@ -15,7 +15,9 @@ import numpy as np
 
 from safetycase.methods import arms as planned
 from safetycase.methods.encode import recomputed
+from safetycase.methods.identify import select_features
 from safetycase.methods.label import words
+from safetycase.methods.neighbours import cosines, nearest
 from safetycase.methods.traces import trace_rows
 from safetycase.record.plan import Plan
 from safetycase.record.planned_axis import Axis
@@ -116,3 +118,17 @@ def _tokens(plan: Plan, evidence: Evidence, row: TraceRow) -> list[str]:
     answer = next(answer for answer in answers if answer.item == row.item)
     said = answer.output.split() if isinstance(answer, GenerationRow) else prompt
     return prompt + said
+
+
+def with_neighbours(plan: Plan, toy: ToyWorld, evidence: Evidence) -> Evidence:
+    """The evidence with the decoder rows nearest to kept features, if the plan asks."""
+    if plan.geometry is None:
+        return evidence
+    tensors = dict(evidence.tensors)
+    for axis in plan.axes:
+        kept = [each.feature for each in select_features(axis, evidence).features]
+        similar = cosines(toy.w_dec[kept], toy.w_dec)
+        named = nearest(kept, similar, plan.geometry.neighbours)
+        tensors[f"{axis.id}.neighbours"] = np.array(named, dtype=np.int64)
+        tensors[f"{axis.id}.neighbour_rows"] = toy.w_dec[named]
+    return replace(evidence, tensors=tensors)

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from safetycase.errors import MethodRefused
+from safetycase.methods.derive import neighbours_of
 from safetycase.methods.identify import pooled
 from safetycase.methods.label import words_of
 from safetycase.record.planned_axis import Axis
@@ -246,3 +247,29 @@ def pooled_activations_are_well_formed(case: OpenedCase, _number: int, axis: Axi
         yield Fault(refusal.where, refusal.expected, found, str(refusal))
         return 1
     return len(activations)
+
+
+@FAMILY.check(
+    8,
+    needs=("record", "plan", "rows", "tensors"),
+    proves="Of the features named as nearest to each kept one, the stated cosines follow from "
+    "the published decoder rows, nearest first, and how often both fire from the pooled "
+    "activations; no feature with a published row lies nearer than one that is named.",
+    cannot_prove="That no other feature of the dictionary lies nearer: that needs its whole "
+    "decoder. That a feature and its neighbours are one concept; no group is ablated.",
+    references=("question 20 (splitting and absorption)", "https://arxiv.org/abs/2409.14507"),
+    owns=("case.json#/results/axes/*/neighbours", "evidence/neighbours.safetensors"),
+    absence_is_harmless=True,
+)
+@each_axis
+def neighbours_are_measured_again(case: OpenedCase, number: int, axis: Axis) -> Run:
+    """Cosines and co-firing of the named decoder neighbours follow from what is published."""
+    near = neighbours_of(case.plan, axis, case.derived.evidence)
+    pointer = f"/results/axes/{number}/neighbours"
+    examined = yield from compared(case, pointer, None if near is None else near.results())
+    if near is None:
+        return NotApplicable("no neighbours are asked for, or no feature is found")
+    for fault in near.faults():
+        where = f"evidence/neighbours.safetensors:{axis.id}, neighbour {fault.place} from 0"
+        yield Fault(where, fault.expected, fault.found)
+    return examined

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 
+from safetycase.bundle.tensors import write_tensors
 from tests.kit.builder import (
     Json,
     KitCase,
@@ -13,6 +14,7 @@ from tests.kit.builder import (
     edit_tensor,
     with_rows,
 )
+from tests.kit.cases import traced_case
 from tests.kit.places import WATCHED, axis_pointer, result
 from tests.kit.register import CLAIMS, SELECTION, attack
 
@@ -185,3 +187,36 @@ def pooled_activation_below_zero(case: KitCase) -> KitCase:
         return changed
 
     return edit_tensor(case, "pooled", "watched.values", negated)
+
+
+@attack("features", "insider", refused_by={"FEA-008"}, base=traced_case)
+def neighbour_dropped(case: KitCase) -> KitCase:
+    """Name another feature instead of the nearest of a kept one, which is kept as well.
+
+    That one concept was split over several features is not seen.
+    """
+    arrays = case.tensors("neighbours")
+    slices = case.tensors("dictionary")
+    features = [int(one) for one in slices["watched.features"]]
+    other = next(f for f in features if f not in arrays["watched.neighbours"] and f > 1)
+    arrays["watched.neighbours"][0] = other
+    arrays["watched.neighbour_rows"][0] = slices["watched.w_dec"][features.index(other)]
+    return case.with_members({"evidence/neighbours.safetensors": write_tensors(arrays)})
+
+
+@attack("features", "insider", refused_by={"FEA-008"}, base=traced_case)
+def cosine_of_a_neighbour_lowered(case: KitCase) -> KitCase:
+    """State a smaller cosine of a kept feature with its nearest neighbour.
+
+    Two features look independent that point the same way.
+    """
+    return edit_record(case, axis_pointer(WATCHED, "neighbours", 0, "cosine"), 0.1)
+
+
+@attack("features", "insider", refused_by={"FEA-008"}, base=traced_case)
+def co_firing_of_a_neighbour_understated(case: KitCase) -> KitCase:
+    """State that a kept feature and its neighbour never fire together.
+
+    The neighbour looks like another concept.
+    """
+    return edit_record(case, axis_pointer(WATCHED, "neighbours", 0, "both"), 0)

@@ -27,7 +27,11 @@ ROWS, POSITIONS = 9, 3
 
 @pytest.fixture(scope="module")
 def case_path(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    value = plan_value() | {"seed": "traced", "audit": {"rows": ROWS, "positions": POSITIONS}}
+    value = plan_value() | {
+        "seed": "traced",
+        "audit": {"rows": ROWS, "positions": POSITIONS},
+        "geometry": {"neighbours": 5},
+    }
     return make(tiny, tmp_path_factory.mktemp("traced"), value=value)
 
 
@@ -98,6 +102,22 @@ def test_the_figures_stand_in_the_record(case_path: Path, traces: Traces) -> Non
     assert stated.traces == ROWS * POSITIONS
     assert 0 < stated.generated < stated.traces
     assert stated.edit_gap < 1e-5
+
+
+def test_neighbours_are_the_nearest_of_the_whole_decoder(case_path: Path, tiny: Tiny) -> None:
+    _, _, evidence, case = opened(case_path)
+    stated = case.results.axes[0].neighbours
+    assert stated is not None
+    rows = tiny.tensors["w_dec"].astype(np.float64)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    kept = [each.feature for each in case.results.axes[0].identification.features]
+    assert [each.feature for each in stated] == [f for f in kept for _ in range(5)]
+    for feature in kept:
+        similar = rows @ rows[feature]
+        similar[feature] = -2.0
+        found = [each.cosine for each in stated if each.feature == feature]
+        np.testing.assert_allclose(found, np.sort(similar)[::-1][:5], atol=1e-5)
+    assert evidence.tensor("context.neighbour_rows").shape == (5 * len(kept), rows.shape[1])
 
 
 def _with(traces: Traces, name: str, values: np.ndarray) -> Traces:
