@@ -86,7 +86,7 @@ def markup_inside_a_figure(case: KitCase) -> KitCase:
     return case.with_members({PAGE: data[: found.start(2)] + hidden + data[found.end(2) :]})
 
 
-@page("REN-001", "REN-002", "REN-003")
+@page("REN-001", "REN-002")
 def page_of_another_case(case: KitCase) -> KitCase:
     """Attach the page of another case of the same plan.
 
