@@ -22,6 +22,11 @@ DEFEATERS = (
     ),
     ("selection", "Any tuned random features would do the same.", "exceeds_best_of"),
     ("damage", "The model is merely broken by the edit.", "coherent"),
+    (
+        "equal_damage",
+        "Any edit that damages the model as much would do the same.",
+        "exceeds_at_matched_degradation",
+    ),
     ("hook", "The measuring apparatus itself changes the answers.", "sham_is_baseline"),
 )
 """Reasons to doubt a claim that a condition can answer: name, text, condition."""

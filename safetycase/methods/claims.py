@@ -12,17 +12,18 @@ from dataclasses import dataclass
 
 from safetycase.methods import format as spell
 from safetycase.methods.clusters import bound_without_change
-from safetycase.methods.controls import REPORTED_ONLY
+from safetycase.methods.controls import REPORTED_ONLY, least_attainable
+from safetycase.methods.degradation import tested_p
 from safetycase.methods.multiplicity import holm
 from safetycase.methods.paired import Pairs, tango_interval
+from safetycase.record.control_tests import ControlTest, MatchedComparison
 from safetycase.record.plan import Plan
-from safetycase.record.planned_axis import Axis, Mediator, SideEffect
+from safetycase.record.planned_axis import Axis, MatchedDegradation, Mediator, SideEffect
 from safetycase.record.planned_evaluation import INCOHERENT, Measure
 from safetycase.record.results import (
     BaselineComparison,
     Comparison,
     Condition,
-    ControlTest,
     Identification,
     Rate,
 )
@@ -39,6 +40,7 @@ class Findings:
     controls: Sequence[ControlTest]
     shipped: bool
     baselines: Sequence[BaselineComparison] = ()
+    degradation: MatchedComparison | None = None
 
     def compared(self, role: str, measure: Measure) -> Comparison:
         """The comparison of the axis's arm of that role on a measure."""
@@ -66,7 +68,12 @@ def claim_p(findings: Findings) -> float | None:
         return None
     if not findings.identification.features:
         return 1.0
-    return max(findings.target.p, *(test.p for test in relied_on(findings.controls)))
+    tests = [test.p for test in relied_on(findings.controls)]
+    asked, found = findings.axis.matched_degradation, findings.degradation
+    if asked is not None and found is not None:
+        p = tested_p(asked, found)
+        tests.append(1.0 if p is None else p)
+    return max(findings.target.p, *tests)
 
 
 def relied_on(tests: Sequence[ControlTest]) -> list[ControlTest]:
@@ -120,6 +127,9 @@ def _effect_conditions(
         ),
     ]
     result += [_exceeds(test, moved, alpha) for test in relied_on(findings.controls)]
+    asked, found = findings.axis.matched_degradation, findings.degradation
+    if asked is not None and found is not None:
+        result.append(_exceeds_at_equal_damage(asked, found, alpha))
     best = findings.toward(findings.compared("best_of", claim.measure))
     result.append(
         _condition(
@@ -152,6 +162,32 @@ def _exceeds(test: ControlTest, moved: float, alpha: float) -> Condition:
         f"{test.as_large} of {test.controls} controls as large as {spell.points(moved)}, "
         f"the largest {spell.points(test.largest)}; {test.silent} silent; "
         f"{spell.p_value(test.p)}",
+    )
+
+
+def _exceeds_at_equal_damage(
+    asked: MatchedDegradation, found: MatchedComparison, alpha: float
+) -> Condition:
+    """Too few controls at equal damage leave the question open; that is never a pass."""
+    p = tested_p(asked, found)
+    target = found.arms[0]
+    if asked.test == "regression":
+        reason = (
+            f"damage {spell.number(target.damage)} explains all but "
+            f"{spell.points(found.residual)} of the target's {spell.points(target.effect)}"
+        )
+    else:
+        reason = (
+            f"{found.as_large} of {found.matched} controls as damaging as the target "
+            f"({spell.number(target.damage)}, tolerance {spell.number(asked.tolerance)}) as "
+            f"large as {spell.points(target.effect)}"
+        )
+        if least_attainable(max(found.matched, 1)) > alpha or not found.matched:
+            reason += "; too few match to reach alpha: not known, and not shown"
+    return _condition(
+        "exceeds_at_matched_degradation",
+        p is not None and p <= alpha,
+        reason if p is None else f"{reason}; {spell.p_value(p)}",
     )
 
 

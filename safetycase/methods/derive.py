@@ -13,6 +13,7 @@ from safetycase.methods import beside
 from safetycase.methods.calibration import calibrations
 from safetycase.methods.claims import Findings, adjust, claim_p, conditions
 from safetycase.methods.decision import decide
+from safetycase.methods.degradation import matched_comparison
 from safetycase.methods.dose import choose, dose_responses
 from safetycase.methods.equations import dictionary_of, written_place
 from safetycase.methods.identify import finds_nothing, identification, select_features
@@ -184,6 +185,7 @@ def findings_of(
         shipped=axis.id in safeguards
         and safeguards[axis.id] == target_digest(plan, axis, evidence),
         baselines=baseline_comparisons(plan, axis, evidence) or (),
+        degradation=matched_comparison(plan, axis, evidence),
     )
 
 
@@ -240,6 +242,7 @@ def _axis_result(
         comparisons=tuple(found.comparisons),
         controls=tuple(found.controls),
         baselines=tuple(found.baselines) or None,
+        degradation=found.degradation,
         outcomes=beside.outcome_counts(plan, axis, evidence),
         shrinkage=beside.shrinkage(plan, axis, evidence, found.identification, responses),
         strata=beside.strata(plan, axis, evidence),

@@ -19,12 +19,14 @@ from safetycase.methods import claims as judged
 from safetycase.methods.argument import argument, limitations
 from safetycase.methods.calibration import calibrations
 from safetycase.methods.decision import decide
+from safetycase.methods.degradation import matched_comparison
 from safetycase.methods.grade import regrade
 from safetycase.methods.once import once
 from safetycase.methods.traces import Traces, trace_rows
 from safetycase.record.beside import OutcomeCount, Shrinkage, Stratum
 from safetycase.record.calibration import EvaluationCalibration
 from safetycase.record.case import Node
+from safetycase.record.control_tests import ControlTest, MatchedComparison
 from safetycase.record.doses import DoseResponse
 from safetycase.record.plan import Plan
 from safetycase.record.planned_axis import Axis
@@ -34,7 +36,6 @@ from safetycase.record.results import (
     BaselineComparison,
     Claim,
     Comparison,
-    ControlTest,
     DecisionResult,
     Identification,
     Intervention,
@@ -257,6 +258,11 @@ class DerivedAxis:
         return beside.strata(self.whole.plan, self.axis, self.evidence)
 
     @once
+    def degradation(self) -> MatchedComparison | None:
+        """The target at matched degradation."""
+        return matched_comparison(self.whole.plan, self.axis, self.evidence)
+
+    @once
     def findings(self) -> judged.Findings:
         """What the claim is judged by."""
         return judged.Findings(
@@ -267,6 +273,7 @@ class DerivedAxis:
             controls=self.controls,
             shipped=self.axis.id in self.whole.read_shipped(),
             baselines=self.baselines or (),
+            degradation=self.degradation,
         )
 
     @once
@@ -286,5 +293,6 @@ class DerivedAxis:
             outcomes=self.outcomes,
             shrinkage=self.shrinkage,
             strata=self.strata,
+            degradation=self.degradation,
             claim=self.whole.claims[self.axis.id],
         )

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 from safetycase.errors import MethodRefused
 from safetycase.methods.controls import REPORTED_ONLY
+from safetycase.record.control_tests import ControlFamily
 from safetycase.record.plan import Plan
-from safetycase.record.planned_axis import Axis
+from safetycase.record.planned_axis import Axis, SideEffect
 from safetycase.record.planned_evaluation import Evaluation
-from safetycase.record.results import ControlFamily
 
 BASELINE = "baseline"
 SPLITS = ("discovery", "tuning", "held_out")
@@ -108,6 +108,12 @@ def arm_count(plan: Plan) -> int:
     )
 
 
+def is_damage(axis: Axis, effect: SideEffect) -> bool:
+    """Whether a side effect is the damage at which arms are compared: then all arms have it."""
+    asked = axis.matched_degradation
+    return asked is not None and asked.damage == "capability" and asked.side_effect == effect.id
+
+
 def evaluation_named(plan: Plan, name: str) -> Evaluation:
     """The evaluation of that name; refused if the plan has none."""
     for evaluation in plan.evaluations:
@@ -148,6 +154,9 @@ def _axis_cells(plan: Plan, axis: Axis, evaluation: Evaluation) -> Iterator[Cell
 def _held_out_arms_for(plan: Plan, axis: Axis, evaluation: str) -> list[str]:
     every = {axis.claim.measure.evaluation}
     every |= {mediator.measure.evaluation for mediator in axis.mediators}
+    every |= {
+        effect.measure.evaluation for effect in axis.side_effects if is_damage(axis, effect)
+    }
     if evaluation in every:
         return held_out_arms(plan, axis)
     if evaluation in {effect.measure.evaluation for effect in axis.side_effects}:

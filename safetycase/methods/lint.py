@@ -11,10 +11,10 @@ from safetycase.methods.equations import read_place, written_place
 from safetycase.methods.grader_faults import grader_faults
 from safetycase.methods.grid import relied_on
 from safetycase.methods.sites import READ_ONLY
+from safetycase.record.control_tests import ControlFamily
 from safetycase.record.plan import Plan
 from safetycase.record.planned_axis import Axis
 from safetycase.record.planned_evaluation import Measure, Probe
-from safetycase.record.results import ControlFamily
 
 
 def lint(plan: Plan) -> list[str]:
@@ -142,8 +142,30 @@ def _claims(plan: Plan) -> Iterator[str]:
             )
         if axis.baselines is not None and not axis.baselines.spelled():
             yield f"{where}/baselines: none is named; leave the field out, or name one."
+        yield from _degradation(plan, axis)
         yield from _twice(f"{where}/side_effects", [e.id for e in axis.side_effects])
         yield from _twice(f"{where}/mediators", [m.id for m in axis.mediators])
+
+
+def _degradation(plan: Plan, axis: Axis) -> Iterator[str]:
+    asked, where = axis.matched_degradation, f"/axes {axis.id} /matched_degradation"
+    if asked is None:
+        return
+    if axis.claim.kind != "effect":
+        yield f"{where}: only an effect is compared at equal damage; leave it out."
+    known = {effect.id for effect in axis.side_effects}
+    if asked.damage == "capability" and asked.side_effect not in known:
+        yield f"{where}/side_effect: name the side effect that is the damage."
+    if asked.damage != "capability" and asked.side_effect is not None:
+        yield f"{where}/side_effect: only with damage capability."
+    kinds = {
+        "likelihood": {"generate", "choice"},
+        "capability": {"generate", "choice", "probe"},
+    }
+    measured = {each.id: each.measure.kind for each in plan.evaluations}
+    kind = measured.get(axis.claim.measure.evaluation)
+    if kind is not None and kind not in kinds.get(asked.damage, {"generate"}):
+        yield f"{where}/damage: {asked.damage} cannot be read from answers of kind {kind}."
 
 
 def _decision(plan: Plan) -> Iterator[str]:

@@ -28,6 +28,7 @@ from safetycase.methods.grid import BASELINE, evaluation_named
 from safetycase.methods.identify import finds_nothing
 from safetycase.methods.interval import Interval, clopper_pearson
 from safetycase.methods.paired import Pairs, mcnemar_exact, tango_interval
+from safetycase.record.control_tests import ControlFamily, ControlTest
 from safetycase.record.plan import Plan
 from safetycase.record.planned_axis import Axis
 from safetycase.record.planned_evaluation import INCOHERENT, Measure
@@ -35,8 +36,6 @@ from safetycase.record.results import (
     BaselineComparison,
     Clustered,
     Comparison,
-    ControlFamily,
-    ControlTest,
     Rate,
 )
 from safetycase.tables.columns import Answers, Flags
@@ -211,7 +210,10 @@ def measured_on(plan: Plan, axis: Axis) -> list[tuple[Measure, list[str]]]:
     named = [BASELINE, *grid.named_arms(axis)]
     measures = [(axis.claim.measure, everywhere)]
     measures += [(mediator.measure, everywhere) for mediator in axis.mediators]
-    measures += [(effect.measure, named) for effect in axis.side_effects]
+    measures += [
+        (effect.measure, everywhere if grid.is_damage(axis, effect) else named)
+        for effect in axis.side_effects
+    ]
     incoherent = incoherence(plan, axis)
     if incoherent is not None:
         measures.append((incoherent, everywhere))
@@ -293,7 +295,7 @@ def _control_test(
     arms: Sequence[str],
 ) -> ControlTest:
     target = f"{axis.id}/target"
-    acting = [arm for arm in arms if _acts(plan, axis, evidence, arm, target)]
+    acting = [arm for arm in arms if acts_like_the_target(plan, axis, evidence, arm)]
     if not acting:
         raise MethodRefused(f"axis {axis.id}", f"a {family} control that acts", found="none")
     aim = effect(plan, axis, evidence, target)
@@ -309,8 +311,9 @@ def _control_test(
     )
 
 
-def _acts(plan: Plan, axis: Axis, evidence: Evidence, arm: str, target: str) -> bool:
-    measure = axis.claim.measure
+def acts_like_the_target(plan: Plan, axis: Axis, evidence: Evidence, arm: str) -> bool:
+    """Whether an arm's realised norm on the claim's rows is near enough to the target's."""
+    measure, target = axis.claim.measure, f"{axis.id}/target"
     wanted, _ = realised_norm(plan, evidence, measure, target, "held_out")
     done, _ = realised_norm(plan, evidence, measure, arm, "held_out")
     if wanted is None or done is None:

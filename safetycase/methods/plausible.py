@@ -15,9 +15,9 @@ from safetycase.methods import grid
 from safetycase.methods.account import SCORES
 from safetycase.methods.interval import beta_tails
 from safetycase.methods.measure import counts_in
+from safetycase.record.control_tests import ControlFamily
 from safetycase.record.plan import Plan
 from safetycase.record.planned_axis import Axis
-from safetycase.record.results import ControlFamily
 from safetycase.tables.columns import Answers, Numbers
 from safetycase.tables.evidence import Evidence
 

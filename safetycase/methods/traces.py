@@ -23,7 +23,7 @@ from safetycase.methods.stream import Stream
 from safetycase.record.plan import Audit, Plan
 from safetycase.record.planned_axis import Axis
 from safetycase.record.planned_evaluation import Choice
-from safetycase.record.results import TraceSummary
+from safetycase.record.trace_summary import TraceSummary
 from safetycase.tables.columns import Answers
 from safetycase.tables.evidence import Evidence
 from safetycase.tables.rows import AnswerRow, GenerationRow, TraceRow

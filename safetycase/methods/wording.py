@@ -20,6 +20,7 @@ _CONTROL_CONDITIONS = frozenset(
         "exceeds_random_direction",
         "exceeds_unrelated_contrast",
         "exceeds_shuffled_label",
+        "exceeds_at_matched_degradation",
         "exceeds_best_of",
         "exceeds_reconstruction",
         "sign_matters",

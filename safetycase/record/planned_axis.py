@@ -140,6 +140,27 @@ class Baselines(Record):
     """A text put in front of every prompt as it stands, nothing edited; none: no such arm."""
 
 
+class MatchedDegradation(Record):
+    """The target's effect beside controls that damage the model as much: a condition.
+
+    The damage of an arm is measured on held-out items, less the baseline's. `likelihood`: mean
+    negative log-likelihood of the claim's texts under the unsteered model, or of its two
+    letters together, in nats; `repetition`: mean share of repeated trigrams; `incoherent`:
+    share of incoherent answers; `capability`: harmful change of a side effect's rate, which is
+    then measured under every control.
+    """
+
+    damage: Literal["likelihood", "repetition", "incoherent", "capability"]
+    """What damage is."""
+    side_effect: Identifier | None = None
+    """The side effect whose harm is the damage; only with `capability`."""
+    tolerance: Annotated[float, Field(ge=0.0)]
+    """A control matches if its damage is at least the target's less this."""
+    test: Literal["matched", "regression"]
+    """`matched`: rank among the controls that match; `regression`: rank of what damage does
+    not explain, on a line through target and controls."""
+
+
 class Axis(Record):
     """A risk axis: what is feared, which features are sought, what is done and claimed."""
 
@@ -169,3 +190,5 @@ class Axis(Record):
     """Manipulation checks."""
     baselines: Baselines | None = None
     """Simpler interventions measured beside the target; none: none are."""
+    matched_degradation: MatchedDegradation | None = None
+    """Comparison at equal damage; none: only edit norms are equal."""

@@ -9,8 +9,10 @@ from pydantic import Field
 from safetycase.record.base import ArmId, Count, Identifier, Record, Sha256, Share, Text
 from safetycase.record.beside import OutcomeCount, Shrinkage, Stratum
 from safetycase.record.calibration import EvaluationCalibration
+from safetycase.record.control_tests import ControlTest, MatchedComparison
 from safetycase.record.doses import DoseResponse
 from safetycase.record.planned_evaluation import Measure
+from safetycase.record.trace_summary import TraceSummary
 from safetycase.record.unavailable import Unavailable
 
 Split = Literal["discovery", "tuning", "held_out"]
@@ -249,32 +251,6 @@ class BaselineComparison(Record):
     """How clusters were counted; none where every pair stands alone."""
 
 
-ControlFamily = Literal[
-    "random_live", "random_direction", "unrelated_contrast", "shuffled_label", "gaussian"
-]
-"""Control arms of one kind; `gaussian` is reported and never relied on."""
-
-
-class ControlTest(Record):
-    """The target against one family of controls with the same edit norm."""
-
-    family: ControlFamily
-    """Which controls."""
-    controls: Count
-    """Controls that act: their realised norm is within the tolerance of the target's."""
-    silent: Count
-    """Controls that do not; they are not counted, and any one fails the claim, unless the
-    claim does not rely on the family."""
-    as_large: Count
-    """Controls whose effect is at least the target's."""
-    largest: float
-    """Largest effect of a control, in the claim's direction, as a share."""
-    median: float
-    """Median effect of the controls, in the claim's direction, as a share."""
-    p: Share
-    """(1 + as large) / (1 + controls): one-sided rank p."""
-
-
 class Condition(Record):
     """One thing that must be so for the claim to hold."""
 
@@ -299,25 +275,6 @@ class Claim(Record):
     """Conditions in fixed order."""
     wording: Text
     """The strongest sentence that the conditions allow; computed, never written."""
-
-
-class TraceSummary(Record):
-    """Single edits that are published number by number, and how far they agree."""
-
-    rows: Count
-    """Held-out rows that are traced: target and controls in equal parts."""
-    traces: Count
-    """Positions traced over all of them."""
-    generated: Count
-    """Traces at generated tokens; the others are at prompt tokens."""
-    features: Count
-    """Features whose activations are published and computed again at every trace."""
-    edit_gap: Annotated[float, Field(ge=0.0)]
-    """Largest distance of a traced edit from its specification, as a share of its size."""
-    activation_gap: Annotated[float, Field(ge=0.0)]
-    """Largest distance of a traced activation from the one computed again."""
-    at_threshold: Count
-    """Activations that rounding alone puts on the other side of their threshold."""
 
 
 class Neighbour(Record):
@@ -368,6 +325,8 @@ class AxisResult(Record):
     """What is left on held-out items of what was chosen; none where no feature was found."""
     strata: tuple[Stratum, ...] | None = None
     """The effect by baseline outcome of a mediator of the same items, where there is one."""
+    degradation: MatchedComparison | None = None
+    """The target at matched degradation; none unless the plan asks."""
     claim: Claim
     """The claim."""
     traces: TraceSummary | None = None

@@ -9,9 +9,10 @@ from typing import get_args
 from markupsafe import Markup
 
 from safetycase.methods.grid import NAMED_ROLES
+from safetycase.record.control_tests import ControlFamily
 from safetycase.record.planned_axis import Axis
 from safetycase.record.planned_evaluation import INCOHERENT, Measure
-from safetycase.record.results import AxisResult, ControlFamily, Rate
+from safetycase.record.results import AxisResult, Rate
 from safetycase.report.interval_plot import interval_plot, reach_of
 from safetycase.report.source import Shown, Source
 from safetycase.report.strip_plot import StripRow, strip_plot

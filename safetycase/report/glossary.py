@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from safetycase.record.base import Record
+from safetycase.record.control_tests import ControlTest
 from safetycase.record.doses import DosePoint, DoseResponse
 from safetycase.record.results import (
     Arm,
     Claim,
     Comparison,
     Condition,
-    ControlTest,
     Identification,
     LabelScore,
     Rate,

@@ -77,6 +77,7 @@ CONDITION_QUESTIONS: Mapping[str, str] = {
     "exceeds_random_direction": "Do random directions of equal edit length do less?",
     "exceeds_unrelated_contrast": "Do unrelated contrasts of equal edit length do less?",
     "exceeds_shuffled_label": "Do differences in means of shuffled labels do less?",
+    "exceeds_at_matched_degradation": "Do controls that damage the model as much do less?",
     "exceeds_best_of": "Do random features do less even with a tuned dose?",
     "exceeds_reconstruction": "Is it more than the dictionary's own reconstruction does?",
     "sign_matters": "Does the opposite edit do less than half?",

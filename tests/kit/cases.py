@@ -140,6 +140,12 @@ def controlled_plan() -> Json:
         "difference_in_means": True,
         "prefix": "nobody is watching . ",
     }
+    plan["axes"][0]["matched_degradation"] = {
+        "damage": "capability",
+        "side_effect": "capability",
+        "tolerance": 0.05,
+        "test": "matched",
+    }
     rule = {"tier": "general", "text": "The claim holds.", "claims": ["watched"]}
     plan["decision"]["rules"] = [rule]
     return plan
@@ -148,7 +154,12 @@ def controlled_plan() -> Json:
 @cache
 def controlled_case() -> KitCase:
     """An honest case with every control family and every simpler intervention."""
-    return build_case(controlled_plan())
+    return build_controlled(controlled_plan())
+
+
+def build_controlled(plan: Json, **options: Json) -> KitCase:
+    """A case with prompts enough for its unrelated contrasts."""
+    return build_case(plan, requests_count=180, quiz_count=80, **options)
 
 
 def small_plan() -> Json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from safetycase.methods.controls import controls_needed
 from safetycase.record.planned_axis import Axis
 from safetycase.verify.case import OpenedCase
 from safetycase.verify.check import Family, Fault, NotApplicable, Run, compared, each_axis
@@ -34,6 +35,56 @@ def baselines_are_compared(case: OpenedCase, number: int, axis: Axis) -> Run:
     derived = case.axis(axis.id).baselines
     yield from _asked_for(case, f"/results/axes/{number}/baselines", derived)
     return len(derived) if derived else NotApplicable("the plan names no simpler intervention")
+
+
+@FAMILY.check(
+    2,
+    needs=("record", "plan", "rows", "tensors"),
+    proves="At matched degradation the target stands as stated: the damage and effect of every "
+    "control that acts, those as damaging as the target, its rank among them, and the rank of "
+    "what damage does not explain.",
+    cannot_prove="That the planned measure of damage sees all damage, or that effect and "
+    "damage lie on a line.",
+    references=("question 6 (matched degradation)", "https://doi.org/10.2202/1544-6115.1585",
+                "https://doi.org/10.1080/07350015.1983.10509354"),
+    owns=("case.json#/results/axes/*/degradation",),
+    absence_is_harmless=True,
+)  # fmt: skip
+@each_axis
+def degradation_is_matched_again(case: OpenedCase, number: int, axis: Axis) -> Run:
+    """The comparison at matched degradation follows from the rows."""
+    derived = case.axis(axis.id).degradation
+    yield from _asked_for(case, f"/results/axes/{number}/degradation", derived)
+    return (
+        len(derived.arms) if derived else NotApplicable("no comparison at equal damage asked")
+    )
+
+
+@FAMILY.check(
+    3,
+    tier="sound",
+    needs=("plan", "rows", "tensors"),
+    proves="Where the plan compares the target with the controls that damage the model as "
+    "much, enough of them do for their rank test to reach alpha.",
+    cannot_prove="That more controls would have done less. Too few are no fault of the "
+    "figures: they leave the question open.",
+    references=("question 6 (matched degradation)", "question 5 (attainable p)"),
+    owns=("how many controls match the target's damage",),
+    absence_is_harmless=True,
+)
+@each_axis
+def enough_controls_match(case: OpenedCase, number: int, axis: Axis) -> Run:
+    """Enough controls damage the model as much as the target."""
+    asked, found = axis.matched_degradation, case.axis(axis.id).degradation
+    if asked is None or found is None or asked.test != "matched":
+        return NotApplicable("the claim is not tested among controls of equal damage")
+    family = sum(each.claim.kind == "effect" for each in case.plan.axes)
+    needed = controls_needed(case.plan.statistics.alpha, max(family, 1))
+    if found.matched < needed:
+        says = f"{found.matched} controls damage the model as much, {needed} are needed"
+        where = f"plan.json#/axes/{number}/matched_degradation"
+        yield Fault.unknown(where, f"{needed} matching controls", str(found.matched), says)
+    return 1
 
 
 def _asked_for(case: OpenedCase, pointer: str, derived: object) -> Run:

@@ -11,14 +11,13 @@ from safetycase.methods.contrasts import mean_difference
 from tests.kit.builder import (
     Json,
     KitCase,
-    build_case,
     edit_record,
     edit_row,
     edit_rows,
     edit_tensor,
     remove_from_record,
 )
-from tests.kit.cases import controlled_case, controlled_plan
+from tests.kit.cases import build_controlled, controlled_case, controlled_plan
 from tests.kit.places import WATCHED, arm_at, axis_pointer, entry_at, result, rows_at
 from tests.kit.register import Alters, attack
 from tests.kit.toy_world import ToyWorld
@@ -47,6 +46,19 @@ def _edited_direction(case: KitCase, name: str, vector: np.ndarray) -> KitCase:
         return changed
 
     return edit_tensor(case, "directions", "watched.directions", replaced)
+
+
+def _with_scores_of_the_baseline(case: KitCase, arm: str) -> KitCase:
+    scores = ("forward_matching", "forward_other", "swapped_matching", "swapped_other")
+    known = {row.item: row for _, row in rows_at(case, "choices", "baseline", "quiz")}
+
+    def copied(row: Json) -> Json:
+        if row.arm != arm:
+            return row
+        before = known[row.item]
+        return msgspec.structs.replace(row, **{n: getattr(before, n) for n in scores})
+
+    return edit_rows(case, "choices", copied)
 
 
 @_insider("IVN-001")
@@ -220,16 +232,7 @@ def prompt_rows_copied_from_the_baseline(case: KitCase) -> KitCase:
 
     A prompt that was never given seems to do nothing.
     """
-    scores = ("forward_matching", "forward_other", "swapped_matching", "swapped_other")
-    known = {row.item: row for _, row in rows_at(case, "choices", "baseline", "quiz")}
-
-    def copied(row: Json) -> Json:
-        if row.arm != _PROMPT:
-            return row
-        before = known[row.item]
-        return msgspec.structs.replace(row, **{n: getattr(before, n) for n in scores})
-
-    return edit_rows(case, "choices", copied)
+    return _with_scores_of_the_baseline(case, _PROMPT)
 
 
 @_insider("STA-001")
@@ -241,6 +244,74 @@ def rate_of_the_prompt_lowered(case: KitCase) -> KitCase:
     number = entry_at(case, WATCHED, "rates", _PROMPT, "ask")
     counted = result(case, WATCHED)["rates"][number]["counted"]
     return edit_record(case, axis_pointer(WATCHED, "rates", number, "counted"), counted - 5)
+
+
+@_insider("CTL-002")
+def damage_of_a_control_misstated(case: KitCase) -> KitCase:
+    """State a larger damage of a control than its answers to the quiz give.
+
+    A gentle control passes for one that is damaged as much as the target.
+    """
+    return edit_record(case, axis_pointer(WATCHED, "degradation", "arms", 4, "damage"), 0.4)
+
+
+@_insider("CTL-002")
+def matched_p_lowered(case: KitCase) -> KitCase:
+    """State a smaller p at matched degradation than the matching controls give.
+
+    The effect seems to be more than damage.
+    """
+    return edit_record(case, axis_pointer(WATCHED, "degradation", "p"), 0.001)
+
+
+@_insider("CTL-002")
+def damage_not_shown(case: KitCase) -> KitCase:
+    """Leave the comparison at matched degradation out of the record.
+
+    Equal edit norms pass for equal damage.
+    """
+    return remove_from_record(case, axis_pointer(WATCHED, "degradation"))
+
+
+@_insider("FOR-004")
+def damage_of_a_control_hidden(case: KitCase) -> KitCase:
+    """Write the baseline's scores as those of a control's quiz, outcomes as they were.
+
+    A control that hurt the model seems to leave it whole.
+    """
+    return _with_scores_of_the_baseline(case, _WORD)
+
+
+@attack(
+    "controls",
+    "insider",
+    refused_by={"CLM-007"},
+    unknown={"CTL-003"},
+    base=controlled_case,
+)
+def damage_that_no_control_has(_case: KitCase) -> KitCase:
+    """Measure damage by how unlikely the answers are, which the behaviour itself makes them.
+
+    No control is damaged as much, so none can be compared with: that is open, and no pass.
+    """
+    plan = controlled_plan()
+    plan["axes"][0]["matched_degradation"] = {
+        "damage": "likelihood",
+        "tolerance": 0.0,
+        "test": "matched",
+    }
+    return build_controlled(plan, signed=False)
+
+
+@attack("controls", "forger")
+def tolerance_of_anything(_case: KitCase) -> KitCase:
+    """Plan a tolerance so wide that every control matches the target's damage.
+
+    The comparison says no more than that of equal norms. The tolerance stands in the plan.
+    """
+    plan = controlled_plan()
+    plan["axes"][0]["matched_degradation"]["tolerance"] = 1.0
+    return build_controlled(plan, signed=False)
 
 
 class _DeafWorld(ToyWorld):
@@ -260,4 +331,4 @@ def prompt_written_to_fail(_case: KitCase) -> KitCase:
     plan = controlled_plan()
     for axis in plan["axes"]:
         axis["baselines"]["prefix"] = "please . "
-    return build_case(plan, world=_DeafWorld(7), signed=False)
+    return build_controlled(plan, world=_DeafWorld(7), signed=False)

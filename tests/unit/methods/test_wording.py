@@ -9,10 +9,10 @@ import pytest
 
 from safetycase.methods.claims import Findings, adjust, claim_p, conditions
 from safetycase.methods.wording import observed, weakened, wording
+from safetycase.record.control_tests import ControlTest
 from safetycase.record.planned_evaluation import Measure
 from safetycase.record.results import (
     Comparison,
-    ControlTest,
     Identification,
     LabelScore,
     SelectedFeature,

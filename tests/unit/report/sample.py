@@ -22,6 +22,7 @@ from safetycase.methods.measure import measured_on
 from safetycase.methods.paired import Pairs, mcnemar_exact, tango_interval
 from safetycase.methods.stream import Stream
 from safetycase.record.case import Case
+from safetycase.record.control_tests import ControlTest
 from safetycase.record.doses import DosePoint, DoseResponse
 from safetycase.record.plan import Plan
 from safetycase.record.planned_axis import Axis
@@ -30,7 +31,6 @@ from safetycase.record.results import (
     Arm,
     AxisResult,
     Comparison,
-    ControlTest,
     Identification,
     Intervention,
     LabelScore,

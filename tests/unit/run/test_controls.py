@@ -36,6 +36,11 @@ def _value() -> dict[str, Any]:
         "gaussian_directions": 2,
     }
     value["axes"][0]["baselines"] = {"difference_in_means": True, "prefix": PREFIX}
+    value["axes"][0]["matched_degradation"] = {
+        "damage": "likelihood",
+        "tolerance": 0.1,
+        "test": "regression",
+    }
     return value
 
 
@@ -111,6 +116,22 @@ def test_a_prompt_edits_nothing_and_stands_before_the_question(
         assert rows.numbers("forward_other")[number] == pytest.approx(
             float(log_p[no]), abs=1e-3
         )
+
+
+def test_damage_is_that_of_the_rows(case: Opened) -> None:
+    _, _, evidence, record = case
+    found = record.results.axes[0].degradation
+    assert found is not None
+    assert found.arms[0].arm == "context/target"
+    assert len(found.arms) == 1 + 4 * 4
+
+    def mean(arm: str) -> float:
+        cell = evidence.cell("requests", "requests", arm, "held_out")
+        return float(np.mean(cell.numbers("nll")))
+
+    for arm in (found.arms[0], found.arms[-1]):
+        assert arm.damage == pytest.approx(mean(arm.arm) - mean("baseline"), abs=1e-8)
+    assert len({arm.damage for arm in found.arms}) > 10
 
 
 def test_texts_under_a_prompt_are_as_likely_as_after_the_items_own(case: Opened) -> None:
