@@ -19,6 +19,7 @@ from safetycase.record.trace_summary import TraceSummary
 from safetycase.record.unavailable import Unavailable
 from safetycase.report.axis_rates import Bound, Strip, bounds_of, measure_name, strips_of
 from safetycase.report.beside_view import Beside, beside_view
+from safetycase.report.damage_view import Damage, damage_view
 from safetycase.report.dose_plot import dose_plot
 from safetycase.report.source import Shown, Source
 from safetycase.report.words import ROLE_NAMES, in_words, plain, question_of
@@ -136,21 +137,6 @@ class ControlRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Damage:
-    """The comparison at matched degradation."""
-
-    measure: Shown
-    tolerance: Shown
-    test: Shown
-    matched: tuple[Shown, ...]
-    """Controls that match, those as large, their p."""
-    line: tuple[Shown, ...]
-    """Slope, the target's residual, its p."""
-    arms: tuple[tuple[str, Shown, Shown], ...]
-    """Every arm with its damage and its effect."""
-
-
-@dataclass(frozen=True, slots=True)
 class AxisView:
     """Everything about one axis."""
 
@@ -234,7 +220,7 @@ def axis_view(source: Source, number: int) -> AxisView:
         traces=()
         if result.traces is None
         else tuple(_entries(source, f"{here}/traces", TraceSummary)),
-        degradation=_damage(source, number, result, here),
+        degradation=damage_view(source, number, result, here),
     )
 
 
@@ -366,33 +352,6 @@ def _baselines(
     for number, comparison in enumerate(result.baselines or ()):
         place = f"{here}/baselines/{number}"
         yield _comparison(source, place, comparison.arm, axis.claim.measure)
-
-
-def _damage(source: Source, number: int, result: AxisResult, here: str) -> Damage | None:
-    found = result.degradation
-    if found is None:
-        return None
-    place, asked = f"{here}/degradation", f"/axes/{number}/matched_degradation"
-
-    def shown(*names: str) -> tuple[Shown, ...]:
-        given = (source.show_stated(f"{place}/{name}") for name in names)
-        return tuple(one for one in given if one is not None)
-
-    return Damage(
-        measure=source.planned(f"{asked}/damage"),
-        tolerance=source.planned(f"{asked}/tolerance"),
-        test=source.planned(f"{asked}/test"),
-        matched=shown("matched", "as_large", "p"),
-        line=shown("slope", "residual", "p_residual"),
-        arms=tuple(
-            (
-                arm.arm.partition("/")[2],
-                source.show(f"{place}/arms/{i}/damage"),
-                source.show(f"{place}/arms/{i}/effect"),
-            )
-            for i, arm in enumerate(found.arms)
-        ),
-    )
 
 
 def _comparison(source: Source, place: str, arm: str, measure: Measure) -> ComparisonRow:
