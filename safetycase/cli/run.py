@@ -25,7 +25,9 @@ Threads: TypeAlias = Annotated[
 BatchRows: TypeAlias = Annotated[
     int | None, typer.Option(min=1, help="Rows of a batch.  [default: by the model's size]")
 ]
-Device: TypeAlias = Annotated[str, typer.Option(help="Where the model runs: cpu or cuda.")]
+Device: TypeAlias = Annotated[
+    str, typer.Option(help="Where the model runs: auto, cpu, cuda or cuda:N.")
+]
 
 
 class EngineName(StrEnum):

@@ -88,16 +88,25 @@ def _subject(frozen: FrozenPlan, bound: Bound, safeguards: Mapping[str, str]) ->
 
 
 def _deviations(notes: Notebook) -> tuple[Deviation, ...]:
-    if not notes.unequal_baselines:
-        return ()
-    return (
-        Deviation(
-            what=f"{notes.unequal_baselines} of {notes.repeated_baselines} repeated baseline "
-            "answers got another grade than the first time; the first stands.",
-            why="Arms that did not fit one batch brought the baseline along in each; numbers "
-            "differ in the last bits between batches of different shape.",
-        ),
-    )
+    told = []
+    if notes.unequal_baselines:
+        told.append(
+            Deviation(
+                what=f"{notes.unequal_baselines} of {notes.repeated_baselines} repeated "
+                "baseline answers got another grade than the first time; the first stands.",
+                why="Arms that did not fit one batch brought the baseline along in each; "
+                "numbers differ in the last bits between batches of different shape.",
+            )
+        )
+    if notes.reshaped_units:
+        told.append(
+            Deviation(
+                what=f"{notes.reshaped_units} of {notes.units} units were measured in smaller "
+                "batches than planned; another run may give other last bits.",
+                why="Memory ran out in the batch shape that was chosen before measuring.",
+            )
+        )
+    return tuple(told)
 
 
 def _tables(plan: Plan, notes: Notebook) -> tuple[dict[str, bytes], tuple[TableReference, ...]]:

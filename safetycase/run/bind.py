@@ -12,6 +12,7 @@ from safetycase.errors import RunFailed
 from safetycase.methods.equations import recorded
 from safetycase.record.case import DictionaryRecord
 from safetycase.record.plan import PlannedDictionary
+from safetycase.run.device import device_of
 from safetycase.run.dictionaries.dictionary import Dictionary
 from safetycase.run.dictionaries.fit import require_fit
 from safetycase.run.dictionaries.sound import require_sound
@@ -58,7 +59,10 @@ def bind(frozen: FrozenPlan, cache: Path, options: RunOptions) -> Bound:
     _require_sound_dictionaries(frozen, read_shape(folder, plan.model.name))
     root = tensor_root(*sorted(folder.glob("*.safetensors")))
     model = load_model(
-        folder, dtype=plan.model.dtype, attention=options.attention, device=options.device
+        folder,
+        dtype=plan.model.dtype,
+        attention=options.attention,
+        device=device_of(options.device),
     )
     _require_finite(model, plan.model.name)
     threads = options.threads or default_threads(model.parameters)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from importlib.metadata import version
+from pathlib import Path
 
 import torch
 
@@ -38,13 +39,28 @@ def environment(model: LoadedModel, *, batch_rows: int) -> Environment:
     return Environment(
         python=platform.python_version(),
         platform=f"{platform.system()} {platform.machine()}",
-        packages={"safetycase": __version__} | {name: version(name) for name in PACKAGES},
+        packages={"safetycase": __version__}
+        | {name: version(name) for name in PACKAGES}
+        | _kernels(model.device),
         device=_device(model.device),
         threads=torch.get_num_threads(),
         attention=model.attention,
         deterministic=torch.are_deterministic_algorithms_enabled(),
         batch_rows=batch_rows,
     )
+
+
+def _kernels(device: torch.device) -> dict[str, str]:
+    """What computes on a GPU, by version; a processor's kernels come with torch."""
+    if device.type != "cuda":
+        return {}
+    driver = Path("/proc/driver/nvidia/version")
+    found = driver.read_text().splitlines()[0] if driver.is_file() else "not told"
+    return {
+        "cuda": str(torch.version.cuda),
+        "cudnn": str(torch.backends.cudnn.version()),  # type: ignore[no-untyped-call]
+        "driver": " ".join(found.split()),
+    }
 
 
 def _device(device: torch.device) -> str:

@@ -28,9 +28,9 @@ from safetycase.run.model import LoadedModel
 from safetycase.run.probe import read_probe
 from safetycase.run.prompts import Prompt, encode
 from safetycase.run.sampling import noise_key
+from safetycase.run.shrink import in_batches_that_fit, rows_alone
 from safetycase.run.task import Task, write_task
 from safetycase.run.units import Unit
-from safetycase.tables.codec import encode_rows
 from safetycase.tables.rows import AnswerRow, ChoiceRow, GenerationRow, ItemRow, ProbeRow
 
 UNGRADED = "ungraded"
@@ -123,7 +123,9 @@ def unit_of(
     return Unit(
         specification=_specification(bench, evaluation, items, arms, probe),
         rows=len(items) * len(arms),
-        work=lambda: encode_rows(answers(bench, evaluation, items, arms, probe)),
+        work=lambda: in_batches_that_fit(
+            items, lambda part: answers(bench, evaluation, part, arms, probe)
+        ),
         portable=lambda: write_task(Task(evaluation.id, items, arms, probe)),
     )
 
@@ -301,7 +303,7 @@ _ROW_OF_KIND = {"generate": GenerationRow, "choice": ChoiceRow, "probe": ProbeRo
 def rows_of(evaluation: Evaluation, result: bytes) -> list[AnswerRow]:
     """The rows of a unit's result."""
     kind = _ROW_OF_KIND[evaluation.measure.kind]
-    return cast("list[AnswerRow]", msgspec.json.Decoder(kind).decode_lines(result))
+    return cast("list[AnswerRow]", msgspec.json.Decoder(kind).decode_lines(rows_alone(result)))
 
 
 def arms_of(

@@ -35,6 +35,9 @@ class Notebook:
     alone: set[tuple[str, str]] = field(default_factory=set)
     """Evaluations and splits on which the baseline was measured without arms beside it."""
     traces: list[TraceRow] = field(default_factory=list)
+    units: int = 0
+    reshaped_units: int = 0
+    """Units that did not fit the memory in the shape that their key says."""
     unequal_baselines: int = 0
     repeated_baselines: int = 0
 

@@ -51,6 +51,7 @@ from safetycase.run.probe import last_residuals
 from safetycase.run.progress import Progress
 from safetycase.run.prompts import Prompt, encode
 from safetycase.run.selftest import Subject, self_tests
+from safetycase.run.shrink import is_reshaped
 from safetycase.run.units import Store, Unit
 from safetycase.tables.columns import Answers
 from safetycase.tables.evidence import Items
@@ -356,6 +357,8 @@ def _measure_all(
     results = iter(lab.engine.run_units(every, lab.store, lab.progress))
     for evaluation, items, arms, units in jobs:
         given = [next(results) for _ in units]
+        lab.notes.units += len(given)
+        lab.notes.reshaped_units += sum(is_reshaped(result) for result in given)
         rows = [row for result in given for row in rows_of(evaluation, result)]
         _note_answers(lab, evaluation, items, arms, rows)
 

@@ -1,0 +1,60 @@
+"""A unit that does not fit the memory is measured in smaller batches, and its result says so.
+
+Other batch shapes move numbers in their last bits, so that such a unit is no longer the same to
+the byte as where it fitted: the record tells of it as a deviation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+
+from safetycase.tables.codec import encode_rows
+from safetycase.tables.rows import AnswerRow, ItemRow
+
+_MARK = b'{"items_together":'
+"""Begins the first line of a result in another shape; rows begin with a bracket."""
+
+
+def in_batches_that_fit(
+    items: Sequence[ItemRow], answers: Callable[[Sequence[ItemRow]], list[AnswerRow]]
+) -> bytes:
+    """The rows of all items, in one batch, or in halves as often as memory runs out.
+
+    One item that does not fit is refused by what ran out.
+    """
+    size = len(items)
+    while True:
+        try:
+            rows = [
+                row
+                for start in range(0, len(items), size)
+                for row in answers(items[start : start + size])
+            ]
+        except (RuntimeError, MemoryError) as error:
+            if size == 1 or not _is_out_of_memory(error):
+                raise
+            size = -(-size // 2)
+        else:
+            head = b"" if size == len(items) else b"%s%d}\n" % (_MARK, size)
+            return head + encode_rows(rows)
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+
+def is_reshaped(result: bytes) -> bool:
+    """Whether a unit was measured in smaller batches than its key says."""
+    return result.startswith(_MARK)
+
+
+def rows_alone(result: bytes) -> bytes:
+    """The result without what it says of its shape."""
+    return result.partition(b"\n")[2] if is_reshaped(result) else result
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    """By its kind, or by the words of torch's allocator for processors."""
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    return "DefaultCPUAllocator" in str(error)

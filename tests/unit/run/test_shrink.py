@@ -1,0 +1,97 @@
+"""A unit that runs out of memory is done in smaller batches, and says so; nothing else is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import pytest
+import torch
+
+from safetycase.errors import RunFailed
+from safetycase.run.assemble import _deviations
+from safetycase.run.device import device_of
+from safetycase.run.notebook import Notebook
+from safetycase.run.shrink import in_batches_that_fit, is_reshaped, rows_alone
+from safetycase.tables.codec import encode_rows
+from safetycase.tables.evidence import Items
+from safetycase.tables.rows import ItemRow, ProbeRow
+
+ITEMS = [
+    ItemRow("d", f"i{n}", f"c{n}", "k", None, "tuning", None, None, "text") for n in range(5)
+]
+
+
+def rows(items: Sequence[ItemRow]) -> list[ProbeRow]:
+    return [ProbeRow("e", "baseline", item.item, 0.5, 0, 0.0, 0.0, "o") for item in items]
+
+
+def cpu_allocator() -> None:
+    """The real one: far more than any machine has."""
+    torch.empty(2**60, dtype=torch.uint8)
+
+
+def gpu_allocator() -> None:
+    raise torch.OutOfMemoryError("CUDA out of memory.")
+
+
+def fits(most: int, runs_out: Callable[[], None], seen: list[int]) -> Callable:
+    def answers(items: Sequence[ItemRow]) -> list[ProbeRow]:
+        seen.append(len(items))
+        if len(items) > most:
+            runs_out()
+        return rows(items)
+
+    return answers
+
+
+@pytest.mark.parametrize("runs_out", [cpu_allocator, gpu_allocator])
+def test_halves_until_it_fits(runs_out: Callable[[], None]) -> None:
+    seen: list[int] = []
+    result = in_batches_that_fit(ITEMS, fits(2, runs_out, seen))
+    assert seen == [5, 3, 2, 2, 1]
+    assert is_reshaped(result)
+    assert rows_alone(result) == encode_rows(rows(ITEMS))
+
+
+def test_what_fits_is_as_it_always_was() -> None:
+    seen: list[int] = []
+    result = in_batches_that_fit(ITEMS, fits(5, cpu_allocator, seen))
+    assert seen == [5]
+    assert not is_reshaped(result)
+    assert result == rows_alone(result) == encode_rows(rows(ITEMS))
+
+
+def test_one_item_that_does_not_fit_is_an_error() -> None:
+    seen: list[int] = []
+    with pytest.raises(RuntimeError, match="DefaultCPUAllocator"):
+        in_batches_that_fit(ITEMS, fits(0, cpu_allocator, seen))
+    assert seen == [5, 3, 2, 1]
+
+
+def test_another_failure_is_not_tried_smaller() -> None:
+    def broken() -> None:
+        raise RuntimeError("shapes differ")
+
+    seen: list[int] = []
+    with pytest.raises(RuntimeError, match="shapes differ"):
+        in_batches_that_fit(ITEMS, fits(0, broken, seen))
+    assert seen == [5]
+
+
+def test_the_record_tells_of_it() -> None:
+    notes = Notebook(Items([]))
+    assert _deviations(notes) == ()
+    notes.units, notes.reshaped_units = 40, 3
+    [deviation] = _deviations(notes)
+    assert deviation.what.startswith("3 of 40 units were measured in smaller batches")
+
+
+@pytest.mark.parametrize("name", ["tpu", "cuda:99", "", "CPU"])
+def test_a_device_that_is_not_here_is_refused(name: str) -> None:
+    with pytest.raises(RunFailed, match="a device that is here: auto, cpu"):
+        device_of(name)
+
+
+def test_auto_is_a_device_that_is_here() -> None:
+    assert device_of("auto") == ("cuda" if torch.cuda.is_available() else "cpu")
+    assert device_of("cpu") == "cpu"
