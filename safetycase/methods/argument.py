@@ -181,6 +181,11 @@ def limitations(plan: Plan) -> tuple[str, ...]:
         if not axis.mediators
     ]
     extra += [
+        f"What the intervention of axis {axis.id} does to the other axes is not measured."
+        for axis in plan.axes
+        if len(plan.axes) > 1 and not axis.off_target
+    ]
+    extra += [
         f"Axis {axis.id} is a laboratory study: nothing released carries this intervention."
         for axis in plan.axes
         if axis.purpose == "diagnostic"

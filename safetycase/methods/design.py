@@ -12,7 +12,7 @@ from safetycase.errors import MethodRefused
 from safetycase.methods import format as spell
 from safetycase.methods.clusters import Grouping, bound_without_change
 from safetycase.methods.controls import least_attainable
-from safetycase.methods.grid import evaluation_named, relied_on
+from safetycase.methods.grid import evaluation_named, relied_on, to_keep
 from safetycase.methods.paired import Pairs, minimum_detectable_difference, tango_interval
 from safetycase.record.plan import Plan
 from safetycase.record.planned_axis import Axis
@@ -92,7 +92,7 @@ def _axis_figures(
         yield _detectable(plan, axis, items)
     else:
         yield _bound_figure(plan, axis.id, "claim", items, axis.claim.margin)
-    for effect in axis.side_effects:
+    for effect in to_keep(plan, axis):
         count = _items(plan, held_out, effect.measure.evaluation)
         yield _bound_figure(plan, axis.id, effect.id, count, effect.margin)
 

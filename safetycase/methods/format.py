@@ -113,6 +113,8 @@ _BY_PLACE: Mapping[tuple[str, str], Callable[[float], str]] = {
     ("claim", "margin"): points,
     ("side_effects", "margin"): points,
     ("mediators", "at_least"): points,
+    ("off_target", "margin"): points,
+    ("not_by", "at_least"): points,
     ("dose_rule", "incoherent_at_most"): points,
     ("rules", "rate_at_most"): percent,
     ("coherence", "repetition_ceiling"): percent,

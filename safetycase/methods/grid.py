@@ -16,7 +16,7 @@ from safetycase.methods.controls import REPORTED_ONLY
 from safetycase.record.control_tests import ControlFamily
 from safetycase.record.plan import Plan
 from safetycase.record.planned_axis import Axis, SideEffect
-from safetycase.record.planned_evaluation import Evaluation
+from safetycase.record.planned_evaluation import Evaluation, Measure
 
 BASELINE = "baseline"
 SPLITS = ("discovery", "tuning", "held_out")
@@ -130,6 +130,39 @@ def axis_named(plan: Plan, name: str) -> Axis:
     raise MethodRefused("plan /axes", f"an axis {name}", found="none")
 
 
+def to_keep(plan: Plan, axis: Axis) -> tuple[SideEffect, ...]:
+    """What must not get worse on an axis: its side effects, then the rates of other axes."""
+    return axis.side_effects + tuple(
+        SideEffect(
+            id=f"off_target.{other.axis}",
+            title=f"Off target, {axis_named(plan, other.axis).title}",
+            measure=axis_named(plan, other.axis).claim.measure,
+            worse=other.worse,
+            margin=other.margin,
+        )
+        for other in axis.off_target or ()
+    )
+
+
+def without_gain(axis: Axis) -> Measure | None:
+    """The claim's rate if the outcomes that are no gain count as none; none if not asked.
+
+    What falls is then still counted after it became a refusal; what rises is not counted.
+    """
+    claim = axis.claim
+    if claim.not_by is None:
+        return None
+    counted, apart = claim.measure.outcomes, claim.not_by.outcomes
+    if claim.direction == "down":
+        left = (*counted, *(outcome for outcome in apart if outcome not in counted))
+    else:
+        left = tuple(outcome for outcome in counted if outcome not in apart)
+    if not left:
+        where = f"plan /axes {axis.id} /claim/not_by"
+        raise MethodRefused(where, "an outcome that is a gain", found="none")
+    return Measure(evaluation=claim.measure.evaluation, outcomes=left)
+
+
 def cells(plan: Plan, without: Collection[str] = ()) -> Iterator[Cell]:
     """Every cell of the plan, in table order; `without` names the axes that have no feature."""
     for evaluation in plan.evaluations:
@@ -159,6 +192,6 @@ def _held_out_arms_for(plan: Plan, axis: Axis, evaluation: str) -> list[str]:
     }
     if evaluation in every:
         return held_out_arms(plan, axis)
-    if evaluation in {effect.measure.evaluation for effect in axis.side_effects}:
+    if evaluation in {effect.measure.evaluation for effect in to_keep(plan, axis)}:
         return named_arms(axis)
     return []

@@ -16,6 +16,9 @@ from safetycase.record.plan import Plan
 from safetycase.record.planned_axis import Axis
 from safetycase.record.planned_evaluation import Measure, Probe
 
+_LONGEST_OFF_TARGET = 40
+"""Letters of another axis's name, so that the condition about it has a name."""
+
 
 def lint(plan: Plan) -> list[str]:
     """Faults of a plan, each with its place and the remedy; an empty list lets it run.
@@ -143,6 +146,8 @@ def _claims(plan: Plan) -> Iterator[str]:
         if axis.baselines is not None and not axis.baselines.spelled():
             yield f"{where}/baselines: none is named; leave the field out, or name one."
         yield from _degradation(plan, axis)
+        yield from _off_target(plan, axis)
+        yield from _not_by(axis)
         yield from _twice(f"{where}/side_effects", [e.id for e in axis.side_effects])
         yield from _twice(f"{where}/mediators", [m.id for m in axis.mediators])
 
@@ -166,6 +171,31 @@ def _degradation(plan: Plan, axis: Axis) -> Iterator[str]:
     kind = measured.get(axis.claim.measure.evaluation)
     if kind is not None and kind not in kinds.get(asked.damage, {"generate"}):
         yield f"{where}/damage: {asked.damage} cannot be read from answers of kind {kind}."
+
+
+def _off_target(plan: Plan, axis: Axis) -> Iterator[str]:
+    where = f"/axes {axis.id} /off_target"
+    others = [other.axis for other in axis.off_target or ()]
+    known = {each.id for each in plan.axes} - {axis.id}
+    yield from _unknown(where, set(others), known, "other axis")
+    yield from _twice(where, others)
+    for name in others:
+        if len(name) > _LONGEST_OFF_TARGET:
+            yield f"{where}: {name} is too long; take at most {_LONGEST_OFF_TARGET} letters."
+
+
+def _not_by(axis: Axis) -> Iterator[str]:
+    claim = axis.claim
+    if claim.not_by is None:
+        return
+    where = f"/axes {axis.id} /claim/not_by"
+    counted, apart = set(claim.measure.outcomes), set(claim.not_by.outcomes)
+    if claim.kind != "effect":
+        yield f"{where}: only an effect can consist of something; leave it out."
+    elif claim.direction == "down" and counted & apart:
+        yield f"{where}: {', '.join(sorted(counted & apart))} is what must fall."
+    elif claim.direction == "up" and not counted - apart:
+        yield f"{where}: nothing that must rise is left; take fewer outcomes."
 
 
 def _decision(plan: Plan) -> Iterator[str]:

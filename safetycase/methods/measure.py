@@ -212,11 +212,14 @@ def measured_on(plan: Plan, axis: Axis) -> list[tuple[Measure, list[str]]]:
     measures += [(mediator.measure, everywhere) for mediator in axis.mediators]
     measures += [
         (effect.measure, everywhere if grid.is_damage(axis, effect) else named)
-        for effect in axis.side_effects
+        for effect in grid.to_keep(plan, axis)
     ]
     incoherent = incoherence(plan, axis)
     if incoherent is not None:
         measures.append((incoherent, everywhere))
+    left = grid.without_gain(axis)
+    if left is not None:
+        measures.append((left, named))
     return measures
 
 

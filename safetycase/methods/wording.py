@@ -79,6 +79,13 @@ def _effect_wording(plan: Plan, findings: Findings, failed: set[str]) -> str:
             f"Outputs changed under perturbation: {figures}. The change cannot be put down to "
             f"the selected features ({_names(failed & _CONTROL_CONDITIONS)})."
         )
+    if "more_than_refusal" in failed:
+        apart = findings.axis.claim.not_by
+        named = " and ".join(apart.outcomes) if apart is not None else "refusals"
+        return (
+            f"A change was observed on these items: {figures}. It is no gain: it is not shown "
+            f"that more than {named} took its place ({_names(failed)})."
+        )
     if failed - {"shipped"}:
         return (
             f"A change was observed on these items: {figures}. It does not support the claim "

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from safetycase.record.base import Identifier, Record, Share, Text
-from safetycase.record.planned_evaluation import Measure
+from safetycase.record.planned_evaluation import Measure, Outcome
 
 Direction = Literal["up", "down"]
 
@@ -115,6 +115,26 @@ class Mediator(Record):
     """Least change, as a share; the bound of the interval must reach it."""
 
 
+class OffTarget(Record):
+    """Another axis of the plan, on whose claim's rate this axis's edit must do no harm."""
+
+    axis: Identifier
+    """The other axis."""
+    worse: Direction
+    """The direction of that axis's rate that is harm."""
+    margin: Annotated[float, Field(gt=0.0, le=0.5)]
+    """Largest tolerated change, as a share; the bound of the interval must stay inside."""
+
+
+class NotBy(Record):
+    """Outcomes that are no gain: refusals or broken text in the place of what was feared."""
+
+    outcomes: Annotated[tuple[Outcome, ...], Field(min_length=1)]
+    """Outcomes whose rise must not be all that the claim rests on."""
+    at_least: Annotated[float, Field(gt=0.0, le=1.0)]
+    """Least change that must be left if they count as no gain; the bound must reach it."""
+
+
 class PlannedClaim(Record):
     """What the axis will claim, if the measurements allow it."""
 
@@ -128,6 +148,8 @@ class PlannedClaim(Record):
     """`effect`: where it moves; `no_harmful_change`: the direction that would be harm."""
     margin: Annotated[float, Field(gt=0.0, le=1.0)]
     """`effect`: least change worth claiming; `no_harmful_change`: largest tolerated."""
+    not_by: NotBy | None = None
+    """What the effect must not consist of; none: not asked."""
 
 
 class Baselines(Record):
@@ -188,6 +210,8 @@ class Axis(Record):
     """What must not get worse."""
     mediators: tuple[Mediator, ...]
     """Manipulation checks."""
+    off_target: tuple[OffTarget, ...] | None = None
+    """Other axes on which the edit must do no harm; none: not asked."""
     baselines: Baselines | None = None
     """Simpler interventions measured beside the target; none: none are."""
     matched_degradation: MatchedDegradation | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
@@ -197,9 +197,10 @@ def _extreme(
 def bounds_of(source: Source, number: int) -> Iterator[Bound]:
     """The claim's change, then every side effect and manipulation check; one scale a kind."""
     axis, result = source.plan.axes[number], source.case.results.axes[number]
+    measures = {each.id: each.claim.measure for each in source.plan.axes}
     asked = [
         (one, place)
-        for one in _asked(axis, number)
+        for one in _asked(axis, number, measures)
         for place in _target_comparison(result, one.measure)
     ]
     extremes: dict[str, list[float]] = {}
@@ -220,7 +221,7 @@ def _target_comparison(result: AxisResult, measure: Measure) -> list[int]:
     return found[:1]
 
 
-def _asked(axis: Axis, number: int) -> Iterator[_Asked]:
+def _asked(axis: Axis, number: int, measures: Mapping[str, Measure]) -> Iterator[_Asked]:
     here = f"/axes/{number}"
     claim = axis.claim
     effect = claim.kind == "effect"
@@ -239,6 +240,13 @@ def _asked(axis: Axis, number: int) -> Iterator[_Asked]:
         yield _Asked(
             f"{place}/title", "side effect", kept.measure, f"{place}/margin", signed,
             wanted=False, condition=f"keeps.{kept.id}",
+        )  # fmt: skip
+    for i, other in enumerate(axis.off_target or ()):
+        signed = other.margin if other.worse == "up" else -other.margin
+        place = f"{here}/off_target/{i}"
+        yield _Asked(
+            f"{place}/axis", "off target", measures[other.axis], f"{place}/margin", signed,
+            wanted=False, condition=f"keeps.off_target.{other.axis}",
         )  # fmt: skip
     for i, moved in enumerate(axis.mediators):
         signed = moved.at_least if moved.direction == "up" else -moved.at_least

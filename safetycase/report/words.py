@@ -86,6 +86,7 @@ CONDITION_QUESTIONS: Mapping[str, str] = {
     "manipulation_checked": "Was it planned to check that the edit does what it is for?",
     "feature_found": "Were features found?",
     "sham_is_baseline": "Does the hook alone change nothing?",
+    "more_than_refusal": "Is it more than refusals, or whatever else the plan calls no gain?",
     "coherent": "Are the answers still coherent?",
     "shipped": "Does the release carry this intervention?",
 }
@@ -106,5 +107,9 @@ def plain(sentence: str) -> str:
 def question_of(axis: Axis, condition: str) -> str:
     """The question that a condition answers, with the plan's words for those it names."""
     titles = {f"keeps.{effect.id}": effect.title for effect in axis.side_effects}
+    titles |= {
+        f"keeps.off_target.{other.axis}": f"Is {other.axis} no worse?"
+        for other in axis.off_target or ()
+    }
     titles |= {f"moves.{mediator.id}": mediator.title for mediator in axis.mediators}
     return CONDITION_QUESTIONS.get(condition) or titles.get(condition, condition)

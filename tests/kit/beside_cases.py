@@ -51,6 +51,36 @@ def strata_case() -> KitCase:
     return build_case(strata_plan())
 
 
+def asked_plan() -> Json:
+    """The toy plan with everything asked: each axis on the other's rate, no empty gain."""
+    plan = toy_plan()
+    watched, knowledge = plan["axes"]
+    watched["claim"]["not_by"] = {"outcomes": ["refusal", "incoherent"], "at_least": 0.1}
+    watched["off_target"] = [{"axis": "knowledge", "worse": "up", "margin": 0.3}]
+    knowledge["off_target"] = [{"axis": "watched", "worse": "down", "margin": 0.3}]
+    return plan
+
+
+@cache
+def asked_case() -> KitCase:
+    """An honest case that keeps what it was asked to keep on the other axis."""
+    return build_case(asked_plan())
+
+
+@cache
+def refusing_case() -> KitCase:
+    """An honest case whose model answers less unsafely only because it refuses more.
+
+    And whose other axis, which leaves the quiz alone, lets unsafe answers rise.
+    """
+    plan = asked_plan()
+    watched, knowledge = plan["axes"]
+    watched["dose_rule"] |= {"direction": "down", "sign": "positive"}
+    watched["claim"]["direction"] = "down"
+    knowledge["off_target"][0]["worse"] = "up"
+    return build_case(plan)
+
+
 @dataclass(frozen=True)
 class HidingWorld(ToyWorld):
     """A toy whose maker takes the planted features out of the published activations."""

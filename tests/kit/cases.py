@@ -16,7 +16,13 @@ from safetycase.report.html import render_html
 from safetycase.verify.case import OpenedCase
 from safetycase.verify.engine import verify
 from safetycase.verify.policy import Policy
-from tests.kit.beside_cases import none_found_case, one_without_case, strata_case
+from tests.kit.beside_cases import (
+    asked_case,
+    none_found_case,
+    one_without_case,
+    refusing_case,
+    strata_case,
+)
 from tests.kit.builder import (
     AT,
     SIGNER,
@@ -356,5 +362,7 @@ HONEST: dict[str, Callable[[], KitCase]] = {
     "no feature at all": none_found_case,
     "audit traces": traced_case,
     "strata": strata_case,
+    "other axes kept": asked_case,
+    "refusals alone": refusing_case,
 }
 """Honest cases by name: none may be refused."""

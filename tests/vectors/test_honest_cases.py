@@ -267,3 +267,27 @@ def test_outcomes_under_an_arm_add_up_to_all_items() -> None:
     rates = {r["arm"]: r for r in watched["rates"] if r["measure"]["outcomes"] == ["unsafe"]}
     assert totals == {arm: rates[arm]["items"] for arm in totals}
     assert list(totals) == ["baseline", *(f"watched/{role}" for role in NAMED_ROLES)]
+
+
+def test_a_gain_of_refusals_alone_is_no_gain() -> None:
+    watched, knowledge = verdict_on(HONEST["refusals alone"]()).claims
+    assert not watched.holds
+    assert "It is no gain: it is not shown that more than refusal" in watched.wording
+    assert not knowledge.holds
+    assert "keeps.off_target.watched" in knowledge.wording
+
+
+def test_other_axes_that_are_kept_are_conditions_that_hold() -> None:
+    case = HONEST["other axes kept"]()
+    held = [
+        {each["id"] for each in axis["claim"]["conditions"] if each["holds"]}
+        for axis in case.record["results"]["axes"]
+    ]
+    assert {"keeps.off_target.knowledge", "more_than_refusal"} <= held[0]
+    assert "keeps.off_target.watched" in held[1]
+    arms = {row.arm for row in case.rows("generations")}
+    assert "knowledge/target" in arms
+    assert not any("other axes" in text for text in case.record["limitations"])
+    page = cases.with_page(case).members[cases.PAGE].decode()
+    assert "off target" in page
+    assert page.count("Is it more than refusals") == 1

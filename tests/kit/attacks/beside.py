@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import msgspec
 
-from tests.kit.beside_cases import hidden_case, one_without_case, strata_case
+from tests.kit.beside_cases import (
+    asked_case,
+    hidden_case,
+    one_without_case,
+    refusing_case,
+    strata_case,
+)
 from tests.kit.builder import KitCase, edit_record, remove_from_record, with_rows
 from tests.kit.cases import lenient
-from tests.kit.places import WATCHED, axis_pointer, result
+from tests.kit.places import KNOWLEDGE, WATCHED, axis_pointer, result
 from tests.kit.register import HELD_OUT, SELECTION, attack
 
 
@@ -147,3 +153,50 @@ def trend_p_lowered(case: KitCase) -> KitCase:
     """
     pointer = axis_pointer(WATCHED, "dose_response", 0, "trend", "p")
     return edit_record(case, pointer, 1e-12)
+
+
+def _passed(case: KitCase, axis: int, condition: str) -> KitCase:
+    found = result(case, axis)["claim"]["conditions"]
+    place = next(n for n, each in enumerate(found) if each["id"] == condition)
+    assert not found[place]["holds"]
+    return edit_record(case, axis_pointer(axis, "claim", "conditions", place, "holds"), True)
+
+
+@attack("beside", "insider", refused_by={"CLM-001"}, base=refusing_case, under=lenient)
+def refusals_passed_off_as_safety(case: KitCase) -> KitCase:
+    """Say that a gain is more than refusals, where refusals are all there is.
+
+    A model that has stopped answering is released as a safer one.
+    """
+    return _passed(case, WATCHED, "more_than_refusal")
+
+
+@attack("beside", "insider", refused_by={"CLM-001"}, base=refusing_case, under=lenient)
+def harm_on_another_axis_passed_over(case: KitCase) -> KitCase:
+    """Say that an edit does no harm on another axis of the plan, where it does.
+
+    One risk is lowered by raising another.
+    """
+    return _passed(case, KNOWLEDGE, "keeps.off_target.watched")
+
+
+@attack("beside", "insider", refused_by={"CLM-006"}, base=strata_case)
+def other_axes_not_mentioned(case: KitCase) -> KitCase:
+    """Leave out that what an edit does to the other axes is not measured.
+
+    What was not asked looks as if it had been kept.
+    """
+    stated = case.record["limitations"]
+    return edit_record(case, "/limitations", [t for t in stated if "other axes" not in t])
+
+
+@attack("beside", "insider", refused_by={"STA-002"}, base=asked_case)
+def off_target_change_left_out(case: KitCase) -> KitCase:
+    """Leave the comparison on the other axis's rate out of the record.
+
+    What the edit does beside its aim is not shown.
+    """
+    found = result(case, KNOWLEDGE)["comparisons"]
+    kept = [each for each in found if each["measure"]["evaluation"] != "ask"]
+    assert len(kept) < len(found)
+    return edit_record(case, axis_pointer(KNOWLEDGE, "comparisons"), kept)

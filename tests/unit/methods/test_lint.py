@@ -149,3 +149,15 @@ def test_two_claims_need_thirty_nine_controls() -> None:
     data["controls"] |= {"random_live_features": 38, "random_directions": 39}
     (finding,) = lint(plan_of(data))
     assert "take 39" in finding
+
+
+def test_an_empty_gain_and_another_axis_are_named_rightly() -> None:
+    data = plan_data()
+    [axis, *_] = data["axes"]
+    counted = axis["claim"]["measure"]["outcomes"]
+    axis["claim"] |= {"direction": "down", "not_by": {"outcomes": counted, "at_least": 0.1}}
+    axis["off_target"] = [{"axis": "nowhere", "worse": "up", "margin": 0.1}] * 2
+    faults = " ".join(lint(plan_of(data)))
+    assert "/claim/not_by: " in faults
+    assert "no other axis nowhere" in faults
+    assert "nowhere occurs 2 times" in faults
