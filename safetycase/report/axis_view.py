@@ -16,11 +16,11 @@ from safetycase.record.planned_evaluation import Measure
 from safetycase.record.results import AxisResult, Intervention
 from safetycase.record.sentences import sentences
 from safetycase.record.trace_summary import TraceSummary
-from safetycase.record.unavailable import Unavailable
 from safetycase.report.axis_rates import Bound, Strip, bounds_of, measure_name, strips_of
 from safetycase.report.beside_view import Beside, beside_view
 from safetycase.report.damage_view import Damage, damage_view
 from safetycase.report.dose_plot import dose_plot
+from safetycase.report.feature_rows import FeatureRow, feature_rows
 from safetycase.report.source import Shown, Source
 from safetycase.report.words import ROLE_NAMES, in_words, plain, question_of
 
@@ -34,23 +34,6 @@ _NEIGHBOUR = (
     "feature_alone",
     "neighbour_alone",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class FeatureRow:
-    """A selected feature and the validation of its label."""
-
-    feature: Shown
-    auroc: Shown
-    held_out_auroc: Shown
-    p_adjusted: Shown
-    density: Shown
-    label: tuple[Shown, ...]
-    scores: tuple[Shown, ...]
-    """Detection, fuzzing, best permuted detection, prompts on which it fires and does not."""
-    unavailable: Shown | None
-    """Why there are no scores."""
-    supported: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +175,7 @@ def axis_view(source: Source, number: int) -> AxisView:
             source.show(f"{found}/{name}")
             for name in ("candidates", "significant", "positive_items", "negative_items")
         ),
-        features=tuple(_features(source, result, found)),
+        features=tuple(feature_rows(source, result, found)),
         strips=tuple(strips_of(source, number)),
         beside=beside_view(source, number),
         controls=tuple(_controls(source, result, here)),
@@ -231,27 +214,6 @@ def _planned(axis: Axis) -> str:
         return f"The intervention {verb} the rate of {claim.rate} by at least"
     verb = "raise" if claim.direction == "up" else "lower"
     return f"The intervention does not {verb} the rate of {claim.rate} by more than"
-
-
-def _features(source: Source, result: AxisResult, found: str) -> Iterator[FeatureRow]:
-    for number, feature in enumerate(result.identification.features):
-        here = f"{found}/features/{number}"
-        score = feature.label_score
-        none = isinstance(score, Unavailable)
-        names = ("detection", "fuzzing", "null_detection", "active", "silent")
-        yield FeatureRow(
-            feature=source.show(f"{here}/feature"),
-            auroc=source.show(f"{here}/auroc"),
-            held_out_auroc=source.show(f"{here}/held_out_auroc"),
-            p_adjusted=source.show(f"{here}/p_adjusted"),
-            density=source.show(f"{here}/density"),
-            label=source.show_each(f"{here}/label"),
-            scores=()
-            if none
-            else tuple(source.show(f"{here}/label_score/{name}") for name in names),
-            unavailable=source.show(f"{here}/label_score/reason") if none else None,
-            supported=not isinstance(score, Unavailable) and score.supported,
-        )
 
 
 def _controls(source: Source, result: AxisResult, here: str) -> Iterator[ControlRow]:

@@ -1,0 +1,49 @@
+"""The features of an axis as the pages show them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from safetycase.record.results import AxisResult
+from safetycase.record.unavailable import Unavailable
+from safetycase.report.source import Shown, Source
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureRow:
+    """A selected feature and the validation of its label."""
+
+    feature: Shown
+    auroc: Shown
+    held_out_auroc: Shown
+    p_adjusted: Shown
+    density: Shown
+    label: tuple[Shown, ...]
+    scores: tuple[Shown, ...]
+    """Detection, fuzzing, best permuted detection, prompts on which it fires and does not."""
+    unavailable: Shown | None
+    """Why there are no scores."""
+    supported: bool
+
+
+def feature_rows(source: Source, result: AxisResult, found: str) -> Iterator[FeatureRow]:
+    """The kept features of an axis whose identification stands at this pointer."""
+    for number, feature in enumerate(result.identification.features):
+        here = f"{found}/features/{number}"
+        score = feature.label_score
+        none = isinstance(score, Unavailable)
+        names = ("detection", "fuzzing", "null_detection", "active", "silent")
+        yield FeatureRow(
+            feature=source.show(f"{here}/feature"),
+            auroc=source.show(f"{here}/auroc"),
+            held_out_auroc=source.show(f"{here}/held_out_auroc"),
+            p_adjusted=source.show(f"{here}/p_adjusted"),
+            density=source.show(f"{here}/density"),
+            label=source.show_each(f"{here}/label"),
+            scores=()
+            if none
+            else tuple(source.show(f"{here}/label_score/{name}") for name in names),
+            unavailable=source.show(f"{here}/label_score/reason") if none else None,
+            supported=not isinstance(score, Unavailable) and score.supported,
+        )
