@@ -74,6 +74,7 @@ def connect(address: str | None, recipe: Recipe, *, workers: int) -> None:
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if address is None:
         quiet |= {"num_cpus": workers * recipe.threads, "include_dashboard": False}
+        quiet |= {"_node_ip_address": "127.0.0.1"}
     try:
         ray.init(address=address or "local", **quiet)
     except Exception as error:  # noqa: BLE001  # Ray raises it bare when a node is slow to start
