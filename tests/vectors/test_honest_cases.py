@@ -25,6 +25,9 @@ NOT_APPLICABLE = {
     "CLM-009": "where nobody sets another tier",
     "BES-003": "without a manipulation check on the claim's own items",
     "CTL-001": "where the plan asks for no simpler intervention",
+    "CTL-002": "where the plan asks for no comparison at equal damage",
+    "CTL-003": "where the claim is not tested among controls of equal damage",
+    "FEA-008": "where the plan asks for no neighbours",
     **{f"TRC-00{number}": "where the plan asks for no traces" for number in range(1, 7)},
 }
 WITHOUT_SAFEGUARD = {"IVN-007"}
@@ -42,6 +45,8 @@ ANSWERED = {
     "with a page": {"REN-001", "REN-002", "REN-003"},
     "overridden, stricter": {"CLM-009"},
     "strata": {"BES-003"},
+    "every control": {"CTL-001", "CTL-002", "CTL-003"},
+    "audit traces": {"FEA-008", *(f"TRC-00{number}" for number in range(1, 7))},
 }
 """Honest cases in which those questions arise."""
 NOT_MEASURED_AGAIN = {"REP-001", "REP-002", "REP-003"}
