@@ -36,6 +36,8 @@ REFUSED_BY_NOTHING = {
     "again",
     "DES-006": "a sample that is too small is no fault of the figures: UNKNOWN, and the claim "
     "stays below *sound*",
+    "CTL-003": "too few controls as damaging as the target are no fault of the figures: "
+    "UNKNOWN, and the claim stays below *sound*",
 }
 """Checks that no attack makes fail, and why."""
 
