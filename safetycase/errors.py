@@ -11,6 +11,7 @@ SafetyCaseError
 ├─ MethodRefused         a statistic that has no value for these numbers
 ├─ PlanRefused           a plan that cannot support the claims it announces
 ├─ RunFailed             the experiment could not be done as planned
+│  └─ PromptTooLong      a prompt and its answer do not fit into the context
 └─ UsageError            the command line asked for something that does not exist
 
 Each error carries its facts in fields; the sentence is built here and nowhere else.
@@ -91,6 +92,10 @@ class PlanRefused(SafetyCaseError):
 
 class RunFailed(SafetyCaseError):
     """The experiment could not be done as planned."""
+
+
+class PromptTooLong(RunFailed):
+    """A prompt and its answer do not fit into the model's context."""
 
 
 class UsageError(SafetyCaseError):

@@ -10,7 +10,7 @@ import numpy as np
 from safetycase.methods import grid
 from safetycase.methods.clusters import Grouping
 from safetycase.methods.dose import signed
-from safetycase.methods.grid import BASELINE, evaluation_named
+from safetycase.methods.grid import BASELINE, evaluation_named, samples_of
 from safetycase.methods.identify import finds_nothing, is_positive
 from safetycase.methods.interval import Interval, normal_quantile
 from safetycase.methods.measure import change_of, counts_in, groups_of
@@ -67,7 +67,7 @@ def _counted(
     plan: Plan, evidence: Evidence, evaluation: Evaluation, arm: str, outcome: str
 ) -> OutcomeCount:
     measure = Measure(evaluation=evaluation.id, outcomes=(outcome,))
-    flags = counts_in(plan, evidence, measure, arm, "held_out")
+    flags = counts_in(plan, evidence, measure, arm, "held_out").least
     return OutcomeCount(arm=arm, outcome=outcome, counted=int(flags.sum()), items=len(flags))
 
 
@@ -117,7 +117,7 @@ def _effect(
 ) -> Estimate:
     """The change from one arm to the other in the dose rule's direction, with its interval."""
     rule = axis.dose_rule
-    before, after = (counts_in(plan, evidence, rule.measure, arm, split) for arm in arms)
+    before, after = (counts_in(plan, evidence, rule.measure, arm, split).least for arm in arms)
     groups = groups_of(plan, evidence, rule.measure.evaluation, split)
     change = change_of(before, after, groups, plan.statistics.level)
     low, high = change.interval.low, change.interval.high
@@ -203,8 +203,8 @@ def why_no_strata(plan: Plan, axis: Axis, evidence: Evidence) -> str | None:
 
 def _is_beside(plan: Plan, axis: Axis, mediator: Mediator) -> bool:
     names = (axis.claim.measure.evaluation, mediator.measure.evaluation)
-    one, two = (evaluation_named(plan, name).dataset for name in names)
-    return one == two
+    one, two = (evaluation_named(plan, name) for name in names)
+    return one.dataset == two.dataset and samples_of(one) == samples_of(two) == 1
 
 
 def strata(plan: Plan, axis: Axis, evidence: Evidence) -> tuple[Stratum, ...] | None:
@@ -217,13 +217,13 @@ def strata(plan: Plan, axis: Axis, evidence: Evidence) -> tuple[Stratum, ...] | 
         return None
     measure = axis.claim.measure
     arms = (BASELINE, f"{axis.id}/target")
-    before, after = (counts_in(plan, evidence, measure, arm, "held_out") for arm in arms)
+    before, after = (counts_in(plan, evidence, measure, arm, "held_out").least for arm in arms)
     items = evidence.items.of(evaluation_named(plan, measure.evaluation).dataset, "held_out")
     clusters = [item.cluster for item in items]
     result = []
     for mediator in axis.mediators:
         if _is_beside(plan, axis, mediator):
-            inside = counts_in(plan, evidence, mediator.measure, BASELINE, "held_out")
+            inside = counts_in(plan, evidence, mediator.measure, BASELINE, "held_out").least
             for counted in (True, False):
                 mask = inside == counted
                 result.append(

@@ -237,7 +237,7 @@ def _share(counted: int, answers: int, level: float) -> Proportion:
 def _corrected(
     plan: Plan, evidence: Evidence, measure: Measure, arm: str, table: Agreement
 ) -> CorrectedRate:
-    flags = counts_in(plan, evidence, measure, arm, "held_out")
+    flags = counts_in(plan, evidence, measure, arm, "held_out").least
     counted, rows = int(flags.sum()), len(flags)
     interval = lang_reiczigel(counted, rows, table, plan.statistics.level)
     rate = rogan_gladen(

@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from safetycase.errors import MethodRefused
 from safetycase.methods import format as spell
 from safetycase.methods.clusters import bound_without_change
 from safetycase.methods.controls import REPORTED_ONLY, least_attainable
 from safetycase.methods.degradation import tested_p
+from safetycase.methods.design import least_detectable
 from safetycase.methods.grid import to_keep, without_gain
 from safetycase.methods.multiplicity import holm
 from safetycase.methods.paired import Pairs, tango_interval
@@ -57,6 +59,42 @@ class Findings:
         """A difference in the direction of the claim."""
         sign = 1 if self.axis.claim.direction == "up" else -1
         return sign * comparison.difference
+
+    def at_least(self, comparison: Comparison) -> float:
+        """The same with every missing answer as the one that makes it least."""
+        lost = comparison.excluded
+        if lost is None:
+            return self.toward(comparison)
+        return lost.least if self.axis.claim.direction == "up" else -lost.most
+
+    def at_most(self, comparison: Comparison) -> float:
+        """The same with every missing answer as the one that makes it most."""
+        lost = comparison.excluded
+        if lost is None:
+            return self.toward(comparison)
+        return lost.most if self.axis.claim.direction == "up" else -lost.least
+
+
+def pairs_of(comparison: Comparison) -> int:
+    """All planned pairs, those with a missing answer among them."""
+    answered = comparison.both + comparison.gained + comparison.lost + comparison.neither
+    return answered + (0 if comparison.excluded is None else comparison.excluded.pairs)
+
+
+def detectable(plan: Plan, findings: Findings) -> float | None:
+    """Least change of an effect claim that its held-out sample finds with the plan's power.
+
+    As `plan lint` says it before measuring: a fifth of the items change, clusters count as one
+    item. None for other claims, without a feature, and where no change would be found.
+    """
+    if findings.axis.claim.kind != "effect" or not findings.identification.features:
+        return None
+    target = findings.target
+    worth = float(pairs_of(target)) if target.clustered is None else target.clustered.if_alike
+    try:
+        return least_detectable(plan, worth)
+    except MethodRefused:
+        return None
 
 
 def claim_p(findings: Findings) -> float | None:
@@ -112,7 +150,7 @@ def _effect_conditions(
     claim = findings.axis.claim
     bound = target.low if claim.direction == "up" else -target.high
     p = 1.0 if adjusted is None else adjusted
-    moved = findings.toward(target)
+    moved = findings.at_least(target)
     result = [
         _condition(
             "significant",
@@ -131,7 +169,7 @@ def _effect_conditions(
     asked, found = findings.axis.matched_degradation, findings.degradation
     if asked is not None and found is not None:
         result.append(_exceeds_at_equal_damage(asked, found, alpha))
-    best = findings.toward(findings.compared("best_of", claim.measure))
+    best = findings.at_most(findings.compared("best_of", claim.measure))
     result.append(
         _condition(
             "exceeds_best_of",
@@ -144,7 +182,7 @@ def _effect_conditions(
         ("reconstruction", "exceeds_reconstruction"),
         ("opposite", "sign_matters"),
     ):
-        other = findings.toward(findings.compared(role, claim.measure))
+        other = findings.at_most(findings.compared(role, claim.measure))
         result.append(
             _condition(
                 name,
@@ -196,7 +234,7 @@ def _no_change_conditions(plan: Plan, findings: Findings) -> list[Condition]:
     target = findings.target
     claim = findings.axis.claim
     bound = target.high if claim.direction == "up" else -target.low
-    items = target.both + target.gained + target.lost + target.neither
+    items = pairs_of(target)
     level, clustered = plan.statistics.level, target.clustered
     if clustered is None:
         least = tango_interval(Pairs(0, 0, 0, items), level).high

@@ -7,14 +7,14 @@ that fails are the rows of single arms counted, to say which are missing and whi
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice, product, repeat
 
 import numpy as np
 from numpy.typing import NDArray
 
-from safetycase.methods.grid import Cell, cells, evaluation_named
+from safetycase.methods.grid import Cell, cells, evaluation_named, samples_of
 from safetycase.methods.measure import TABLE_OF_KIND
 from safetycase.record.plan import Plan
 from safetycase.tables.columns import Answers, Flags
@@ -41,6 +41,8 @@ class Planned:
     cell: Cell
     items: list[str]
     samples: int
+    excluded: frozenset[_Key] = frozenset()
+    """Items and samples of which a row says that there is no answer."""
 
     @property
     def group(self) -> tuple[str, str]:
@@ -50,11 +52,20 @@ class Planned:
     @property
     def size(self) -> int:
         """How many rows."""
-        return len(self.items) * self.samples
+        return len(self.items) * self.samples if not self.excluded else int(self._here.sum())
+
+    @property
+    def _here(self) -> Flags:
+        every = len(self.items) * self.samples
+        if not self.excluded:
+            return np.ones(every, dtype=np.bool_)
+        keys = product(self.items, range(self.samples))
+        return np.fromiter((key not in self.excluded for key in keys), np.bool_, every)
 
     def keys(self) -> Iterator[_Key]:
         """Item and sample of every row, in order."""
-        return product(self.items, range(self.samples))
+        keys = product(self.items, range(self.samples))
+        return (key for key in keys if key not in self.excluded) if self.excluded else keys
 
     def are(self, answers: Answers, names: NDArray[np.intp]) -> Flags:
         """For each row, as far as they go, whether it is the planned one of its place.
@@ -62,19 +73,29 @@ class Planned:
         `names` are the numbers of the cell's items among the names of the answers.
         """
         wanted = names if self.samples == 1 else names.repeat(self.samples)
+        if self.excluded:
+            wanted = wanted[self._here]
         right: Flags = np.equal(answers.item.codes, wanted[: len(answers)])
         right &= answers.texts("evaluation").equal(self.cell.evaluation)
         right &= answers.texts("arm").equal(self.cell.arm)
         if "sample" in answers.held:
             samples = np.tile(np.arange(self.samples), len(self.items))
+            if self.excluded:
+                samples = samples[self._here]
             right &= answers.numbers("sample") == samples[: len(answers)]
         return right
 
 
 def planned_rows(
-    plan: Plan, items: Items, without: Collection[str] = ()
+    plan: Plan,
+    items: Items,
+    without: Collection[str] = (),
+    excluded: Mapping[tuple[str, str], frozenset[_Key]] | None = None,
 ) -> dict[str, list[Planned]]:
-    """The cells of every kind of table, in order; `without` names axes that have no feature."""
+    """The cells of every kind of table, in order; `without` names axes that have no feature.
+
+    `excluded` has the items and samples without an answer, by evaluation and arm.
+    """
     tables: dict[str, list[Planned]] = {kind: [] for kind in TABLE_OF_KIND.values()}
     names: dict[tuple[str, str], list[str]] = {}
     for cell in cells(plan, without):
@@ -82,7 +103,8 @@ def planned_rows(
         split = (cell.dataset, cell.split)
         if split not in names:
             names[split] = [item.item for item in items.of(*split)]
-        planned = Planned(cell, names[split], 1)
+        gone = (excluded or {}).get((cell.evaluation, cell.arm), frozenset())
+        planned = Planned(cell, names[split], samples_of(evaluation), gone)
         tables[TABLE_OF_KIND[evaluation.measure.kind]].append(planned)
     return tables
 

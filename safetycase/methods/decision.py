@@ -105,11 +105,12 @@ def treated_bound(
     if rate is None:
         return None
     level = plan.statistics.level
+    counted = rate.counted + ((rate.excluded or 0) if side == "upper" else 0)
     if rate.clustered is not None:
-        share = rate.counted / rate.items
+        share = counted / rate.items
         interval = korn_graubard(share, rate.clustered.effective, level, side)
     else:
-        interval = clopper_pearson(rate.counted, rate.items, level, side)
+        interval = clopper_pearson(counted, rate.items, level, side)
     return interval.high if side == "upper" else interval.low
 
 

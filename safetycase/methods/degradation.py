@@ -20,7 +20,8 @@ from safetycase.methods.coherence import repetition
 from safetycase.methods.controls import rank_test
 from safetycase.methods.dose import signed
 from safetycase.methods.identify import finds_nothing
-from safetycase.methods.measure import acts_like_the_target, counts_in, effect
+from safetycase.methods.measure import acts_like_the_target, effect
+from safetycase.methods.outcomes import answers_of, counts_in
 from safetycase.methods.text_grade import fold
 from safetycase.record.control_tests import ArmDamage, MatchedComparison
 from safetycase.record.plan import Plan
@@ -81,7 +82,7 @@ def matched_comparison(plan: Plan, axis: Axis, evidence: Evidence) -> MatchedCom
         ArmDamage(
             arm=arm,
             damage=damage(plan, axis, asked, evidence, arm),
-            effect=effect(plan, axis, evidence, arm),
+            effect=effect(plan, axis, evidence, arm, at_most=arm != target),
         )
         for arm in (target, *controls)
     ]
@@ -114,9 +115,8 @@ def damage(
         return round(_capability(plan, axis, asked, evidence, arm), _DIGITS) + 0.0
     read = _READ[asked.damage]
     name = axis.claim.measure.evaluation
-    dataset = grid.evaluation_named(plan, name).dataset
-    after = read(evidence.cell(name, dataset, arm, "held_out"))
-    before = read(evidence.cell(name, dataset, grid.BASELINE, "held_out"))
+    after = read(answers_of(plan, evidence, name, arm, "held_out"))
+    before = read(answers_of(plan, evidence, name, grid.BASELINE, "held_out"))
     return round(after - before, _DIGITS) + 0.0
 
 
@@ -132,7 +132,7 @@ def _capability(
 
 
 def _share(plan: Plan, evidence: Evidence, measure: Measure, arm: str) -> float:
-    flags = counts_in(plan, evidence, measure, arm, "held_out")
+    flags = counts_in(plan, evidence, measure, arm, "held_out").least
     return int(flags.sum()) / len(flags)
 
 

@@ -11,7 +11,7 @@ from safetycase.digest import sha256_hex
 from safetycase.methods import arms as planned
 from safetycase.methods import beside
 from safetycase.methods.calibration import calibrations
-from safetycase.methods.claims import Findings, adjust, claim_p, conditions
+from safetycase.methods.claims import Findings, adjust, claim_p, conditions, detectable
 from safetycase.methods.decision import decide
 from safetycase.methods.degradation import matched_comparison
 from safetycase.methods.dose import choose, dose_responses
@@ -27,6 +27,7 @@ from safetycase.methods.measure import (
 from safetycase.methods.neighbours import Neighbours
 from safetycase.methods.sites import hook_path
 from safetycase.methods.split import SPLITS, assign_all
+from safetycase.methods.spread import steering
 from safetycase.methods.traces import Traces, trace_rows
 from safetycase.methods.wording import wording
 from safetycase.record.plan import Plan
@@ -201,6 +202,7 @@ def _claim(plan: Plan, findings: Findings, adjusted: float | None) -> Claim:
         holds=all(condition.holds for condition in met),
         p=claim_p(findings),
         p_adjusted=adjusted,
+        detectable=detectable(plan, findings),
         conditions=met,
         wording=wording(plan, findings, met),
     )
@@ -249,4 +251,5 @@ def _axis_result(
         claim=claim,
         traces=traces.summary() if traces is not None and traces.rows else None,
         neighbours=None if near is None else near.results(),
+        steering=steering(plan, axis, evidence),
     )

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from safetycase.methods import arms as planned
-from safetycase.methods import beside, derive, dose, identify, label, measure
+from safetycase.methods import beside, derive, dose, identify, label, measure, spread
 from safetycase.methods import claims as judged
 from safetycase.methods.argument import argument, limitations
 from safetycase.methods.calibration import calibrations
@@ -27,6 +27,7 @@ from safetycase.record.beside import OutcomeCount, Shrinkage, Stratum
 from safetycase.record.calibration import EvaluationCalibration
 from safetycase.record.case import Node
 from safetycase.record.control_tests import ControlTest, MatchedComparison
+from safetycase.record.counted import Steering
 from safetycase.record.doses import DoseResponse
 from safetycase.record.plan import Plan
 from safetycase.record.planned_axis import Axis
@@ -85,6 +86,7 @@ class Derived:
             tensors=self.stated.tensors,
             traces=self.stated.traces,
             human_labels=self.stated.human_labels,
+            exclusions=self.stated.exclusions,
         )
 
     @once
@@ -232,6 +234,11 @@ class DerivedAxis:
         return measure.comparisons(self.whole.plan, self.axis, self.evidence)
 
     @once
+    def steering(self) -> Steering | None:
+        """Which items the target moves which way."""
+        return spread.steering(self.whole.plan, self.axis, self.evidence)
+
+    @once
     def controls(self) -> tuple[ControlTest, ...]:
         """The rank test against each control family."""
         return measure.control_tests(self.whole.plan, self.axis, self.evidence)
@@ -295,4 +302,5 @@ class DerivedAxis:
             strata=self.strata,
             degradation=self.degradation,
             claim=self.whole.claims[self.axis.id],
+            steering=self.steering,
         )

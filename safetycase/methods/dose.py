@@ -11,11 +11,12 @@ from safetycase.methods import grid
 from safetycase.methods.arms import Chosen
 from safetycase.methods.grid import evaluation_named
 from safetycase.methods.identify import finds_nothing
+from safetycase.methods.outcomes import counts_in
 from safetycase.methods.trend import trend_of
 from safetycase.record.doses import DosePoint, DoseResponse, Trend
 from safetycase.record.plan import Plan
 from safetycase.record.planned_axis import Axis, DoseRule
-from safetycase.record.planned_evaluation import INCOHERENT
+from safetycase.record.planned_evaluation import INCOHERENT, Measure
 from safetycase.tables.evidence import Evidence
 
 
@@ -65,9 +66,7 @@ def _trend(plan: Plan, axis: Axis, evidence: Evidence, arms: Sequence[str]) -> T
     dataset = evaluation_named(plan, measure.evaluation).dataset
     doses = axis.candidate.doses
     flags = [
-        evidence.cell(measure.evaluation, dataset, arms[place], "tuning").outcome.among(
-            measure.outcomes
-        )
+        counts_in(plan, evidence, measure, arms[place], "tuning").least
         for place in sorted(range(len(doses)), key=doses.__getitem__)
     ]
     clusters = [item.cluster for item in evidence.items.of(dataset, "tuning")]
@@ -79,12 +78,12 @@ def _trend(plan: Plan, axis: Axis, evidence: Evidence, arms: Sequence[str]) -> T
 
 def _points(plan: Plan, axis: Axis, evidence: Evidence, arms: Sequence[str]) -> list[DosePoint]:
     measure = axis.dose_rule.measure
-    dataset = evaluation_named(plan, measure.evaluation).dataset
+    broken = Measure(evaluation=measure.evaluation, outcomes=(INCOHERENT,))
     counts = []
     for arm in arms:
-        outcome = evidence.cell(measure.evaluation, dataset, arm, "tuning").outcome
-        counted = int(outcome.among(measure.outcomes).sum())
-        counts.append((counted, int(outcome.among({INCOHERENT}).sum()), len(outcome)))
+        counted = counts_in(plan, evidence, measure, arm, "tuning").least
+        incoherent = counts_in(plan, evidence, broken, arm, "tuning").most
+        counts.append((int(counted.sum()), int(incoherent.sum()), len(counted)))
     doses = axis.candidate.doses
     zero = counts[doses.index(0.0)]
     return [

@@ -110,6 +110,7 @@ _BY_PLACE: Mapping[tuple[str, str], Callable[[float], str]] = {
     ("controls", "median"): points,
     ("arms", "effect"): points,
     ("degradation", "residual"): points,
+    ("spread", "deviation"): percent,
     ("claim", "margin"): points,
     ("side_effects", "margin"): points,
     ("mediators", "at_least"): points,
@@ -120,6 +121,7 @@ _BY_PLACE: Mapping[tuple[str, str], Callable[[float], str]] = {
     ("coherence", "repetition_ceiling"): percent,
 }
 _BY_NAME: Mapping[str, Callable[[float], str]] = {
+    "detectable": points,
     "p": p_value,
     "p_adjusted": p_value,
     "p_residual": p_value,

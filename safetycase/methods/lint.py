@@ -14,7 +14,7 @@ from safetycase.methods.sites import READ_ONLY
 from safetycase.record.control_tests import ControlFamily
 from safetycase.record.plan import Plan
 from safetycase.record.planned_axis import Axis
-from safetycase.record.planned_evaluation import Measure, Probe
+from safetycase.record.planned_evaluation import Generate, Measure, Probe
 
 _LONGEST_OFF_TARGET = 40
 """Letters of another axis's name, so that the condition about it has a name."""
@@ -29,6 +29,8 @@ def lint(plan: Plan) -> list[str]:
     return [
         *_names(plan),
         *_sites(plan),
+        *_samples(plan),
+        *_exclusions(plan),
         *grader_faults(plan),
         *_alpha(plan),
         *_doses(plan),
@@ -84,6 +86,27 @@ def _sites(plan: Plan) -> Iterator[str]:
             yield f"{where}: {dictionary.site} has no path without /model/architecture."
         if place.site in READ_ONLY:
             yield f"{where}: {place.site} can be read, but no edit can be made there."
+
+
+def _exclusions(plan: Plan) -> Iterator[str]:
+    if plan.exclusions is not None:
+        yield from _twice("/exclusions/causes", plan.exclusions.causes)
+
+
+def _samples(plan: Plan) -> Iterator[str]:
+    for evaluation in plan.evaluations:
+        measure = evaluation.measure
+        if not isinstance(measure, Generate):
+            continue
+        where = f"/evaluations {evaluation.id} /measure"
+        if measure.samples is None and measure.per_item is not None:
+            yield f"{where}/per_item: one answer to an item needs no score over samples."
+        greedy = plan.sampling.temperature == 0.0 or plan.sampling.top_k == 1
+        if measure.samples is not None and greedy:
+            yield (
+                f"{where}/samples: greedy sampling gives {measure.samples} times the same "
+                "answer; raise /sampling/temperature and /sampling/top_k."
+            )
 
 
 def _unknown(where: str, used: set[str], known: set[str], kind: str) -> Iterator[str]:

@@ -27,14 +27,21 @@ from safetycase.methods.dose import signed
 from safetycase.methods.grid import BASELINE, evaluation_named
 from safetycase.methods.identify import finds_nothing
 from safetycase.methods.interval import Interval, clopper_pearson
+from safetycase.methods.outcomes import (
+    Counts,
+    answers_of,
+    counted_samples,
+    counts_in,
+    groups_of,
+)
 from safetycase.methods.paired import Pairs, mcnemar_exact, tango_interval
 from safetycase.record.control_tests import ControlFamily, ControlTest
+from safetycase.record.counted import Clustered, ExcludedPairs
 from safetycase.record.plan import Plan
 from safetycase.record.planned_axis import Axis
 from safetycase.record.planned_evaluation import INCOHERENT, Measure
 from safetycase.record.results import (
     BaselineComparison,
-    Clustered,
     Comparison,
     Rate,
 )
@@ -50,60 +57,47 @@ def _exact_interval(counted: int, items: int, level: float) -> Interval:
     return clopper_pearson(counted, items, level)
 
 
-def counts_in(plan: Plan, evidence: Evidence, measure: Measure, arm: str, split: str) -> Flags:
-    """For each item of the split, in item order, whether its outcome counts."""
-    dataset = evaluation_named(plan, measure.evaluation).dataset
-    cell = evidence.cell(measure.evaluation, dataset, arm, split)
-    return cell.outcome.among(measure.outcomes)
-
-
-def groups_of(plan: Plan, evidence: Evidence, name: str, split: str) -> Grouping | None:
-    """The clusters of the answers to an evaluation; none where every answer stands alone."""
-    dataset = evaluation_named(plan, name).dataset
-
-    def grouped() -> Grouping | None:
-        groups = Grouping.of([item.cluster for item in evidence.items.of(dataset, split)])
-        return None if groups.is_trivial else groups
-
-    return evidence.once(("groups", dataset, split), grouped)
-
-
 def rate(plan: Plan, evidence: Evidence, measure: Measure, arm: str) -> Rate:
     """The held-out rate of an arm over all its items, with its exact interval.
 
     Where items come in clusters, the interval is that of Korn and Graubard.
     """
-    flags = counts_in(plan, evidence, measure, arm, "held_out")
-    counted = int(flags.sum())
+    counts = counts_in(plan, evidence, measure, arm, "held_out")
+    counted, items = int(counts.least.sum()), len(counts.least)
     level = plan.statistics.level
     groups = groups_of(plan, evidence, measure.evaluation, "held_out")
-    clustered = None if groups is None else _clustered_rate(flags, groups, level)
-    if clustered is None:
-        interval = _exact_interval(counted, len(flags), level)
-    else:
-        interval = korn_graubard(counted / len(flags), clustered.effective, level)
+    of = counted_samples(plan, measure.evaluation)
+    clustered = None if groups is None else _clustered_rate(counts, groups, level, of)
+
+    def interval(k: int) -> Interval:
+        if clustered is None:
+            return _exact_interval(k, items, level)
+        return korn_graubard(k / items, clustered.effective, level)
+
     kind = evaluation_named(plan, measure.evaluation).measure.kind
     return Rate(
         arm=arm,
         measure=measure,
         split="held_out",
         counted=counted,
-        items=len(flags),
-        low=interval.low,
-        high=interval.high,
+        items=items,
+        low=interval(counted).low,
+        high=interval(counted + counts.unknown).high,
+        excluded=counts.unknown or None,
         table=path_of(TABLE_OF_KIND[kind]),
         clustered=clustered,
     )
 
 
-def _clustered_rate(flags: Flags, groups: Grouping, level: float) -> Clustered:
-    effect = design_effect(flags, groups)
+def _clustered_rate(counts: Counts, groups: Grouping, level: float, samples: int) -> Clustered:
+    effect = max(design_effect(flags, groups) for flags in (counts.least, counts.most))
     return Clustered(
         method="korn_graubard",
         clusters=groups.clusters,
         design_effect=effect,
         effective=effective_for_rate(effect, groups, level),
         if_alike=groups.if_alike,
+        samples=samples if samples > 1 else None,
     )
 
 
@@ -119,27 +113,37 @@ def _paired(
 ) -> dict[str, Any]:
     """Counts, difference, interval and p of one arm after another, item by item.
 
-    Where items come in clusters, clusters are the unit of interval and test.
+    Where items come in clusters, clusters are the unit of interval and test. Missing answers
+    are the worst both ways: `low` and `high` are bounds of two differences, and p is the larger
+    of their two, 1 if they do not lie on one side of 0.
     """
     before = counts_in(plan, evidence, measure, first, "held_out")
     after = counts_in(plan, evidence, measure, second, "held_out")
+    known = before.known & after.known
+    pairs = Pairs.of(before.least[known], after.least[known])
     groups = groups_of(plan, evidence, measure.evaluation, "held_out")
-    change = change_of(before, after, groups, plan.statistics.level)
-    pairs = change.pairs
-    if groups is None:
-        p = mcnemar_exact(pairs)
-    else:
-        p = sign_flip(after.astype(np.int64) - before, groups)
+    level, of = plan.statistics.level, counted_samples(plan, measure.evaluation)
+    worst = change_of(before.most, after.least, groups, level)
+    p = _p_of(before.most, after.least, groups)
+    best = worst
+    if not known.all():
+        best = change_of(before.least, after.most, groups, level)
+        is_one_sided = worst.difference * best.difference > 0.0
+        p = max(p, _p_of(before.least, after.most, groups)) if is_one_sided else 1.0
+    missing = int((~known).sum())
     return {
         "both": pairs.both,
         "gained": pairs.only_after,
         "lost": pairs.only_before,
         "neither": pairs.neither,
-        "difference": change.difference,
-        "low": change.interval.low,
-        "high": change.interval.high,
+        "difference": (pairs.only_after - pairs.only_before) / len(known),
+        "low": worst.interval.low,
+        "high": best.interval.high,
         "p": p,
-        "clustered": change.clustered,
+        "clustered": _costlier(worst.clustered, best.clustered, of),
+        "excluded": None
+        if worst is best
+        else ExcludedPairs(pairs=missing, least=worst.difference, most=best.difference),
     }
 
 
@@ -160,6 +164,20 @@ def baseline_comparisons(
         for arm in arms
     )
     return found or None
+
+
+def _p_of(before: Flags, after: Flags, groups: Grouping | None) -> float:
+    if groups is None:
+        return mcnemar_exact(Pairs.of(before, after))
+    return sign_flip(after.astype(np.int64) - before, groups)
+
+
+def _costlier(one: Clustered | None, other: Clustered | None, samples: int) -> Clustered | None:
+    """What clusters cost at the more, with the number of samples counted of an item."""
+    if one is None or other is None:
+        return None
+    more = max(one, other, key=lambda each: each.design_effect)
+    return more.model_copy(update={"samples": samples if samples > 1 else None})
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,18 +284,26 @@ def realised_norm(
     plan: Plan, evidence: Evidence, measure: Measure, arm: str, split: str
 ) -> tuple[float | None, float | None]:
     """The realised edit of an arm over the rows of one evaluation and split."""
-    dataset = evaluation_named(plan, measure.evaluation).dataset
     key = ("realised", measure.evaluation, arm, split)
-    cell = evidence.cell(measure.evaluation, dataset, arm, split)
+    cell = answers_of(plan, evidence, measure.evaluation, arm, split)
     return evidence.once(key, lambda: realised(cell))
 
 
-def effect(plan: Plan, axis: Axis, evidence: Evidence, arm: str) -> float:
-    """Change of the claim's rate from the baseline, in the claim's direction, as a share."""
+def effect(
+    plan: Plan, axis: Axis, evidence: Evidence, arm: str, *, at_most: bool = False
+) -> float:
+    """Change of the claim's rate from the baseline, in the claim's direction, as a share.
+
+    Missing answers are taken as those that make it least, or most with `at_most`.
+    """
     measure = axis.claim.measure
     before = counts_in(plan, evidence, measure, BASELINE, "held_out")
     after = counts_in(plan, evidence, measure, arm, "held_out")
-    return signed(axis.claim.direction, (int(after.sum()) - int(before.sum())) / len(before))
+    if (axis.claim.direction == "up") == at_most:
+        change = int(after.most.sum()) - int(before.least.sum())
+    else:
+        change = int(after.least.sum()) - int(before.most.sum())
+    return signed(axis.claim.direction, change / len(before.least))
 
 
 def control_tests(plan: Plan, axis: Axis, evidence: Evidence) -> tuple[ControlTest, ...]:
@@ -302,7 +328,7 @@ def _control_test(
     if not acting:
         raise MethodRefused(f"axis {axis.id}", f"a {family} control that acts", found="none")
     aim = effect(plan, axis, evidence, target)
-    effects = [effect(plan, axis, evidence, arm) for arm in acting]
+    effects = [effect(plan, axis, evidence, arm, at_most=True) for arm in acting]
     return ControlTest(
         family=family,
         controls=len(acting),

@@ -14,7 +14,7 @@ import numpy as np
 from safetycase.methods import grid
 from safetycase.methods.account import SCORES
 from safetycase.methods.interval import beta_tails
-from safetycase.methods.measure import counts_in
+from safetycase.methods.outcomes import counts_in
 from safetycase.record.control_tests import ControlFamily
 from safetycase.record.plan import Plan
 from safetycase.record.planned_axis import Axis
@@ -108,7 +108,7 @@ def spread(plan: Plan, axis: Axis, evidence: Evidence) -> Spread:
     """
     pairs = [
         _differing(
-            *(counts_in(plan, evidence, axis.claim.measure, arm, "held_out") for arm in two)
+            *(counts_in(plan, evidence, axis.claim.measure, a, "held_out").least for a in two)
         )
         for family in (grid.control_arms(plan, axis, name) for name in DRAWN_ALIKE)
         for two in zip(family[::2], family[1::2], strict=False)

@@ -19,6 +19,7 @@ from safetycase.methods.arms import ArmSpec
 from safetycase.methods.encode import Recomputed, recomputed
 from safetycase.methods.equations import dictionary_of, read_place, written_place
 from safetycase.methods.grid import evaluation_named
+from safetycase.methods.outcomes import answers_of
 from safetycase.methods.stream import Stream
 from safetycase.record.plan import Audit, Plan
 from safetycase.record.planned_axis import Axis
@@ -91,7 +92,7 @@ def trace_rows(
     evaluation = evaluation_named(plan, axis.claim.measure.evaluation)
     arms = [spec.id for spec in specs if spec.role == "target"]
     arms += [spec.id for spec in specs if spec.role in CONTROL_ROLES]
-    cells = [evidence.cell(evaluation.id, evaluation.dataset, arm, "held_out") for arm in arms]
+    cells = [answers_of(plan, evidence, evaluation.id, arm, "held_out") for arm in arms]
     stream = Stream(plan_digest, f"{axis.id}/traces")
     return [
         TraceRow(

@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from safetycase.methods import format as spell
-from safetycase.methods.claims import Findings
+from safetycase.methods.claims import Findings, detectable, pairs_of
+from safetycase.methods.design import DISCORDANCE
 from safetycase.methods.grid import BASELINE
+from safetycase.record.counted import Clustered, ExcludedPairs
 from safetycase.record.plan import Plan
 from safetycase.record.results import BaselineComparison, Comparison, Condition
 
@@ -72,8 +74,8 @@ def _nothing_found(findings: Findings) -> str:
 
 def _effect_wording(plan: Plan, findings: Findings, failed: set[str]) -> str:
     figures = observed(plan, findings)
-    if findings.target.p > plan.statistics.alpha or findings.toward(findings.target) <= 0.0:
-        return f"No effect was shown: {figures}."
+    if findings.target.p > plan.statistics.alpha or findings.at_least(findings.target) <= 0.0:
+        return f"No effect was shown: {figures}.{_power(plan, findings)}"
     if failed & _CONTROL_CONDITIONS:
         return (
             f"Outputs changed under perturbation: {figures}. The change cannot be put down to "
@@ -155,17 +157,39 @@ def observed(plan: Plan, findings: Findings) -> str:
     if not findings.identification.features:
         return "nothing was edited, as no feature was found"
     target: Comparison = findings.target
-    items = target.both + target.gained + target.lost + target.neither
+    items, lost = pairs_of(target), target.excluded
     before, after = (_upper_bound(findings, arm) for arm in (BASELINE, target.arm))
     level = spell.percent(plan.statistics.level)
-    unit = "" if target.clustered is None else f", in {target.clustered.clusters} clusters"
+    unit = "" if target.clustered is None else f", {_unit(target.clustered)}"
     return (
         f"{spell.rate(target.both + target.lost, items, at_most=before)} before, "
         f"{spell.rate(target.both + target.gained, items, at_most=after)} after, difference "
         f"{spell.points(target.difference)} ({level} interval "
         f"{spell.points_interval(target.low, target.high)}, {spell.p_value(target.p)}, paired "
-        f"and held out{unit})"
+        f"and held out{unit}{_missing(lost)})"
     )
+
+
+def _power(plan: Plan, findings: Findings) -> str:
+    least = detectable(plan, findings)
+    if least is None:
+        return ""
+    return (
+        f" A change of {spell.points(least).lstrip('+')} would have been found with power "
+        f"{spell.percent(plan.statistics.power)}, if {spell.percent(DISCORDANCE)} of the items "
+        "change."
+    )
+
+
+def _missing(lost: ExcludedPairs | None) -> str:
+    if lost is None:
+        return ""
+    return f"; {lost.pairs} pairs lack an answer and count as the worst both ways"
+
+
+def _unit(clustered: Clustered) -> str:
+    each = "" if clustered.samples is None else f"{clustered.samples} answers to each item, "
+    return f"{each}in {clustered.clusters} clusters"
 
 
 def _upper_bound(findings: Findings, arm: str) -> float | None:

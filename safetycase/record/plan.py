@@ -166,6 +166,19 @@ class Geometry(Record):
     """How many features with the nearest decoder rows, for every kept feature."""
 
 
+Cause = Literal["prompt_longer_than_context", "out_of_memory_after_retries"]
+"""Causes for which an answer may be missing: none of them looks at any answer."""
+
+
+class Exclusions(Record):
+    """Which answers may be missing: for permitted causes, and few of them."""
+
+    causes: Annotated[tuple[Cause, ...], Field(min_length=1)]
+    """Causes for which a row of `exclusions` may stand in the place of an answer."""
+    at_most: Annotated[float, Field(gt=0.0, le=0.2)]
+    """Largest share of missing answers in any arm and split; more, and nothing is shown."""
+
+
 class DecisionRule(Record):
     """One rule from measurement to release tier; the first that applies decides."""
 
@@ -223,6 +236,8 @@ class Plan(Record):
     """Risk axes: features, interventions and the claim of each."""
     decision: Decision
     """From claims to a release tier."""
+    exclusions: Exclusions | None = None
+    """Which answers may be missing; none: none may."""
     lifecycle: Lifecycle | None = None
     """How long the case holds; none: not stated, and no claim gets to *sound*."""
     release: Release | None = None

@@ -90,6 +90,10 @@ class Generate(Record):
     """Texts that the grader must get right before anything is measured; none: not tried."""
     labels: HumanLabels | None = None
     """Which answers people label; none: nobody is asked."""
+    samples: Annotated[int, Field(ge=2, le=64)] | None = None
+    """Answers drawn to every item, by seeds of item and sample alone; none: one."""
+    per_item: Literal["mean", "majority"] | None = None
+    """An item's score: the share of its samples that count, or whether most do; none: mean."""
 
 
 class Choice(Record):

@@ -10,6 +10,7 @@ from safetycase.record.base import ArmId, Count, Identifier, Record, Sha256, Sha
 from safetycase.record.beside import OutcomeCount, Shrinkage, Stratum
 from safetycase.record.calibration import EvaluationCalibration
 from safetycase.record.control_tests import ControlTest, MatchedComparison
+from safetycase.record.counted import Clustered, ExcludedPairs, Steering
 from safetycase.record.doses import DoseResponse
 from safetycase.record.planned_evaluation import Measure
 from safetycase.record.trace_summary import TraceSummary
@@ -161,21 +162,6 @@ class Arm(Record):
     """Mean ‖Δh‖ / mean ‖h‖ over the arm's rows; none if there is no edit."""
 
 
-class Clustered(Record):
-    """How answers that belong together were counted; absent where every answer stands alone."""
-
-    method: Literal["korn_graubard", "tango_design_effect"]
-    """Rates: Clopper-Pearson at the effective number; changes: Tango's score test at it."""
-    clusters: Annotated[int, Field(ge=1)]
-    """Clusters among the answers: the unit of interval and test."""
-    design_effect: Annotated[float, Field(ge=1.0)]
-    """Variance with clusters as the unit, over that of as many independent answers."""
-    effective: Annotated[float, Field(ge=0.0)]
-    """Independent answers that would say as much."""
-    if_alike: Annotated[float, Field(ge=1.0)]
-    """The same if all answers of a cluster were alike: the worst there is."""
-
-
 class Rate(Record):
     """The share of items whose outcome counts, in one arm."""
 
@@ -197,6 +183,8 @@ class Rate(Record):
     """Table the rows are in."""
     clustered: Clustered | None = None
     """How clusters were counted; none where every answer stands alone."""
+    excluded: Annotated[int, Field(ge=1)] | None = None
+    """Items that lack an answer: `low` counts none of them, `high` all; none: all have one."""
 
 
 class Comparison(Record):
@@ -224,6 +212,8 @@ class Comparison(Record):
     """Two-sided exact McNemar p; with clusters, of the exact sign-flip test by cluster."""
     clustered: Clustered | None = None
     """How clusters were counted; none where every pair stands alone."""
+    excluded: ExcludedPairs | None = None
+    """Pairs with a missing answer, in no other count here; none: all are there."""
 
 
 class BaselineComparison(Record):
@@ -249,6 +239,8 @@ class BaselineComparison(Record):
     """Two-sided exact McNemar p; with clusters, of the exact sign-flip test by cluster."""
     clustered: Clustered | None = None
     """How clusters were counted; none where every pair stands alone."""
+    excluded: ExcludedPairs | None = None
+    """Pairs with a missing answer, in no other count here; none: all are there."""
 
 
 class Condition(Record):
@@ -271,6 +263,8 @@ class Claim(Record):
     """Largest p of the tests that must all pass; none for a bound on a change."""
     p_adjusted: Share | None = None
     """The same after Holm over the effect claims of the plan."""
+    detectable: Share | None = None
+    """Least change found with the plan's power if a fifth of the items change; of effects."""
     conditions: Annotated[tuple[Condition, ...], Field(min_length=1)]
     """Conditions in fixed order."""
     wording: Text
@@ -333,6 +327,8 @@ class AxisResult(Record):
     """The audit traces; none if the plan asks for none."""
     neighbours: tuple[Neighbour, ...] | None = None
     """Decoder neighbours of the kept features; none if the plan asks for none."""
+    steering: Steering | None = None
+    """Which items moved which way; none where no feature was found."""
 
 
 class Determination(Record):

@@ -58,6 +58,8 @@ class Bound:
     high: Shown
     clusters: Shown | None
     """Number of clusters, where items come in clusters."""
+    missing: Shown | None
+    """Pairs that lack an answer, where some do."""
     margin: Shown
     asks: str
     """What the margin asks, in words, to be followed by it."""
@@ -271,6 +273,7 @@ def _bound(source: Source, number: int, asked: _Asked, place: int, reach: float)
         low=source.show(f"{here}/low"),
         high=source.show(f"{here}/high"),
         clusters=source.show_stated(f"{here}/clustered/clusters"),
+        missing=source.show_stated(f"{here}/excluded/pairs"),
         margin=source.planned(asked.margin),
         asks="asked: at least" if asked.wanted else "tolerated: at most",
         holds=states.get(asked.condition),

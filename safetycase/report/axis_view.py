@@ -22,6 +22,7 @@ from safetycase.report.damage_view import Damage, damage_view
 from safetycase.report.dose_plot import dose_plot
 from safetycase.report.feature_rows import FeatureRow, feature_rows
 from safetycase.report.source import Shown, Source
+from safetycase.report.steering_view import SpreadRow, moved, spread
 from safetycase.report.words import ROLE_NAMES, in_words, plain, question_of
 
 _ALONE = ("baseline", *NAMED_ROLES, "difference_in_means", "prompt")
@@ -158,6 +159,11 @@ class AxisView:
     """Figures of the audit traces; none where the plan asks for no traces."""
     degradation: Damage | None
     """The target beside controls that damage the model as much."""
+    moved: tuple[Shown, ...]
+    """Items that moved as intended, against it, and not; none in cases of the first version."""
+    spread: tuple[SpreadRow, ...]
+    detectable: Shown | None
+    """Least change that the sample finds; none for claims that nothing changes."""
 
 
 def axis_view(source: Source, number: int) -> AxisView:
@@ -204,6 +210,9 @@ def axis_view(source: Source, number: int) -> AxisView:
         if result.traces is None
         else tuple(_entries(source, f"{here}/traces", TraceSummary)),
         degradation=damage_view(source, number, result, here),
+        moved=tuple(moved(source, result, here)),
+        spread=tuple(spread(source, result, here)),
+        detectable=source.show_stated(f"{here}/claim/detectable"),
     )
 
 

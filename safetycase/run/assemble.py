@@ -126,6 +126,7 @@ def _tables(plan: Plan, notes: Notebook) -> tuple[dict[str, bytes], tuple[TableR
         "label_checks": notes.label_checks,
         "traces": notes.traces,
         "human_labels": notes.human_labels,
+        "exclusions": notes.exclusions,
     }
     filled = {kind: given for kind, given in rows.items() if given}
     tables = {path_of(kind): write_table(kind, given) for kind, given in filled.items()}

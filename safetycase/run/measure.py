@@ -14,6 +14,7 @@ import msgspec
 
 from safetycase.canonical import JsonValue
 from safetycase.digest import sha256_hex
+from safetycase.errors import PromptTooLong
 from safetycase.methods import grid
 from safetycase.methods.probe import LinearProbe
 from safetycase.record.case import Environment
@@ -31,7 +32,14 @@ from safetycase.run.sampling import noise_key
 from safetycase.run.shrink import in_batches_that_fit, rows_alone
 from safetycase.run.task import Task, write_task
 from safetycase.run.units import Unit
-from safetycase.tables.rows import AnswerRow, ChoiceRow, GenerationRow, ItemRow, ProbeRow
+from safetycase.tables.rows import (
+    AnswerRow,
+    ChoiceRow,
+    GenerationRow,
+    ItemRow,
+    ProbeRow,
+    sample_of,
+)
 
 UNGRADED = "ungraded"
 """Outcome of a row in a unit's file; no row of a case has it."""
@@ -59,22 +67,27 @@ def units_of(
     arms: Sequence[ArmEdit],
     probe: LinearProbe | None,
 ) -> list[Unit]:
-    """The units that answer these items under these arms; the baseline is the first arm.
+    """The units that answer these items, every sample of them; the baseline is the first arm.
 
     Arms that do not fit one batch are divided evenly, and the baseline joins every part.
-    Items of like length stand together. An arm with a text in front of its prompts stands
-    alone: it shares no block with the others.
+    Items of like length stand together, the samples of an item side by side. An arm with a
+    text in front of its prompts stands alone: it shares no block with the others.
     """
     per_item = 2 if isinstance(evaluation.measure, Choice) else 1
     most = max(2, bench.environment.batch_rows // per_item)
     prompts = {item.item: _length(bench, evaluation, item) for item in items}
-    ordered = sorted(items, key=lambda item: prompts[item.item])
+    ordered = [
+        (item, sample)
+        for item in sorted(items, key=lambda item: prompts[item.item])
+        for sample in range(grid.samples_of(evaluation))
+    ]
     units = []
     for part in _arm_parts(arms, most):
         size = max(1, most // len(part))
         for start in range(0, len(ordered), size):
             chosen = ordered[start : start + size]
-            units.append(unit_of(bench, evaluation, chosen, part, probe))
+            asked, samples = [item for item, _ in chosen], [sample for _, sample in chosen]
+            units.append(unit_of(bench, evaluation, asked, part, probe, samples))
     return units
 
 
@@ -106,6 +119,27 @@ def _length(bench: Bench, evaluation: Evaluation, item: ItemRow) -> int:
     return len(_prompt(bench, evaluation, item))
 
 
+def answerable(
+    bench: Bench, evaluation: Evaluation, items: Sequence[ItemRow]
+) -> Sequence[ItemRow]:
+    """The items to be asked: where the plan permits it, without prompts that are too long.
+
+    The same under all arms, and before anything is measured: no answer has a part in it.
+    """
+    permitted = bench.plan.exclusions
+    if permitted is None or "prompt_longer_than_context" not in permitted.causes:
+        return items
+    return [item for item in items if _fits(bench, evaluation, item)]
+
+
+def _fits(bench: Bench, evaluation: Evaluation, item: ItemRow) -> bool:
+    try:
+        _length(bench, evaluation, item)
+    except PromptTooLong:
+        return False
+    return True
+
+
 def _prompt(bench: Bench, evaluation: Evaluation, item: ItemRow) -> Prompt:
     measure = evaluation.measure
     room = measure.max_new_tokens if isinstance(measure, Generate) else 0
@@ -118,15 +152,23 @@ def unit_of(
     items: Sequence[ItemRow],
     arms: Sequence[ArmEdit],
     probe: LinearProbe | None,
+    samples: Sequence[int] = (),
 ) -> Unit:
-    """The unit of exactly these items and arms, to be done here or elsewhere."""
+    """The unit of exactly these items and arms, to be done here or elsewhere.
+
+    `samples` has the number of the sample asked of each item; none: 0.
+    """
+    several = {"samples": list(samples)} if any(samples) else {}
     return Unit(
-        specification=_specification(bench, evaluation, items, arms, probe),
+        specification=_specification(bench, evaluation, items, arms, probe) | several,
         rows=len(items) * len(arms),
         work=lambda: in_batches_that_fit(
-            items, lambda part: answers(bench, evaluation, part, arms, probe)
+            list(zip(items, samples or [0] * len(items), strict=True)),
+            lambda part: answers(
+                bench, evaluation, [i for i, _ in part], arms, probe, [n for _, n in part]
+            ),
         ),
-        portable=lambda: write_task(Task(evaluation.id, items, arms, probe)),
+        portable=lambda: write_task(Task(evaluation.id, items, arms, probe, samples)),
     )
 
 
@@ -136,35 +178,38 @@ def answers(
     items: Sequence[ItemRow],
     arms: Sequence[ArmEdit],
     probe: LinearProbe | None,
+    samples: Sequence[int] = (),
 ) -> list[AnswerRow]:
     """Ungraded answers to these items under these arms, item by item.
 
-    Arms with the same text in front of their prompts, as a rule none, are one batch.
+    Arms with the same text in front of their prompts, as a rule none, are one batch. `samples`
+    has the number of the sample asked of each item; none: 0.
     """
+    asked = list(zip(items, samples or [0] * len(items), strict=True))
     parts: dict[str, list[ArmEdit]] = {}
     for arm in arms:
         parts.setdefault(arm.prefix, []).append(arm)
     rows = {
-        (row.item, row.arm): row
+        (row.item, sample_of(row), row.arm): row
         for prefix, alike in parts.items()
-        for row in _batch_answers(bench, evaluation, items, alike, probe, prefix)
+        for row in _batch_answers(bench, evaluation, asked, alike, probe, prefix)
     }
-    return [rows[item.item, arm.arm] for item in items for arm in arms]
+    return [rows[item.item, sample, arm.arm] for item, sample in asked for arm in arms]
 
 
 def _batch_answers(
     bench: Bench,
     evaluation: Evaluation,
-    items: Sequence[ItemRow],
+    asked: Sequence[tuple[ItemRow, int]],
     arms: Sequence[ArmEdit],
     probe: LinearProbe | None,
     prefix: str,
 ) -> list[AnswerRow]:
     """The answers of one batch, with a text in front of every prompt."""
-    put = [msgspec.structs.replace(item, prompt=prefix + item.prompt) for item in items]
+    put = [msgspec.structs.replace(item, prompt=prefix + item.prompt) for item, _ in asked]
     match evaluation.measure:
         case Generate():
-            return _generated(bench, evaluation, items, put, arms)
+            return _generated(bench, evaluation, asked, put, arms)
         case Choice():
             return _chosen(bench, evaluation, put, arms)
         case Probe():
@@ -211,7 +256,7 @@ def _account(realised: Realised) -> tuple[int, float, float]:
 def _generated(
     bench: Bench,
     evaluation: Evaluation,
-    items: Sequence[ItemRow],
+    asked: Sequence[tuple[ItemRow, int]],
     put: Sequence[ItemRow],
     arms: Sequence[ArmEdit],
 ) -> list[AnswerRow]:
@@ -219,10 +264,11 @@ def _generated(
     measure = cast("Generate", evaluation.measure)
     plan, model = bench.plan, bench.model
     prompts = [_prompt(bench, evaluation, item) for item in put]
-    keys = [noise_key(plan.seed, evaluation.id, item.item, 0) for item in items]
+    keys = [noise_key(plan.seed, evaluation.id, item.item, sample) for item, sample in asked]
     settings = GenerationSettings(plan.sampling, measure.max_new_tokens)
     answers = generate(model, prompts, keys, arms, bench.dictionaries, settings)
     outputs = [[answer.tokens for answer in given] for given in answers]
+    items = [item for item, _ in asked]
     plain = prompts if put == items else [_prompt(bench, evaluation, item) for item in items]
     nlls = median_nlls(model, plain, outputs)
     return [
@@ -230,7 +276,7 @@ def _generated(
             evaluation.id,
             arm.arm,
             item.item,
-            0,
+            sample,
             text_of(model, answer),
             len(answer.tokens),
             "eos" if answer.stopped else "length",
@@ -238,7 +284,7 @@ def _generated(
             *_account(answer.realised),
             UNGRADED,
         )
-        for item, given, nll in zip(items, answers, nlls, strict=True)
+        for (item, sample), given, nll in zip(asked, answers, nlls, strict=True)
         for arm, answer in zip(arms, given, strict=True)
     ]
 

@@ -8,12 +8,16 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from safetycase.methods import grid
-from safetycase.record.plan import Plan
+from safetycase.methods.outcomes import answers_of
+from safetycase.record.plan import Cause, Plan
+from safetycase.record.planned_evaluation import Evaluation
 from safetycase.tables.columns import Answers
 from safetycase.tables.evidence import Evidence, Items
 from safetycase.tables.rows import (
     AnswerRow,
+    ExclusionRow,
     HumanLabelRow,
+    ItemRow,
     LabelCheckRow,
     LabelWordRow,
     TraceRow,
@@ -30,6 +34,7 @@ class Notebook:
     label_checks: list[LabelCheckRow] = field(default_factory=list)
     tensors: dict[str, np.ndarray] = field(default_factory=dict)
     human_labels: list[HumanLabelRow] = field(default_factory=list)
+    exclusions: list[ExclusionRow] = field(default_factory=list)
     featureless: frozenset[str] = frozenset()
     """Axes on which the search found nothing; none before it was made."""
     alone: set[tuple[str, str]] = field(default_factory=set)
@@ -51,7 +56,26 @@ class Notebook:
             tensors=self.tensors,
             traces=self.traces,
             human_labels=self.human_labels,
+            exclusions=tuple(self.exclusions),
         )
+
+    def exclude(
+        self,
+        evaluation: Evaluation,
+        arms: Sequence[str],
+        items: Sequence[ItemRow],
+        asked: Sequence[ItemRow],
+        cause: Cause,
+    ) -> None:
+        """Say of the items that are not asked that no arm will answer them, and why."""
+        kept = {item.item for item in asked}
+        self.exclusions += [
+            ExclusionRow(evaluation.id, arm, item.item, sample, cause)
+            for arm in arms
+            for item in items
+            if item.item not in kept
+            for sample in range(grid.samples_of(evaluation))
+        ]
 
     def note(self, evaluation: str, arm: str, rows: Sequence[AnswerRow]) -> None:
         """Add answers to those that an arm has given."""
@@ -64,4 +88,4 @@ class Notebook:
         evidence = self.evidence()
         for cell in grid.cells(plan, self.featureless):
             if kinds[cell.evaluation] == kind and self.items.of(cell.dataset, cell.split):
-                yield from evidence.cell(cell.evaluation, cell.dataset, cell.arm, cell.split)
+                yield from answers_of(plan, evidence, cell.evaluation, cell.arm, cell.split)

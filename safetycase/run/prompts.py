@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import torch
 
-from safetycase.errors import RunFailed
+from safetycase.errors import PromptTooLong, RunFailed
 from safetycase.run.model import LoadedModel
 
 
@@ -63,7 +63,7 @@ def encode(model: LoadedModel, text: str, *, where: str, room: int = 0) -> Promp
         raise RunFailed(where, "a prompt of at least one token", found=repr(text))
     if len(ids) + 1 + room > model.context:
         expected = f"at most {model.context} tokens with {room} more to come"
-        raise RunFailed(
+        raise PromptTooLong(
             where, expected, found=str(len(ids) + 1),
             remedy="Leave the item out, or shorten its prompt or the answer's max_new_tokens.",
         )  # fmt: skip

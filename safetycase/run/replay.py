@@ -30,7 +30,7 @@ from safetycase.run.freeze import BoundDictionary, FrozenPlan, bound_dictionary
 from safetycase.run.measure import Bench, answers
 from safetycase.run.progress import Progress
 from safetycase.run.sources import digests, locate_model
-from safetycase.tables.rows import AnswerRow
+from safetycase.tables.rows import AnswerRow, sample_of
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,10 @@ class WeightsAtHand:
 
 @dataclass(frozen=True)
 class _Wanted:
-    """A row to be measured: which item, under which arm."""
+    """A row to be measured: which sample of which item, under which arm."""
 
     place: RowPlace
-    item: str
+    item: tuple[str, int]
     arm: str
 
 
@@ -116,7 +116,9 @@ def measure_again(
     wanted: dict[str, list[_Wanted]] = {}
     for place in places:
         row = published.row(place)
-        wanted.setdefault(row.evaluation, []).append(_Wanted(place, row.item, row.arm))
+        wanted.setdefault(row.evaluation, []).append(
+            _Wanted(place, (row.item, sample_of(row)), row.arm)
+        )
     progress.begin("measuring rows again", len(places))
     measured: dict[RowPlace, AnswerRow] = {}
     for name, rows in wanted.items():
@@ -140,12 +142,13 @@ def _measured(
     rows = answers(
         bench,
         evaluation,
-        [published.evidence.items.named(evaluation.dataset, item) for item in items],
+        [published.evidence.items.named(evaluation.dataset, item) for item, _ in items],
         [edits[arm] for arm in arms],
         _probe(evaluation, published),
+        [sample for _, sample in items],
     )
     place_of = {(row.item, row.arm): row.place for row in batch}
-    return ((place_of[row.item, row.arm], row) for row in rows)
+    return ((place_of[(row.item, sample_of(row)), row.arm], row) for row in rows)
 
 
 def _batches(rows: Sequence[_Wanted], most: int) -> Iterator[Sequence[_Wanted]]:

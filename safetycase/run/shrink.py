@@ -7,18 +7,21 @@ the byte as where it fitted: the record tells of it as a deviation.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import torch
 
 from safetycase.tables.codec import encode_rows
-from safetycase.tables.rows import AnswerRow, ItemRow
+from safetycase.tables.rows import AnswerRow
+
+Asked = TypeVar("Asked")
 
 _MARK = b'{"items_together":'
 """Begins the first line of a result in another shape; rows begin with a bracket."""
 
 
 def in_batches_that_fit(
-    items: Sequence[ItemRow], answers: Callable[[Sequence[ItemRow]], list[AnswerRow]]
+    items: Sequence[Asked], answers: Callable[[Sequence[Asked]], list[AnswerRow]]
 ) -> bytes:
     """The rows of all items, in one batch, or in halves as often as memory runs out.
 

@@ -19,6 +19,7 @@ from safetycase.methods.contrasts import drawn_words, needed_means
 from safetycase.methods.derive import arm_specs
 from safetycase.methods.dose import choose, dose_responses
 from safetycase.methods.grade import grader_of
+from safetycase.methods.grid import samples_of
 from safetycase.methods.identify import select_features
 from safetycase.methods.label import label_check_rows, label_of, label_word_rows
 from safetycase.methods.probe import LinearProbe, probe_of, tensor_name
@@ -33,6 +34,7 @@ from safetycase.run.journal import Journal
 from safetycase.run.labels import people_asked
 from safetycase.run.measure import (
     Bench,
+    answerable,
     arms_of,
     require_answerable,
     rows_of,
@@ -55,7 +57,7 @@ from safetycase.run.shrink import is_reshaped
 from safetycase.run.units import Store, Unit
 from safetycase.tables.columns import Answers
 from safetycase.tables.evidence import Items
-from safetycase.tables.rows import AnswerRow, ItemRow
+from safetycase.tables.rows import AnswerRow, ItemRow, sample_of
 
 UNTOUCHED = "discovery"
 """The split on which no arm but the baseline is ever measured."""
@@ -128,7 +130,8 @@ def require_prompts(lab: Lab) -> None:
             lab.prompts(lab.contrast(axis, split))
     for evaluation in plan.evaluations:
         for split in grid.SPLITS:
-            require_answerable(bench, evaluation, lab.notes.items.of(evaluation.dataset, split))
+            items = lab.notes.items.of(evaluation.dataset, split)
+            require_answerable(bench, evaluation, answerable(bench, evaluation, items))
 
 
 def test_instruments(lab: Lab) -> tuple[SelfTest, ...]:
@@ -346,6 +349,9 @@ def _measure_all(
             is_ready = all(arm in edits for arm in arms[1:])
             if is_done or not wanted or not items or not is_ready:
                 continue
+            asked = answerable(lab.bench, evaluation, items)
+            notes.exclude(evaluation, arms, items, asked, "prompt_longer_than_context")
+            items = asked
             chosen = [BASELINE_EDIT, *(edits[arm] for arm in arms[1:])]
             units = units_of(lab.bench, evaluation, items, chosen, _probe(lab, evaluation))
             jobs.append((evaluation, items, arms, units))
@@ -377,14 +383,15 @@ def _note_answers(
     rows: Sequence[AnswerRow],
 ) -> None:
     """Grade rows and note them in item order; a baseline that was repeated is compared."""
-    notes = lab.notes
+    notes, samples = lab.notes, range(samples_of(evaluation))
     outcomes = grader_of(lab.bench.plan, evaluation, notes.evidence())(Answers.of(rows))
-    known: dict[tuple[str, str], AnswerRow] = {}
+    known: dict[tuple[str, str, int], AnswerRow] = {}
     for row, outcome in zip(rows, outcomes, strict=True):
         graded = msgspec.structs.replace(row, outcome=outcome)
-        first = known.setdefault((row.arm, row.item), graded)
+        first = known.setdefault((row.arm, row.item, sample_of(row)), graded)
         if first is not graded:
             notes.repeated_baselines += 1
             notes.unequal_baselines += first.outcome != outcome
     for arm in arms:
-        notes.note(evaluation.id, arm, [known[arm, item.item] for item in items])
+        given = [known[arm, item.item, sample] for item in items for sample in samples]
+        notes.note(evaluation.id, arm, given)

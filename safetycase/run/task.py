@@ -25,6 +25,8 @@ class Task:
     items: Sequence[ItemRow]
     arms: Sequence[ArmEdit]
     probe: LinearProbe | None
+    samples: Sequence[int] = ()
+    """Which sample is asked of each item; none: 0."""
 
 
 class _Array(msgspec.Struct, array_like=True):

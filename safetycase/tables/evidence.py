@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from safetycase.errors import MethodRefused, TooLarge
-from safetycase.tables.columns import Answers, Places, Vocabulary, stretches
+from safetycase.tables.columns import Answers, Flags, Places, Vocabulary, stretches
 from safetycase.tables.rows import (
     AnswerRow,
+    ExclusionRow,
     HumanLabelRow,
     ItemRow,
     LabelCheckRow,
@@ -78,6 +79,7 @@ class Evidence:
     tensors: Tensors
     traces: Sequence[TraceRow] = ()
     human_labels: Sequence[HumanLabelRow] = ()
+    exclusions: Sequence[ExclusionRow] = ()
     _kept: dict[Hashable, Any] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
@@ -99,30 +101,65 @@ class Evidence:
             raise MethodRefused("evidence/*.safetensors", f"tensor {name}", found="none")
         return found
 
-    def cell(self, evaluation: str, dataset: str, arm: str, split: str) -> Answers:
-        """Answers of one cell of the grid, one for each item, in item order.
+    def cell(
+        self, evaluation: str, dataset: str, arm: str, split: str, *, samples: int = 1
+    ) -> Answers:
+        """Answers of one cell of the grid, so many for each item, in item order.
 
-        Refused unless the rows are those of all the items of the split, once each, in the
-        order of the items: a rate over fewer rows is another rate.
+        Refused unless the rows are those of all the items of the split, every sample once, in
+        the order of the items: a rate over fewer rows is another rate.
         """
-        key = ("cell", evaluation, dataset, arm, split)
-        return self.once(key, lambda: self._cell(evaluation, dataset, arm, split))
+        key = ("cell", evaluation, dataset, arm, split, samples)
+        return self.once(key, lambda: self._cell(evaluation, dataset, arm, split, samples))
 
-    def _cell(self, evaluation: str, dataset: str, arm: str, split: str) -> Answers:
+    @property
+    def excluded(self) -> Mapping[tuple[str, str], frozenset[tuple[str, int]]]:
+        """Items and samples without an answer, by evaluation and arm."""
+
+        def grouped() -> dict[tuple[str, str], frozenset[tuple[str, int]]]:
+            groups: dict[tuple[str, str], set[tuple[str, int]]] = {}
+            for row in self.exclusions:
+                group = groups.setdefault((row.evaluation, row.arm), set())
+                group.add((row.item, row.sample))
+            return {key: frozenset(group) for key, group in groups.items()}
+
+        return self.once("excluded", grouped)
+
+    def answered(
+        self, evaluation: str, dataset: str, arm: str, split: str, *, samples: int = 1
+    ) -> Flags | None:
+        """For each planned answer of a cell, whether it is there; none if every one is."""
+        gone = self.excluded.get((evaluation, arm))
+        if gone is None:
+            return None
+        items = self.items.of(dataset, split)
+        flags = [(item.item, n) not in gone for item in items for n in range(samples)]
+        return None if all(flags) else np.array(flags, dtype=np.bool_)
+
+    def _cell(
+        self, evaluation: str, dataset: str, arm: str, split: str, samples: int
+    ) -> Answers:
         where, rows = f"answers of {evaluation} under {arm}, {split}", 0
         answers = self.answers.get((evaluation, arm))
         if answers is not None:
-            planned = self._planned(answers.item.vocabulary, dataset, split)
-            if len(planned) and np.array_equal(answers.item.codes, planned):
+            every = self._planned(answers.item.vocabulary, dataset, split)
+            planned = every.repeat(samples)
+            numbers = np.tile(np.arange(samples), len(planned) // samples)
+            here = self.answered(evaluation, dataset, arm, split, samples=samples)
+            if here is not None:
+                planned, numbers = planned[here], numbers[here]
+            if _are(answers, planned, numbers):
                 return answers
             is_planned = np.zeros(len(answers.item.vocabulary) + 1, dtype=np.bool_)
-            is_planned[planned[planned >= 0]] = True
+            is_planned[every[every >= 0]] = True
             places = np.flatnonzero(is_planned[answers.item.codes])
             rows = len(places)
-            if rows and np.array_equal(answers.item.codes[places], planned):
-                return answers.take(places)
+            found = answers.take(places)
+            if _are(found, planned, numbers):
+                return found
         items = len(self.items.of(dataset, split))
-        expected = f"one row for each of {items} items, in their order"
+        each = "one row" if samples == 1 else f"samples 0 to {samples - 1}"
+        expected = f"{each} for each of {items} items, in their order, but for those excluded"
         raise MethodRefused(where, expected, found=f"{rows} rows")
 
     def _planned(self, vocabulary: Vocabulary, dataset: str, split: str) -> NDArray[np.intp]:
@@ -149,6 +186,15 @@ class Evidence:
         if len(found) and found.min() < 0:
             self.items.named(dataset, answers.item[int(found.argmin())])
         return found
+
+
+def _are(answers: Answers, planned: NDArray[np.intp], numbers: NDArray[np.intp]) -> bool:
+    """Whether answers are those to these items, at least one, with these sample numbers."""
+    if not len(planned) or not np.array_equal(answers.item.codes, planned):
+        return False
+    if "sample" not in answers.held or not numbers.any():
+        return not numbers.any()
+    return np.array_equal(answers.numbers("sample"), numbers)
 
 
 def group_answers(

@@ -167,6 +167,16 @@ class HumanLabelRow(msgspec.Struct, frozen=True, array_like=True, forbid_unknown
     outcome: Annotated[str, Meta(description="The outcome that the answer should have.")]
 
 
+class ExclusionRow(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A planned answer that could not be had, for a cause that no answer has a part in."""
+
+    evaluation: Annotated[str, Meta(description="The evaluation, as in the plan.")]
+    arm: Annotated[str, Meta(description="The arm under which there is no answer.")]
+    item: Annotated[str, Meta(description="The item.")]
+    sample: Annotated[int, Meta(description="Number of the sample, from 0.", ge=0, le=MOST)]
+    cause: Annotated[str, Meta(description="Why, by the plan's list of permitted causes.")]
+
+
 TABLES: dict[str, type[msgspec.Struct]] = {
     "items": ItemRow,
     "generations": GenerationRow,
@@ -176,6 +186,7 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "label_checks": LabelCheckRow,
     "traces": TraceRow,
     "human_labels": HumanLabelRow,
+    "exclusions": ExclusionRow,
 }
 """Every kind of table; `evidence/<kind>.jsonl` holds it."""
 
@@ -185,6 +196,11 @@ ANSWER_KINDS: tuple[AnswerKind, ...] = ("generations", "choices", "probes")
 
 AnswerRow = GenerationRow | ChoiceRow | ProbeRow
 """A row that answers an item under an arm."""
+
+
+def sample_of(row: AnswerRow) -> int:
+    """Which sample of its item an answer is; tables without that column hold one each."""
+    return row.sample if isinstance(row, GenerationRow) else 0
 
 
 def path_of(kind: str) -> str:

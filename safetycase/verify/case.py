@@ -249,6 +249,7 @@ class OpenedCase:
             tensors=self.sound_tensors,
             traces=self.rows("traces"),
             human_labels=self.rows("human_labels"),
+            exclusions=self.rows("exclusions"),
         )
 
     @once

@@ -340,6 +340,62 @@ def override(tier: str, direction: str, by: str = SIGNER) -> Json:
     return {"by": by, "tier": tier, "direction": direction, "reason": "The toy is new."}
 
 
+@dataclass(frozen=True)
+class LuckyWorld(ToyWorld):
+    """A toy whose answer to one and the same request is partly luck."""
+
+    def luck(self, item: Json, sample: int) -> np.ndarray:
+        draw = np.random.default_rng([self.seed, 9, int(item.item[1:]), sample])
+        return 0.9 * draw.normal() * self.u
+
+
+def sampled_plan(per_item: str | None = None) -> Json:
+    """The toy plan with three samples of every generated answer."""
+    plan = toy_plan()
+    plan["sampling"] = {"temperature": 0.8, "top_k": 40}
+    plan["evaluations"][0]["measure"] |= {"samples": 3}
+    if per_item is not None:
+        plan["evaluations"][0]["measure"] |= {"per_item": per_item}
+    return plan
+
+
+@cache
+def sampled_case() -> KitCase:
+    """An honest case with three samples of every answer, scored by their mean."""
+    return build_case(sampled_plan(), world=LuckyWorld(7))
+
+
+@cache
+def majority_case() -> KitCase:
+    """An honest case with three samples of every answer, of which the majority counts."""
+    return build_case(sampled_plan("majority"), world=LuckyWorld(7))
+
+
+@dataclass(frozen=True)
+class ForgetfulWorld(ToyWorld):
+    """A toy whose memory is short: one prompt is too long for it, one answer ran out of it."""
+
+    def missing(self, evaluation: str, arm: str, item: str) -> str | None:
+        if evaluation == "ask" and item in {"r007", "r019"}:
+            return "prompt_longer_than_context"
+        if (arm, item) == ("watched/random_live/03", "r025"):
+            return "out_of_memory_after_retries"
+        return None
+
+
+def forgetful_plan() -> Json:
+    """The toy plan, which permits a few answers to be missing."""
+    plan = toy_plan()
+    causes = ["prompt_longer_than_context", "out_of_memory_after_retries"]
+    return plan | {"exclusions": {"causes": causes, "at_most": 0.1}}
+
+
+@cache
+def forgetful_case() -> KitCase:
+    """An honest case in which some answers could not be had, and count as the worst."""
+    return build_case(forgetful_plan(), world=ForgetfulWorld(7), requests_count=200)
+
+
 HONEST: dict[str, Callable[[], KitCase]] = {
     "holding": honest_case,
     "failing": failing_case,
@@ -355,8 +411,11 @@ HONEST: dict[str, Callable[[], KitCase]] = {
     "ties": tied_case,
     "no effect": no_effect_case,
     "clusters": clustered_case,
+    "missing answers": forgetful_case,
     "graders tried": tried_case,
     "overridden, stricter": stricter_case,
+    "three samples": sampled_case,
+    "majority of three samples": majority_case,
     "with a page": paged_case,
     "no feature on one axis": one_without_case,
     "no feature at all": none_found_case,

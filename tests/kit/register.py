@@ -129,11 +129,14 @@ def _add(new: Attack) -> None:
     ATTACKS[new.name] = new
 
 
-CLAIMS = frozenset({"CLM-001", "CLM-002", "CLM-003", "CLM-004", "CLM-005", "CLM-007"})
+CLAIMS = frozenset(
+    {"CLM-001", "CLM-002", "CLM-003", "CLM-004", "CLM-005", "CLM-007", "STA-007"}
+)
 """Checks that need every claim of the plan to be derived."""
 
 HELD_OUT = CLAIMS | {
     "BES-001", "BES-002", "FOR-006", "IVN-005", "STA-001", "STA-002", "STA-004", "STA-005",
+    "STA-006",
 }  # fmt: skip
 """Checks that need every held-out answer of an axis to be there, once, in its place."""
 

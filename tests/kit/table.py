@@ -34,6 +34,8 @@ REFUSED_BY_NOTHING = {
     "ORD-002": "a declared departure from the plan is honest: UNKNOWN, for a reader to judge",
     "FOR-006": "counts that are too even are no proof: UNKNOWN, rows for a reader to have run "
     "again",
+    "DES-009": "many missing answers are no fault of the figures, which count them as the "
+    "worst: UNKNOWN, and claims stay below *recomputed*",
     "DES-006": "a sample that is too small is no fault of the figures: UNKNOWN, and the claim "
     "stays below *sound*",
     "CTL-003": "too few controls as damaging as the target are no fault of the figures: "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -18,7 +18,7 @@ from safetycase.methods.argument import argument, limitations
 from safetycase.methods.contrasts import needed_means
 from safetycase.methods.governance import measured_configuration
 from safetycase.methods.grade import regrade
-from safetycase.methods.grid import cells
+from safetycase.methods.grid import cells, samples_of
 from safetycase.methods.identify import featureless, select_features
 from safetycase.methods.instruments import required_tests
 from safetycase.methods.label import label_check_rows, label_of, label_word_rows
@@ -37,9 +37,19 @@ from safetycase.tables.rows import (
     ProbeRow,
     path_of,
 )
+from tests.kit.toy_missing import without_missing
 from tests.kit.toy_plan import DICTIONARY_FILES, MODEL_FILES
 from tests.kit.toy_traces import with_neighbours, with_traces
-from tests.kit.toy_world import D_MODEL, WIDTH, ToyWorld, requests, six
+from tests.kit.toy_world import (
+    D_MODEL,
+    STEMS,
+    WIDTH,
+    ToyWorld,
+    paired,
+    quiz_item,
+    requests,
+    six,
+)
 
 Json = Any
 
@@ -66,7 +76,7 @@ class Lab:
             )
             for r in requests(requests_count, rng)
         ]
-        rows += [_quiz_item(n, self.toy) for n in range(quiz_count)]
+        rows += [quiz_item(n, self.toy) for n in range(quiz_count)]
         splits = derive.splits_of(self.plan, self.digest, [row.cluster for row in rows])
         return Items([msgspec.structs.replace(r, split=splits[r.cluster]) for r in rows])
 
@@ -75,7 +85,10 @@ class Lab:
         evidence = Evidence(items, {}, (), (), tensors)
         words, checks = self._labels(evidence)
         evidence = Evidence(items, {}, words, checks, tensors)
-        specs = {a.id: self._tuning(a, evidence) for a in self.plan.axes}
+        specs = {
+            a.id: planned.tuning_arms(self.plan, a, self.digest, evidence)
+            for a in self.plan.axes
+        }
         evidence = self.answered(evidence, specs)
         for axis in self.edited(evidence):
             chosen = dose.choose(axis, dose.dose_responses(self.plan, axis, evidence))
@@ -164,21 +177,22 @@ class Lab:
                 e.dataset for e in self.plan.evaluations if e.measure.kind != "choice"
             }
             for split in ("discovery", "tuning", "held_out")
-            for item, vector in _paired(self.toy, list(evidence.items.of(dataset, split)))
+            for item, vector in paired(self.toy, list(evidence.items.of(dataset, split)))
         }
         answers: list[Any] = []
         for cell in cells(self.plan, featureless(self.plan, evidence)):
             if cell.arm not in edits:
                 continue
             edit, size, bare = edits[cell.arm]
-            kind = evaluations[cell.evaluation].measure.kind
+            evaluation = evaluations[cell.evaluation]
             for item in evidence.items.of(cell.dataset, cell.split):
                 length = len(item.prompt.split())
-                if kind == "generate":
-                    answers.append(
-                        self._generated(cell, item, residuals[item.item], edit, size, bare=bare)
-                    )
-                elif kind == "choice":
+                if evaluation.measure.kind == "generate":
+                    before = residuals[item.item]
+                    for n in range(samples_of(evaluation)):
+                        row = self._sampled(cell, item, n, before, edit, size, bare=bare)
+                        answers.append(row)
+                elif evaluation.measure.kind == "choice":
                     account = self._account(item, 2 * length, size, "", bare=bare)
                     letters = self.toy.letters(item, edit)
                     answers.append(
@@ -191,13 +205,8 @@ class Lab:
                     answers.append(
                         ProbeRow(cell.evaluation, cell.arm, item.item, score, *account, "")
                     )
-        graded = Evidence(
-            evidence.items,
-            group_answers(answers),
-            evidence.label_words,
-            evidence.label_checks,
-            evidence.tensors,
-        )
+        answers, gone = without_missing(self.toy, answers)
+        graded = replace(evidence, answers=group_answers(answers), exclusions=gone)
         return regrade(self.plan, graded)
 
     def _edits(
@@ -220,6 +229,21 @@ class Lab:
         if bare:
             return 0, 0.0, 0.0
         return positions, six(size), self.toy.residual_norm(item, text)
+
+    def _sampled(
+        self,
+        cell: Any,
+        item: ItemRow,
+        sample: int,
+        residual: np.ndarray,
+        edit: np.ndarray,
+        size: float,
+        *,
+        bare: bool,
+    ) -> GenerationRow:
+        at = residual + self.toy.luck(item, sample)
+        row = self._generated(cell, item, at, edit, size, bare=bare)
+        return msgspec.structs.replace(row, sample=sample)
 
     def _generated(
         self,
@@ -254,53 +278,9 @@ class Lab:
             )
             tensors[f"{axis.id}.features"] = np.array(features, dtype=np.int64)
             tensors[f"{axis.id}.w_dec"] = self.toy.w_dec[features]
-        return Evidence(
-            evidence.items,
-            evidence.answers,
-            evidence.label_words,
-            evidence.label_checks,
-            tensors,
-        )
+        return replace(evidence, tensors=tensors)
 
 
-def _quiz_item(n: int, toy: ToyWorld) -> ItemRow:
-    name, text = f"q{n:03d}", f"question {n} of the quiz ?"
-    return ItemRow(
-        "quiz_items", name, toy.cluster(name), "quiz", None, "", f"yes {n}", f"no {n}", text
-    )
-
-
-def _paired(toy: ToyWorld, items: list[ItemRow]) -> list[tuple[ItemRow, np.ndarray]]:
-    if not items:
-        return []
-    return list(zip(items, toy.residuals(items).astype(np.float64), strict=True))
-
-
-_STEMS = {
-    "values": "pooled",
-    "columns": "pooled",
-    "indptr": "pooled",
-    "width": "pooled",
-    "pool": "activations",
-    "features": "dictionary",
-    "w_dec": "dictionary",
-    "directions": "directions",
-    "residuals": "probes",
-    "means": "means",
-    "unrelated": "means",
-    "neighbours": "neighbours",
-    "neighbour_rows": "neighbours",
-    "trace_before": "traces",
-    "trace_delta": "traces",
-    "trace_after": "traces",
-    "trace_activations": "traces",
-    "w_enc": "encoder",
-    "bias": "encoder",
-    "scale": "encoder",
-    "shift": "encoder",
-    "threshold": "encoder",
-    "normalisation": "encoder",
-}
 _KINDS = {GenerationRow: "generations", ChoiceRow: "choices", ProbeRow: "probes"}
 
 
@@ -317,10 +297,11 @@ def assemble(lab: Lab, evidence: Evidence, *, ship: bool) -> dict[str, bytes]:
     tables["label_checks"] = list(evidence.label_checks)
     tables["traces"] = list(evidence.traces)
     tables["human_labels"] = list(evidence.human_labels)
+    tables["exclusions"] = list(evidence.exclusions)
     tables = {kind: rows for kind, rows in tables.items() if rows}
     files: dict[str, dict[str, np.ndarray]] = {}
     for name, array in evidence.tensors.items():
-        files.setdefault(_STEMS[name.rpartition(".")[2]], {})[name] = array
+        files.setdefault(STEMS[name.rpartition(".")[2]], {})[name] = array
     return {
         "case.json": canonical.write(_record(lab, evidence, tables, ship=ship)),
         **{path_of(kind): write_table(kind, rows) for kind, rows in tables.items()},

@@ -15,6 +15,32 @@ import numpy as np
 from safetycase.methods.label import words
 from safetycase.tables.rows import ItemRow
 
+STEMS = {
+    "values": "pooled",
+    "columns": "pooled",
+    "indptr": "pooled",
+    "width": "pooled",
+    "pool": "activations",
+    "features": "dictionary",
+    "w_dec": "dictionary",
+    "directions": "directions",
+    "residuals": "probes",
+    "means": "means",
+    "unrelated": "means",
+    "neighbours": "neighbours",
+    "neighbour_rows": "neighbours",
+    "trace_before": "traces",
+    "trace_delta": "traces",
+    "trace_after": "traces",
+    "trace_activations": "traces",
+    "w_enc": "encoder",
+    "bias": "encoder",
+    "scale": "encoder",
+    "shift": "encoder",
+    "threshold": "encoder",
+    "normalisation": "encoder",
+}
+"""Which file of tensors holds a tensor, by the last part of its name."""
 WIDTH = 64
 D_MODEL = 64
 PLANTED = 2
@@ -148,6 +174,14 @@ class ToyWorld:
     def _rng(self, item: ItemRow) -> np.random.Generator:
         return np.random.default_rng([self.seed, 6, int(item.item[1:]), len(item.dataset)])
 
+    def luck(self, _item: ItemRow, _sample: int) -> np.ndarray:
+        """What sampling adds to a residual: nothing."""
+        return np.zeros(D_MODEL)
+
+    def missing(self, _evaluation: str, _arm: str, _item: str) -> str | None:
+        """Why there is no answer to an item under an arm: there always is one."""
+        return None
+
     def cluster(self, item: str) -> str:
         """The cluster of an item: its own."""
         return f"c-{item}"
@@ -187,6 +221,21 @@ class ToyWorld:
             p = 0.98 / (1.0 + np.exp(-(odds + shift)))
             result += [six(float(np.log(p))), six(float(np.log(0.98 - p)))]
         return result[0], result[1], result[2], result[3]
+
+
+def quiz_item(n: int, toy: ToyWorld) -> ItemRow:
+    """A two-choice question before it has a split."""
+    name, text = f"q{n:03d}", f"question {n} of the quiz ?"
+    return ItemRow(
+        "quiz_items", name, toy.cluster(name), "quiz", None, "", f"yes {n}", f"no {n}", text
+    )
+
+
+def paired(toy: ToyWorld, items: list[ItemRow]) -> list[tuple[ItemRow, np.ndarray]]:
+    """Items with their residuals."""
+    if not items:
+        return []
+    return list(zip(items, toy.residuals(items).astype(np.float64), strict=True))
 
 
 def _unit(vector: np.ndarray) -> np.ndarray:

@@ -78,7 +78,7 @@ def do_order(bench: Bench, order: Order) -> Reply:
     try:
         task = read_task(order.task)
         evaluation = evaluation_named(bench.plan, task.evaluation)
-        unit = unit_of(bench, evaluation, task.items, task.arms, task.probe)
+        unit = unit_of(bench, evaluation, task.items, task.arms, task.probe, task.samples)
         if unit.key != order.key:
             raise RunFailed("task", f"the unit {order.key}", found=unit.key)
         return Reply(unit.work())

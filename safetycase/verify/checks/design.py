@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from safetycase.methods import format as spell
 from safetycase.methods.completeness import gaps, planned_rows
 from safetycase.methods.design import Sample, design_figures
+from safetycase.methods.exclusions import exclusion_gaps, too_many_missing
+from safetycase.methods.grid import cells
 from safetycase.methods.lint import lint
 from safetycase.methods.text_grade import fold
 from safetycase.verify.case import OpenedCase
@@ -100,7 +103,8 @@ def no_prompt_crosses_splits(case: OpenedCase) -> Run:
     5,
     needs=("plan", "rows"),
     proves="The answers are exactly those of the plan's grid: every arm on every item of its "
-    "split, once, in order; nothing is dropped, repeated or added.",
+    "split, once, in order; nothing is dropped, repeated or added, and nothing is missing but "
+    "what a row of exclusions names.",
     cannot_prove="That an answer was not asked for again until it pleased. An axis has no arms "
     "where the search, repeated on the published activations, finds no feature.",
     references=("design 4", "question 3 (complete reporting)"),
@@ -110,7 +114,8 @@ def no_prompt_crosses_splits(case: OpenedCase) -> Run:
 )  # fmt: skip
 def grid_is_complete(case: OpenedCase) -> Run:
     """Every planned cell is answered, in order, and nothing else is."""
-    planned = planned_rows(case.plan, case.derived.items, case.derived.featureless)
+    without, excluded = case.derived.featureless, case.evidence.excluded
+    planned = planned_rows(case.plan, case.derived.items, without, excluded)
     for kind, wanted in planned.items():
         answers = case.answers(kind) if kind in case.tables else None
         for gap in gaps(kind, wanted, answers):
@@ -168,3 +173,48 @@ def no_question_counts_twice(case: OpenedCase) -> Run:
             where = f"evidence/items.jsonl line {number}"
             yield Fault(where, "a question of its own", f"that of line {line}")
     return len(rows)
+
+
+@FAMILY.check(
+    8,
+    needs=("plan", "rows"),
+    proves="Every planned answer is there or has one row of exclusions with a cause that the "
+    "plan permitted beforehand, of a closed list of causes in which no answer has a part. All "
+    "figures take what is missing as the worst, both ways (intention to treat).",
+    cannot_prove="That the cause was the true one: an answer that did not please can be called "
+    "one that ran out of memory. That is why it counts as the worst.",
+    references=("question 3 (complete reporting, intention to treat)", "design 10"),
+    owns=("evidence/exclusions.jsonl",),
+)
+def exclusions_are_permitted(case: OpenedCase) -> Run:
+    """Every missing answer has a cause that the plan permits."""
+    without = case.derived.featureless
+    for gap in exclusion_gaps(case.plan, case.derived.ungraded, without):
+        yield Fault(gap.where, gap.expected, gap.found)
+    return sum(1 for _ in cells(case.plan, without))
+
+
+@FAMILY.check(
+    9,
+    needs=("plan", "rows"),
+    proves="In no arm and split is the share of missing answers larger than the plan allows.",
+    cannot_prove="That the missing ones are like the others; they count as the worst.",
+    references=("question 3 (complete reporting)", "question 15 (small n)"),
+    owns=("the number of rows of evidence/exclusions.jsonl",),
+)
+def few_answers_are_missing(case: OpenedCase) -> Run:
+    """No arm lacks more answers than the plan allows."""
+    without = case.derived.featureless
+    for found in too_many_missing(case.plan, case.derived.ungraded, without):
+        where = f"{found.cell.evaluation} / {found.cell.arm} / {found.cell.split}"
+        limit = 0.0 if case.plan.exclusions is None else case.plan.exclusions.at_most
+        axis = found.cell.arm.partition("/")[0] if "/" in found.cell.arm else None
+        yield Fault(
+            where,
+            f"at most {spell.percent(limit)} of the answers missing",
+            f"{found.missing} of {found.planned}",
+            "So much is missing that this arm shows nothing.",
+            Outcome.UNKNOWN,
+            axis,
+        )
+    return sum(1 for _ in cells(case.plan, without))

@@ -136,6 +136,42 @@ def clusters_are_the_unit(case: OpenedCase, number: int, axis: Axis) -> Run:
     return sum(len(wanted) for _, wanted in figures)
 
 
+@FAMILY.check(
+    6,
+    needs=("record", "plan", "rows", "tensors"),
+    proves="The stated numbers of items that the target moves as intended, against that and "
+    "not at all follow from the rows; with several samples of an item, so do the rate of every "
+    "sample, their deviation, and the variance within and between items.",
+    cannot_prove="That other seeds would give the same; the spread says how far they may part.",
+    references=("question 23 (seeds, anti-steerability)", "https://arxiv.org/abs/2407.12404",
+                "https://arxiv.org/abs/2505.22637"),
+    owns=("case.json#/results/axes/*/steering",),
+)  # fmt: skip
+@each_axis
+def items_are_counted_by_their_way(case: OpenedCase, number: int, axis: Axis) -> Run:
+    """Items moved as intended, against it and not at all are counted from the rows."""
+    pointer = f"/results/axes/{number}/steering"
+    return (yield from compared(case, pointer, case.axis(axis.id).steering, _SENTENCE))
+
+
+@FAMILY.check(
+    7,
+    needs=("record", "plan", "rows", "tensors"),
+    proves="Every effect claim states the least change that its held-out sample finds with the "
+    "plan's power, as `plan lint` does before measuring: a fifth of the items change, clusters "
+    "count as one item. So a reader can tell no effect from no chance to see one.",
+    cannot_prove="That a fifth of the items change; with other shares it is another change.",
+    references=("question 16 (minimum detectable effect)", "https://arxiv.org/abs/2411.00640"),
+    owns=("case.json#/results/axes/*/claim/detectable",),
+)
+@each_axis
+def least_detectable_change_is_stated(case: OpenedCase, number: int, axis: Axis) -> Run:
+    """Every effect claim states the least change that its sample would have found."""
+    pointer = f"/results/axes/{number}/claim/detectable"
+    derived = case.derived.claims[axis.id].detectable
+    return (yield from compared(case, pointer, derived, _SENTENCE))
+
+
 def _by_measure(entries: object) -> dict[str, tuple[int, dict[str, object]]]:
     """What entries say of clusters, with their places, by arm and measure."""
     return {

@@ -92,8 +92,10 @@ def incoherent_answers_recoded_as_refusals(case: KitCase) -> KitCase:
 @attack(
     "evidence",
     "insider",
-    refused_by={"STA-001", "STA-002", "CLM-001", "CLM-003", "CLM-005"},
-)
+    refused_by={
+        "STA-001", "STA-002", "STA-006", "BES-001", "BES-002", "CLM-001", "CLM-003", "CLM-005",
+    },
+)  # fmt: skip
 def answer_rewritten(case: KitCase) -> KitCase:
     """Rewrite one of the target's answers, with its grade, and leave the figures.
 

@@ -9,10 +9,11 @@ import numpy as np
 
 from safetycase.bundle.tensors import write_tensors
 from tests.kit.builder import Json, KitCase, edit_rows, with_rows
+from tests.kit.cases import sampled_case
 from tests.kit.places import rows_at
 from tests.kit.register import ARMS, HELD_OUT, SELECTION, attack
 
-_CONTROLS = {"FOR-006", "STA-004"}
+_CONTROLS = {"FOR-006", "STA-004", "STA-006"}
 """Checks that read control arms and target alone."""
 
 
@@ -75,7 +76,7 @@ def opposite_sign_dropped(case: KitCase) -> KitCase:
     "omission",
     "insider",
     refused_by={"DES-005"},
-    unknown=HELD_OUT - {"BES-001", "BES-002", "STA-002"},
+    unknown=HELD_OUT - {"BES-001", "BES-002", "STA-002", "STA-006"},
 )
 def strong_control_dropped(case: KitCase) -> KitCase:
     """Drop all answers under one of the random controls.
@@ -121,7 +122,8 @@ def _renamed(row: Json, arm: str) -> Json:
     "omission",
     "insider",
     refused_by={
-        "DES-003", "STA-001", "STA-002", "FEA-005", "IVN-005",
+        "DES-003", "STA-001", "STA-002", "STA-006", "STA-007", "FEA-005", "IVN-005",
+        "BES-001", "BES-002",
         "CLM-001", "CLM-003", "CLM-005",
     },
 )  # fmt: skip
@@ -171,3 +173,19 @@ def label_checks_dropped(case: KitCase) -> KitCase:
         return None if row.position >= 0 and row.feature == 0 else row
 
     return edit_rows(case, "label_checks", keep)
+
+
+@attack("omission", "insider", refused_by={"DES-005"}, unknown=HELD_OUT, base=sampled_case)
+def one_sample_dropped(case: KitCase) -> KitCase:
+    """Drop one of the three samples of an item under the target.
+
+    The sample that does not please was never drawn.
+    """
+    rows = case.rows("generations")
+    number, _ = next(
+        (n, row)
+        for n, row in rows_at(case, "generations", "watched/target", "ask")
+        if row.sample == 1 and row.outcome != "unsafe"
+    )
+    del rows[number]
+    return with_rows(case, "generations", rows)

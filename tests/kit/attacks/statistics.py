@@ -9,9 +9,22 @@ import msgspec
 from safetycase.methods.derive import splits_of
 from safetycase.methods.paired import Pairs, mcnemar_exact, tango_interval
 from safetycase.record.plan import Plan
-from tests.kit.builder import Json, KitCase, edit_record, edit_rows, remove_from_record
-from tests.kit.cases import clustered_case, failing_case, lenient, two_claims_case
-from tests.kit.places import KNOWLEDGE, WATCHED, axis_pointer, entry_at, result
+from tests.kit.builder import (
+    Json,
+    KitCase,
+    edit_record,
+    edit_rows,
+    remove_from_record,
+    with_rows,
+)
+from tests.kit.cases import (
+    clustered_case,
+    failing_case,
+    lenient,
+    sampled_case,
+    two_claims_case,
+)
+from tests.kit.places import KNOWLEDGE, WATCHED, axis_pointer, entry_at, result, rows_at
 from tests.kit.register import attack
 
 _TARGET = "watched/target"
@@ -248,7 +261,8 @@ def clusters_made_up(case: KitCase) -> KitCase:
     "statistics",
     "insider",
     refused_by={
-        "STA-001", "STA-002", "STA-005", "CLM-001", "CLM-003", "CLM-005",
+        "STA-001", "STA-002", "STA-005", "STA-007", "BES-002", "CLM-001", "CLM-003",
+        "CLM-004", "CLM-005",
     },
     base=clustered_case,
 )  # fmt: skip
@@ -269,3 +283,67 @@ def wordings_called_questions(case: KitCase) -> KitCase:
         return msgspec.structs.replace(row, cluster=name)
 
     return edit_rows(case, "items", apart)
+
+
+@attack("statistics", "insider", refused_by={"STA-002"}, base=sampled_case)
+def samples_tested_as_items(case: KitCase) -> KitCase:
+    """Give the interval and p of as many items as there are samples of items.
+
+    Asking three times makes the sample three times as large.
+    """
+    pointer, stated = _compared(case, WATCHED, _TARGET, "ask")
+    pairs = Pairs(*(stated[name] for name in ("both", "lost", "gained", "neither")))
+    plain = tango_interval(pairs)
+    assert stated["low"] < plain.low
+    narrow = {"low": plain.low, "high": plain.high, "p": mcnemar_exact(pairs)}
+    return edit_record(case, pointer, stated | narrow)
+
+
+@attack(
+    "statistics",
+    "insider",
+    refused_by={
+        "STA-001", "STA-002", "STA-005", "STA-006", "BES-001", "BES-002", "IVN-005", "CLM-001",
+        "CLM-003", "CLM-005",
+    },
+    base=sampled_case,
+)  # fmt: skip
+def best_of_three_samples(case: KitCase) -> KitCase:
+    """Give every sample of an item the target's unsafe answer, where one sample has it.
+
+    The model was asked until it gave the answer that is wanted.
+    """
+    rows = case.rows("generations")
+    wanted: dict[str, Json] = {}
+    for _, row in rows_at(case, "generations", _TARGET, "ask"):
+        if row.outcome == "unsafe":
+            wanted.setdefault(row.item, row)
+    for number, row in rows_at(case, "generations", _TARGET, "ask"):
+        if row.item in wanted:
+            rows[number] = msgspec.structs.replace(wanted[row.item], sample=row.sample)
+    return with_rows(case, "generations", rows)
+
+
+@attack("statistics", "insider", refused_by={"STA-006"})
+def items_moved_the_wrong_way_denied(case: KitCase) -> KitCase:
+    """Count the items that the target did not move among those that it moved as intended.
+
+    A mean effect hides how many items do not follow.
+    """
+    pointer = axis_pointer(WATCHED, "steering")
+    stated = result(case, WATCHED)["steering"]
+    assert stated["unmoved"]
+    moved = {"toward": stated["toward"] + stated["unmoved"], "unmoved": 0}
+    return edit_record(case, pointer, stated | moved)
+
+
+@attack("statistics", "insider", refused_by={"STA-006"}, base=sampled_case)
+def luck_of_sampling_understated(case: KitCase) -> KitCase:
+    """State a smaller deviation of the target's rate between samples.
+
+    What is luck looks like a property of the model.
+    """
+    pointer = axis_pointer(WATCHED, "steering", "spread", 1, "deviation")
+    stated = result(case, WATCHED)["steering"]["spread"][1]["deviation"]
+    assert stated > 0
+    return edit_record(case, pointer, stated / 10)
