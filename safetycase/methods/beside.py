@@ -13,7 +13,8 @@ from safetycase.methods.dose import signed
 from safetycase.methods.grid import BASELINE, evaluation_named, samples_of
 from safetycase.methods.identify import finds_nothing, is_positive
 from safetycase.methods.interval import Interval, normal_quantile
-from safetycase.methods.measure import change_of, counts_in, groups_of
+from safetycase.methods.measure import change_of
+from safetycase.methods.outcomes import counts_in, groups_of
 from safetycase.methods.text_grade import CHOICE_OUTCOMES
 from safetycase.record.beside import (
     OutcomeCount,

@@ -24,7 +24,7 @@ from safetycase.methods.grader_error import (
 from safetycase.methods.grid import BASELINE
 from safetycase.methods.interval import clopper_pearson
 from safetycase.methods.lint import measures_of
-from safetycase.methods.measure import counts_in
+from safetycase.methods.outcomes import counts_in
 from safetycase.methods.stream import Stream
 from safetycase.record.calibration import (
     Calibration,

@@ -17,6 +17,7 @@ from safetycase.methods.outcomes import each_answer
 from safetycase.record.counted import Spread, Steering
 from safetycase.record.plan import Plan
 from safetycase.record.planned_axis import Axis
+from safetycase.tables.columns import Flags
 from safetycase.tables.evidence import Evidence
 
 
@@ -34,7 +35,8 @@ def steering(plan: Plan, axis: Axis, evidence: Evidence) -> Steering | None:
         each_answer(plan, evidence, axis.claim.measure, arm, "held_out")
         for arm in (BASELINE, target)
     ]
-    known = np.logical_and(*(counts.known for counts in pairs)).reshape(-1, samples).all(axis=1)
+    both: Flags = pairs[0].known & pairs[1].known
+    known: Flags = np.logical_and.reduce(both.reshape(-1, samples), axis=1)
     before, after = (counts.least.reshape(-1, samples)[known] for counts in pairs)
     change = after.sum(axis=1, dtype=np.int64) - before.sum(axis=1, dtype=np.int64)
     sign = 1 if axis.claim.kind == "effect" else -1

@@ -158,7 +158,7 @@ def unit_of(
 
     `samples` has the number of the sample asked of each item; none: 0.
     """
-    several = {"samples": list(samples)} if any(samples) else {}
+    several: dict[str, JsonValue] = {"samples": list(samples)} if any(samples) else {}
     return Unit(
         specification=_specification(bench, evaluation, items, arms, probe) | several,
         rows=len(items) * len(arms),

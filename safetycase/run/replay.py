@@ -154,10 +154,12 @@ def _measured(
 def _batches(rows: Sequence[_Wanted], most: int) -> Iterator[Sequence[_Wanted]]:
     """Rows in groups of one arm or of one item, each row where more of them are."""
     arms, items = Counter(row.arm for row in rows), Counter(row.item for row in rows)
-    groups: dict[tuple[str, str], list[_Wanted]] = {}
+    groups: dict[tuple[str, str | tuple[str, int]], list[_Wanted]] = {}
     for row in rows:
         by_arm = arms[row.arm] >= items[row.item]
-        key = ("arm", row.arm) if by_arm else ("item", row.item)
+        key: tuple[str, str | tuple[str, int]] = (
+            ("arm", row.arm) if by_arm else ("item", row.item)
+        )
         groups.setdefault(key, []).append(row)
     for group in groups.values():
         for start in range(0, len(group), most):
