@@ -87,6 +87,7 @@ class Derived:
             traces=self.stated.traces,
             human_labels=self.stated.human_labels,
             exclusions=self.stated.exclusions,
+            dictionary_texts=self.stated.dictionary_texts,
         )
 
     @once

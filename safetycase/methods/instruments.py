@@ -14,6 +14,9 @@ from safetycase.errors import MethodRefused
 MODEL = "model"
 """The subject of a test that concerns the model alone."""
 
+FIT_PROMPTS = 64
+"""Discovery prompts on which a dictionary's L0 and FVU are measured, at most."""
+
 L0_FACTOR = 3.0
 FVU_CEILING = 0.5
 PARITY_CEILING = {"float32": 1e-3, "bfloat16": 5e-2}

@@ -127,6 +127,7 @@ def _tables(plan: Plan, notes: Notebook) -> tuple[dict[str, bytes], tuple[TableR
         "traces": notes.traces,
         "human_labels": notes.human_labels,
         "exclusions": notes.exclusions,
+        "dictionary_texts": notes.dictionary_texts,
     }
     filled = {kind: given for kind, given in rows.items() if given}
     tables = {path_of(kind): write_table(kind, given) for kind, given in filled.items()}

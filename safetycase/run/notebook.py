@@ -15,6 +15,7 @@ from safetycase.tables.columns import Answers
 from safetycase.tables.evidence import Evidence, Items
 from safetycase.tables.rows import (
     AnswerRow,
+    DictionaryTextRow,
     ExclusionRow,
     HumanLabelRow,
     ItemRow,
@@ -43,6 +44,7 @@ class Notebook:
     units: int = 0
     reshaped_units: int = 0
     """Units that did not fit the memory in the shape that their key says."""
+    dictionary_texts: list[DictionaryTextRow] = field(default_factory=list)
     unequal_baselines: int = 0
     repeated_baselines: int = 0
 
@@ -57,6 +59,7 @@ class Notebook:
             traces=self.traces,
             human_labels=self.human_labels,
             exclusions=tuple(self.exclusions),
+            dictionary_texts=self.dictionary_texts,
         )
 
     def exclude(

@@ -15,7 +15,7 @@ import torch
 
 from safetycase.errors import RunFailed
 from safetycase.methods.controls import direction
-from safetycase.methods.instruments import MODEL, InstrumentTest, required_tests
+from safetycase.methods.instruments import FIT_PROMPTS, MODEL, InstrumentTest, required_tests
 from safetycase.methods.sites import Place
 from safetycase.record.case import SelfTest
 from safetycase.run.arm_run import ArmRun
@@ -26,9 +26,10 @@ from safetycase.run.model import LoadedModel
 from safetycase.run.observe import activations
 from safetycase.run.prompts import Prompt
 from safetycase.run.sites import Change, on_read, on_write
+from safetycase.tables.rows import DictionaryTextRow, ItemRow
 
 MODEL_PROMPTS = 8
-DICTIONARY_PROMPTS = 64
+DICTIONARY_PROMPTS = FIT_PROMPTS
 
 _TEST_DOSE = 0.1
 
@@ -53,35 +54,56 @@ class Fit:
 
     l0: float
     fvu: float
+    texts: tuple[TextFit, ...]
+    """The same prompt by prompt, in the order given."""
+
+
+@dataclass(frozen=True)
+class TextFit:
+    """What one prompt adds to a fit: tokens, active features, squared error and spread."""
+
+    tokens: int
+    active: int
+    error: float
+    spread: float
 
 
 def self_tests(
-    subjects: Mapping[str, Subject], *, dtype: str, batch_rows: int
+    subjects: Mapping[str, Subject],
+    *,
+    dtype: str,
+    batch_rows: int,
+    fits: dict[str, Fit] | None = None,
 ) -> tuple[SelfTest, ...]:
     """All tests, passed; the first that fails is raised as RunFailed.
 
-    The model is tested with the first of the dictionaries.
+    The model is tested with the first of the dictionaries. `fits` is filled with the fit of
+    each.
     """
     return tuple(
         _require(test, value)
-        for test, value in answered(subjects, dtype=dtype, batch_rows=batch_rows)
+        for test, value in answered(subjects, dtype=dtype, batch_rows=batch_rows, fits=fits)
     )
 
 
 def answered(
-    subjects: Mapping[str, Subject], *, dtype: str, batch_rows: int
+    subjects: Mapping[str, Subject],
+    *,
+    dtype: str,
+    batch_rows: int,
+    fits: dict[str, Fit] | None = None,
 ) -> Iterator[tuple[InstrumentTest, float]]:
     """Every test with what was measured, one after the other, whether it passes or not."""
     declared = {name: s.dictionary.declared_l0 for name, s in subjects.items()}
     first = next(iter(subjects.values()))
-    fits: dict[str, Fit] = {}
+    found: dict[str, Fit] = {} if fits is None else fits
 
     def fit(name: str) -> Fit:
-        if name not in fits:
+        if name not in found:
             s = subjects[name]
             prompts = s.prompts[:DICTIONARY_PROMPTS]
-            fits[name] = dictionary_fit(s.model, s.dictionary, prompts, batch_rows=batch_rows)
-        return fits[name]
+            found[name] = dictionary_fit(s.model, s.dictionary, prompts, batch_rows=batch_rows)
+        return found[name]
 
     answers: dict[str, Callable[[str], float]] = {
         "hook_identity": lambda _: _hook_identity(first),
@@ -216,15 +238,34 @@ def dictionary_fit(
     tokens = active = 0
     error = 0.0
     kept: list[torch.Tensor] = []
+    parts: dict[int, tuple[int, float, torch.Tensor]] = {}
     places = dictionary.reads, dictionary.writes
-    for _, (x, y) in activations(model, prompts, *places, batch_rows=batch_rows):
+    for number, (x, y) in activations(model, prompts, *places, batch_rows=batch_rows):
         f = dictionary.encode(x)
         tokens += x.shape[0]
-        active += int((f > 0).sum())
-        error += float((y - dictionary.decode(f, x)).double().square().sum())
+        fires = int((f > 0).sum())
+        missed = float((y - dictionary.decode(f, x)).double().square().sum())
+        active += fires
+        error += missed
         kept.append(y.double().cpu())
+        parts[number] = fires, missed, kept[-1]
     everything = torch.cat(kept)
-    spread = float((everything - everything.mean(0)).square().sum())
+    mean = everything.mean(0)
+    spread = float((everything - mean).square().sum())
     if not spread:
         raise RunFailed(f"dictionary {dictionary.id}", "activations that vary", found="none do")
-    return Fit(active / tokens, error / spread)
+    texts = tuple(
+        TextFit(len(y), fires, missed, float((y - mean).square().sum()))
+        for _, (fires, missed, y) in sorted(parts.items(), key=lambda part: part[0])
+    )
+    return Fit(active / tokens, error / spread, texts)
+
+
+def text_rows(name: str, items: Sequence[ItemRow], fit: Fit) -> list[DictionaryTextRow]:
+    """A dictionary's fit as it is published, prompt by prompt."""
+    return [
+        DictionaryTextRow(
+            name, item.item, t.tokens, t.active, six_digits(t.error), six_digits(t.spread)
+        )
+        for item, t in zip(items, fit.texts, strict=True)
+    ]

@@ -18,6 +18,7 @@ from safetycase.methods import grid
 from safetycase.methods.contrasts import drawn_words, needed_means
 from safetycase.methods.derive import arm_specs
 from safetycase.methods.dose import choose, dose_responses
+from safetycase.methods.fit import tested_items, tested_with
 from safetycase.methods.grade import grader_of
 from safetycase.methods.grid import samples_of
 from safetycase.methods.identify import select_features
@@ -52,7 +53,7 @@ from safetycase.run.observe import (
 from safetycase.run.probe import last_residuals
 from safetycase.run.progress import Progress
 from safetycase.run.prompts import Prompt, encode
-from safetycase.run.selftest import Subject, self_tests
+from safetycase.run.selftest import Fit, Subject, self_tests, text_rows
 from safetycase.run.shrink import is_reshaped
 from safetycase.run.units import Store, Unit
 from safetycase.tables.columns import Answers
@@ -141,10 +142,16 @@ def test_instruments(lab: Lab) -> tuple[SelfTest, ...]:
     subjects: dict[str, Subject] = {}
     for planned_dictionary in plan.dictionaries:
         name = planned_dictionary.id
-        axis = next((axis for axis in plan.axes if axis.dictionary == name), plan.axes[0])
-        prompts = lab.prompts(lab.contrast(axis, "discovery"))
+        prompts = lab.prompts(lab.contrast(tested_with(plan, name), "discovery"))
         subjects[name] = Subject(bench.model, bench.dictionaries[name], prompts)
-    return self_tests(subjects, dtype=plan.model.dtype, batch_rows=lab.batch_rows)
+    fits: dict[str, Fit] = {}
+    rows = lab.batch_rows
+    tests = self_tests(subjects, dtype=plan.model.dtype, batch_rows=rows, fits=fits)
+    if plan.geometry is not None:
+        for name, fit in fits.items():
+            tested = tested_items(plan, name, lab.notes.items)
+            lab.notes.dictionary_texts += text_rows(name, tested, fit)
+    return tests
 
 
 def train_probes(lab: Lab) -> None:

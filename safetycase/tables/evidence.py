@@ -14,6 +14,7 @@ from safetycase.errors import MethodRefused, TooLarge
 from safetycase.tables.columns import Answers, Flags, Places, Vocabulary, stretches
 from safetycase.tables.rows import (
     AnswerRow,
+    DictionaryTextRow,
     ExclusionRow,
     HumanLabelRow,
     ItemRow,
@@ -80,6 +81,7 @@ class Evidence:
     traces: Sequence[TraceRow] = ()
     human_labels: Sequence[HumanLabelRow] = ()
     exclusions: Sequence[ExclusionRow] = ()
+    dictionary_texts: Sequence[DictionaryTextRow] = ()
     _kept: dict[Hashable, Any] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )

@@ -132,6 +132,28 @@ class LabelCheckRow(msgspec.Struct, frozen=True, array_like=True, forbid_unknown
     predicted: Annotated[bool, Meta(description="Whether the label says that it fires.")]
 
 
+class DictionaryTextRow(
+    msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True
+):
+    """How a dictionary describes the activations of one prompt, BOS left out."""
+
+    dictionary: Annotated[str, Meta(description="The dictionary, as in the plan.")]
+    item: Annotated[str, Meta(description="The prompt's item.")]
+    tokens: Annotated[int, Meta(description="Tokens read.", ge=1, le=MOST)]
+    active: Annotated[
+        int, Meta(description="Active features, summed over its tokens.", ge=0, le=2**53)
+    ]
+    error: Annotated[
+        float, Meta(description="Squared norm of what is unexplained, summed.", ge=0.0)
+    ]
+    spread: Annotated[
+        float,
+        Meta(
+            description="Squared distance from the mean over all tested tokens, summed.", ge=0.0
+        ),
+    ]
+
+
 class TraceRow(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """A position of a held-out row whose activations before and after the edit are there.
 
@@ -187,6 +209,7 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "traces": TraceRow,
     "human_labels": HumanLabelRow,
     "exclusions": ExclusionRow,
+    "dictionary_texts": DictionaryTextRow,
 }
 """Every kind of table; `evidence/<kind>.jsonl` holds it."""
 

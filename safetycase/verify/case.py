@@ -250,6 +250,7 @@ class OpenedCase:
             traces=self.rows("traces"),
             human_labels=self.rows("human_labels"),
             exclusions=self.rows("exclusions"),
+            dictionary_texts=self.rows("dictionary_texts"),
         )
 
     @once

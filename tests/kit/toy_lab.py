@@ -298,6 +298,7 @@ def assemble(lab: Lab, evidence: Evidence, *, ship: bool) -> dict[str, bytes]:
     tables["traces"] = list(evidence.traces)
     tables["human_labels"] = list(evidence.human_labels)
     tables["exclusions"] = list(evidence.exclusions)
+    tables["dictionary_texts"] = list(evidence.dictionary_texts)
     tables = {kind: rows for kind, rows in tables.items() if rows}
     files: dict[str, dict[str, np.ndarray]] = {}
     for name, array in evidence.tensors.items():

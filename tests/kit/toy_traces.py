@@ -15,6 +15,7 @@ import numpy as np
 
 from safetycase.methods import arms as planned
 from safetycase.methods.encode import recomputed
+from safetycase.methods.fit import tested_items
 from safetycase.methods.identify import select_features
 from safetycase.methods.label import words
 from safetycase.methods.neighbours import cosines, nearest
@@ -22,7 +23,7 @@ from safetycase.methods.traces import trace_rows
 from safetycase.record.plan import Plan
 from safetycase.record.planned_axis import Axis
 from safetycase.tables.evidence import Evidence
-from safetycase.tables.rows import GenerationRow, TraceRow
+from safetycase.tables.rows import DictionaryTextRow, GenerationRow, TraceRow
 from tests.kit.toy_world import D_MODEL, WIDTH, ToyWorld
 
 THRESHOLD = 0.1
@@ -131,4 +132,10 @@ def with_neighbours(plan: Plan, toy: ToyWorld, evidence: Evidence) -> Evidence:
         named = nearest(kept, similar, plan.geometry.neighbours)
         tensors[f"{axis.id}.neighbours"] = np.array(named, dtype=np.int64)
         tensors[f"{axis.id}.neighbour_rows"] = toy.w_dec[named]
-    return replace(evidence, tensors=tensors)
+    texts = [
+        DictionaryTextRow(dictionary.id, item.item, n, 4 * n, 0.0, 9.5 * n)
+        for dictionary in plan.dictionaries
+        for item in tested_items(plan, dictionary.id, evidence.items)
+        for n in [len(item.prompt.split())]
+    ]
+    return replace(evidence, tensors=tensors, dictionary_texts=texts)

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 
 from safetycase.errors import MethodRefused
 from safetycase.methods.derive import neighbours_of
+from safetycase.methods.fit import fit_faults
 from safetycase.methods.identify import pooled
 from safetycase.methods.label import words_of
 from safetycase.record.planned_axis import Axis
-from safetycase.tables.rows import LabelCheckRow
+from safetycase.tables.rows import LabelCheckRow, path_of
 from safetycase.verify.case import OpenedCase
 from safetycase.verify.check import (
     Family,
@@ -273,3 +274,30 @@ def neighbours_are_measured_again(case: OpenedCase, number: int, axis: Axis) -> 
         where = f"evidence/neighbours.safetensors:{axis.id}, neighbour {fault.place} from 0"
         yield Fault(where, fault.expected, fault.found)
     return examined
+
+
+@FAMILY.check(
+    9,
+    needs=("record", "plan", "rows"),
+    proves="The stated L0 and FVU of every dictionary follow from rows of the discovery prompts "
+    "on which it was tested, in their order: the quality is that on the evaluated texts.",
+    cannot_prove="That the sums of every prompt are the model's own; that needs the weights.",
+    references=(
+        "question 21 (quality at the point of use)",
+        "https://arxiv.org/abs/2503.09532",
+    ),
+    owns=("evidence/dictionary_texts.jsonl",),
+    absence_is_harmless=True,
+)
+def dictionary_quality_follows(case: OpenedCase) -> Run:
+    """L0 and FVU of every dictionary follow from the rows of its test prompts."""
+    rows = case.evidence.dictionary_texts
+    if case.plan.geometry is None and not rows:
+        return NotApplicable("the plan asks for no rows of the dictionaries' tests")
+    if case.plan.geometry is None:
+        yield Fault(
+            path_of("dictionary_texts"), "no table that the plan does not ask for", "one"
+        )
+    for fault in fit_faults(case.plan, case.derived.items, rows, case.record.self_tests):
+        yield Fault(fault.where, fault.expected, fault.found)
+    return len(rows)

@@ -220,3 +220,22 @@ def co_firing_of_a_neighbour_understated(case: KitCase) -> KitCase:
     The neighbour looks like another concept.
     """
     return edit_record(case, axis_pointer(WATCHED, "neighbours", 0, "both"), 0)
+
+
+@attack("features", "insider", refused_by={"FEA-009"}, base=traced_case)
+def prompt_on_which_a_dictionary_fails_smoothed(case: KitCase) -> KitCase:
+    """Publish fewer active features for one of the prompts on which the dictionary was tested.
+
+    The dictionary looks sparser on the evaluated texts than it is.
+    """
+    row = case.rows("dictionary_texts")[3]
+    return edit_row(case, "dictionary_texts", 3, active=row.active // 2)
+
+
+@attack("features", "insider", refused_by={"FEA-009"}, base=traced_case)
+def dictionary_tested_on_other_prompts(case: KitCase) -> KitCase:
+    """Leave a prompt out of those on which the dictionary was tested.
+
+    Its quality is that on the texts where it is good.
+    """
+    return with_rows(case, "dictionary_texts", case.rows("dictionary_texts")[1:])

@@ -87,6 +87,7 @@ ROWS: dict[str, list[Any]] = {
     "probes": ["e", "a", "i", -3.25, 0, 0.0, 0.0, "below"],
     "label_words": ["a", 7, "word", 2, 1.5],
     "label_checks": ["a", 7, "i", -1, 0.0, False],
+    "dictionary_texts": ["d", "i", 9, 36, 0.5, 81.5],
     "traces": ["a", "e", "a/target", "i", 0, 3, "prompt"],
 }
 

@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from msgspec.structs import replace as replace_row
 
 from safetycase.cli.as_written import require_verified
 from safetycase.errors import RunFailed
 from safetycase.methods.derive import traces_of
+from safetycase.methods.fit import fit_faults, fvu_of, l0_of
 from safetycase.methods.traces import CONTROL_ROLES, Traces
 from safetycase.run.trace import require_sound
 from safetycase.tables.codec import read_table
@@ -118,6 +120,18 @@ def test_neighbours_are_the_nearest_of_the_whole_decoder(case_path: Path, tiny: 
         found = [each.cosine for each in stated if each.feature == feature]
         np.testing.assert_allclose(found, np.sort(similar)[::-1][:5], atol=1e-5)
     assert evidence.tensor("context.neighbour_rows").shape == (5 * len(kept), rows.shape[1])
+
+
+def test_the_fit_of_the_dictionary_follows_from_its_prompts(case_path: Path) -> None:
+    plan, _, evidence, case = opened(case_path)
+    rows = read_table("dictionary_texts", members(case_path)["evidence/dictionary_texts.jsonl"])
+    assert list(fit_faults(plan, evidence.items, rows, case.self_tests)) == []
+    stated = {test.id: test.value for test in case.self_tests}
+    assert l0_of(rows) == pytest.approx(stated["dictionary_l0"], rel=1e-5)
+    assert fvu_of(rows) == pytest.approx(stated["dictionary_fvu"], rel=1e-5)
+    assert list(fit_faults(plan, evidence.items, rows[1:], case.self_tests))
+    louder = [replace_row(row, error=row.error * 1.01) for row in rows]
+    assert list(fit_faults(plan, evidence.items, louder, case.self_tests))
 
 
 def _with(traces: Traces, name: str, values: np.ndarray) -> Traces:
