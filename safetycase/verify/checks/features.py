@@ -279,8 +279,8 @@ def neighbours_are_measured_again(case: OpenedCase, number: int, axis: Axis) -> 
 @FAMILY.check(
     9,
     needs=("record", "plan", "rows"),
-    proves="The stated L0 and FVU of every dictionary follow from rows of the discovery prompts "
-    "on which it was tested, in their order: the quality is that on the evaluated texts.",
+    proves="The stated L0 and FVU of every dictionary follow from rows of the discovery texts "
+    "on which it was tested, in their order: the quality is that on evaluated prompts.",
     cannot_prove="That the sums of every prompt are the model's own; that needs the weights.",
     references=(
         "question 21 (quality at the point of use)",
