@@ -24,7 +24,7 @@ from safetycase.methods.grader_error import (
 from safetycase.methods.grid import BASELINE
 from safetycase.methods.interval import clopper_pearson
 from safetycase.methods.lint import measures_of
-from safetycase.methods.outcomes import counts_in
+from safetycase.methods.outcomes import each_answer
 from safetycase.methods.stream import Stream
 from safetycase.record.calibration import (
     Calibration,
@@ -73,7 +73,7 @@ def labelled_arms(plan: Plan, evaluation: str) -> list[str]:
 def drawn(plan: Plan, plan_digest: str, evidence: Evidence) -> list[Key]:
     """The answers that people label, in table order: first samples of held-out items.
 
-    Arms that were not measured, since no feature was found, have no answers to label.
+    Answers that could not be had, and arms that were not measured, are nobody's to label.
     """
     keys: list[Key] = []
     for evaluation, labels in labelled(plan):
@@ -82,8 +82,8 @@ def drawn(plan: Plan, plan_digest: str, evidence: Evidence) -> list[Key]:
         places = stream.sample(len(held_out), min(labels.per_arm, len(held_out)))
         names = [held_out[place].item for place in sorted(places)]
         for arm in labelled_arms(plan, evaluation.id):
-            if (evaluation.id, arm) in evidence.answers:
-                keys += [(evaluation.id, arm, name, 0) for name in names]
+            given = _grades(evidence, evaluation.id, arm)
+            keys += [(evaluation.id, arm, name, 0) for name in names if (name, 0) in given]
     return keys
 
 
@@ -237,8 +237,12 @@ def _share(counted: int, answers: int, level: float) -> Proportion:
 def _corrected(
     plan: Plan, evidence: Evidence, measure: Measure, arm: str, table: Agreement
 ) -> CorrectedRate:
-    flags = counts_in(plan, evidence, measure, arm, "held_out").least
-    counted, rows = int(flags.sum()), len(flags)
+    counts = each_answer(plan, evidence, measure, arm, "held_out")
+    if counts.unknown:
+        raise MethodRefused(
+            "corrected rate", "every held-out answer", found=f"{counts.unknown} missing"
+        )
+    counted, rows = int(counts.least.sum()), len(counts.least)
     interval = lang_reiczigel(counted, rows, table, plan.statistics.level)
     rate = rogan_gladen(
         counted / rows, table.both / table.positives, table.neither / table.negatives

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,6 @@ import pytest
 from safetycase.errors import SafetyCaseError
 from safetycase.methods.calibration import blind_name, drawn, label_gaps
 from safetycase.run.labels import people_asked
-from safetycase.tables.evidence import Evidence
 from tests.unit.methods.test_calibration import DIGEST, _evidence, _plan
 
 PLAN = _plan(raters=2)
@@ -46,7 +46,7 @@ def test_labels_come_back_as_the_rows_that_the_plan_asks_for(tmp_path: Path) -> 
     assert waiting == []
     assert [row.rater for row in rows[:2]] == ["ann", "zoe"]
     evidence = _evidence(PLAN)
-    complete = Evidence(evidence.items, evidence.answers, [], [], {}, rows)
+    complete = replace(evidence, human_labels=rows)
     assert list(label_gaps(PLAN, DIGEST, complete)) == []
 
 
