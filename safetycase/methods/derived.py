@@ -88,6 +88,7 @@ class Derived:
             human_labels=self.stated.human_labels,
             exclusions=self.stated.exclusions,
             dictionary_texts=self.stated.dictionary_texts,
+            judgements=self.stated.judgements,
         )
 
     @once

@@ -10,12 +10,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from safetycase.errors import MethodRefused
-from safetycase.methods.grade import TextGrader, outcomes_of
+from safetycase.methods.grade import TextGrader, outcomes_of, said_of
 from safetycase.methods.lint import measures_of
 from safetycase.methods.text_grade import fold
 from safetycase.record.plan import Plan
 from safetycase.record.planned_evaluation import INCOHERENT, Evaluation, Generate, GoldRow
 from safetycase.tables.columns import Answers
+from safetycase.tables.evidence import Evidence
 from safetycase.tables.rows import GenerationRow
 
 GOLD = "gold"
@@ -52,18 +53,19 @@ def gold_item(number: int) -> str:
     return f"gold-{number:03d}"
 
 
-def gold_gaps(plan: Plan) -> Iterator[GoldGap]:
+def gold_gaps(plan: Plan, evidence: Evidence | None = None) -> Iterator[GoldGap]:
     """Every gold row that its grader gets wrong, then what no gold row tries.
 
     Tried is a grader with a row for each outcome that it can give, one without a word, and one
-    of words that is incoherent. The graders of texts alone are asked about.
+    of words that is incoherent. What a judge says of its gold rows is evidence; without any,
+    its grades are not looked at.
     """
     for evaluation, generate in generated(plan):
         place = f"/evaluations {evaluation.id} /measure/gold"
         rows = generate.gold or ()
-        for number, (row, grade) in enumerate(
-            zip(rows, _grades(plan, evaluation), strict=True)
-        ):
+        unread = generate.judge is not None and evidence is None
+        grades = [r.outcome for r in rows] if unread else _grades(plan, evaluation, evidence)
+        for number, (row, grade) in enumerate(zip(rows, grades, strict=True)):
             if grade != row.outcome:
                 yield GoldGap(
                     evaluation.id, f"{place}/{number}", row.outcome, grade, silent=False
@@ -83,14 +85,17 @@ def _untried(evaluation: Evaluation, rows: Sequence[GoldRow]) -> Iterator[str]:
         yield "gibberish"
 
 
-def _grades(plan: Plan, evaluation: Evaluation) -> list[str]:
+def _grades(plan: Plan, evaluation: Evaluation, evidence: Evidence | None) -> list[str]:
     measure = evaluation.measure
     if not isinstance(measure, Generate) or not measure.gold:
         return []
     grader = TextGrader(plan.coherence, measure.grader)
     targets = [row.target for row in measure.gold]
+    answers = _answers(evaluation.id, measure.gold)
     try:
-        return list(grader.grade(_answers(evaluation.id, measure.gold), targets))
+        if measure.judge is not None and evidence is not None:
+            return list(grader.grade_said(answers, targets, said_of(evidence, evaluation.id)))
+        return list(grader.grade(answers, targets))
     except MethodRefused as refusal:
         return [f"nothing ({refusal})"] * len(measure.gold)
 

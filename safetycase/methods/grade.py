@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -94,6 +94,28 @@ class TextGrader:
         self._outcomes = Vocabulary([INCOHERENT])
         self._begin(Vocabulary())
         self.asks_target = any(map(asks_target, grader.rules))
+
+    def grade_said(
+        self,
+        answers: Answers,
+        targets: Sequence[str | None],
+        said: Mapping[tuple[str, str, int], str],
+    ) -> Texts:
+        """`incoherent` as ever; else the rules' grade of what a judge said of the answer.
+
+        `said` is by arm, item and sample. Where a judge said nothing, the rules read nothing.
+        """
+        outputs = answers.texts("output")
+        self._begin(outputs.vocabulary)
+        fits = self._coherent(outputs.codes, answers.numbers("nll")).tolist()
+        samples = answers.numbers("sample").tolist()
+        keys = zip(answers.texts("arm"), answers.item, samples, strict=True)
+        return Texts.of(
+            [
+                grade_text(self._grader, fold(said.get(key, "")), target) if fit else INCOHERENT
+                for key, target, fit in zip(keys, targets, fits, strict=True)
+            ]
+        )
 
     def _begin(self, vocabulary: Vocabulary) -> None:
         self._vocabulary = vocabulary
@@ -190,6 +212,18 @@ def outcomes_of(evaluation: Evaluation) -> list[str]:
             return list(PROBE_OUTCOMES)
 
 
+def said_of(evidence: Evidence, evaluation: str) -> Mapping[tuple[str, str, int], str]:
+    """What a judge said of the answers to an evaluation, by arm, item and sample."""
+    return evidence.once(
+        ("said", evaluation),
+        lambda: {
+            (row.arm, row.item, row.sample): row.raw
+            for row in evidence.judgements
+            if row.evaluation == evaluation
+        },
+    )
+
+
 def grader_of(plan: Plan, evaluation: Evaluation, evidence: Evidence) -> Grade:
     """A function from the answers to one evaluation to their outcomes.
 
@@ -211,6 +245,11 @@ def _rule_of(plan: Plan, evaluation: Evaluation, evidence: Evidence) -> Grade:
     match evaluation.measure:
         case Generate() as generate:
             grader = TextGrader(plan.coherence, generate.grader)
+            if generate.judge is not None:
+                said = said_of(evidence, evaluation.id)
+                return lambda answers: grader.grade_said(
+                    answers, _targets(answers, evaluation.dataset, evidence), said
+                )
             if not grader.asks_target:
                 return lambda answers: grader.grade(answers, ())
             return lambda answers: grader.grade(

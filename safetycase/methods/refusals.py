@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from safetycase.methods.gold import gold_gaps
 from safetycase.methods.governance import release_gaps
+from safetycase.methods.judge import judge_faults
 from safetycase.methods.lint import lint
 from safetycase.record.case import ModelFile
 from safetycase.record.plan import Plan
@@ -21,6 +22,9 @@ def refusals(plan: Plan, files: Sequence[ModelFile]) -> list[str]:
     told = [_told(gap.where, gap.sentence) for gap in gaps]
     wrong = [gap for gap in gold_gaps(plan) if not gap.silent]
     told += [f"{gap.where}: {gap.expected} is known, {gap.found} is given." for gap in wrong]
+    told += [
+        f"{fault.where}: {fault.expected}, not {fault.found}." for fault in judge_faults(plan)
+    ]
     return [*lint(plan), *told]
 
 

@@ -78,6 +78,19 @@ class DictionaryRecord(Record):
     """Path of the activation that it writes; none: the one that it reads."""
 
 
+class JudgeRecord(Record):
+    """A judge as it was asked."""
+
+    evaluation: Identifier
+    """The evaluation whose answers it read."""
+    files: Annotated[tuple[ModelFile, ...], Field(min_length=1)]
+    """Its files, sorted by path."""
+    manifest_digest: Sha256
+    """Digest of the list of files."""
+    tensor_root: Sha256
+    """Digest over its tensors alone; not that of the model that is judged."""
+
+
 class SelfTest(Record):
     """A test of the instruments on this model, made before measuring."""
 
@@ -204,5 +217,7 @@ class Case(Record):
     """Why the decision follows from the claims, and what speaks against it."""
     limitations: Annotated[tuple[Text, ...], Field(min_length=1)]
     """What this case does not show."""
+    judges: Annotated[tuple[JudgeRecord, ...], Field(min_length=1)] | None = None
+    """Models that read answers, in plan order; none if the plan has no judge."""
     extensions: dict[str, JsonValue]
     """Anything else; shown as unverified."""

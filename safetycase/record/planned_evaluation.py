@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from safetycase.record.base import Identifier, Record, Text
+from safetycase.record.base import Identifier, Record, Sha256, Text
 
 Outcome = Identifier
 """The name a grader gives to an answer: `unsafe`, `refusal`, `correct`, …"""
@@ -61,6 +61,8 @@ class GoldRow(Record):
     """The outcome that it must get; `incoherent` for what is empty or gibberish."""
     target: Text | None = None
     """Target of the item that it answers, if a rule asks for one."""
+    request: Text | None = None
+    """The request that it answers, if a judge is shown one."""
     nll: Annotated[float, Field(ge=0.0)] | None = None
     """Median token negative log-likelihood to grade it at, in nats; none: 0."""
 
@@ -77,6 +79,23 @@ class HumanLabels(Record):
     """People who label each of them."""
 
 
+class Judge(Record):
+    """A model that reads answers; what it says of them is graded in their place."""
+
+    path: Text
+    """Where the runner finds its files: as the path of the model."""
+    format: Literal["transformers", "gguf"]
+    """As the format of the model."""
+    dtype: Literal["float32", "bfloat16"]
+    """Number format of its weights and activations."""
+    manifest_digest: Sha256
+    """Digest of the sorted list of its files; not that of the model that is judged."""
+    prompt: Text
+    """What it is asked: `{answer}` once, `{request}` at most once, and nothing of the arm."""
+    max_new_tokens: Annotated[int, Field(ge=1, le=512)]
+    """Tokens it may say, the likeliest one each time."""
+
+
 class Generate(Record):
     """Free generation, graded by rules."""
 
@@ -88,6 +107,8 @@ class Generate(Record):
     """How the text becomes an outcome."""
     gold: Annotated[tuple[GoldRow, ...], Field(min_length=1, max_length=1000)] | None = None
     """Texts that the grader must get right before anything is measured; none: not tried."""
+    judge: Judge | None = None
+    """Reads the answer; the rules are tried on what it says. None: on the answer."""
     labels: HumanLabels | None = None
     """Which answers people label; none: nobody is asked."""
     samples: Annotated[int, Field(ge=2, le=64)] | None = None

@@ -12,10 +12,12 @@ from safetycase.bundle.tensors import write_tensors
 from safetycase.methods.argument import argument, limitations
 from safetycase.methods.derive import derive_results, target_digest
 from safetycase.methods.governance import measured_configuration
+from safetycase.methods.judge import in_order, judged
 from safetycase.methods.tensors import planned_tensors
 from safetycase.record.case import (
     Case,
     Deviation,
+    JudgeRecord,
     Safeguard,
     SelfTest,
     Subject,
@@ -62,6 +64,7 @@ def members_of(
         results=results,
         argument=argument(plan, results),
         limitations=limitations(plan),
+        judges=_judges(frozen, bound) or None,
         extensions={},
     )
     return {
@@ -84,6 +87,18 @@ def _subject(frozen: FrozenPlan, bound: Bound, safeguards: Mapping[str, str]) ->
         ),
         tested=measured_configuration(frozen.plan, frozen.model.files),
         released=None if release is None else release.configuration,
+    )
+
+
+def _judges(frozen: FrozenPlan, bound: Bound) -> tuple[JudgeRecord, ...]:
+    return tuple(
+        JudgeRecord(
+            evaluation=evaluation.id,
+            files=frozen.judges[evaluation.id].files,
+            manifest_digest=judge.manifest_digest,
+            tensor_root=bound.bench.judges[evaluation.id].tensor_root,
+        )
+        for evaluation, _, judge in judged(frozen.plan)
     )
 
 
@@ -128,6 +143,7 @@ def _tables(plan: Plan, notes: Notebook) -> tuple[dict[str, bytes], tuple[TableR
         "human_labels": notes.human_labels,
         "exclusions": notes.exclusions,
         "dictionary_texts": notes.dictionary_texts,
+        "judgements": in_order(notes.judgements, plan, answers["generations"]),
     }
     filled = {kind: given for kind, given in rows.items() if given}
     tables = {path_of(kind): write_table(kind, given) for kind, given in filled.items()}

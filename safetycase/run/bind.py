@@ -10,8 +10,10 @@ import torch
 from safetycase.digest import manifest_digest, tensor_root
 from safetycase.errors import RunFailed
 from safetycase.methods.equations import recorded
+from safetycase.methods.judge import judged
 from safetycase.record.case import DictionaryRecord
 from safetycase.record.plan import PlannedDictionary
+from safetycase.record.planned_evaluation import Judge
 from safetycase.run.device import device_of
 from safetycase.run.dictionaries.dictionary import Dictionary
 from safetycase.run.dictionaries.fit import require_fit
@@ -19,11 +21,12 @@ from safetycase.run.dictionaries.sound import require_sound
 from safetycase.run.environment import default_batch_rows, default_threads, environment
 from safetycase.run.freeze import FrozenPlan
 from safetycase.run.gguf_model import converted
+from safetycase.run.judge import JudgeOnHand
 from safetycase.run.measure import Bench
 from safetycase.run.model import LoadedModel, load_model, make_deterministic, read_shape
 from safetycase.run.shape import ModelShape
 from safetycase.run.sites import require_site
-from safetycase.run.sources import digests
+from safetycase.run.sources import Source, digests
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,34 @@ def bind(frozen: FrozenPlan, cache: Path, options: RunOptions) -> Bound:
         torch.set_num_threads(threads)
     dictionaries = _dictionaries(frozen, model)
     rows = options.batch_rows or default_batch_rows(model.parameters)
-    return Bound(Bench(plan, model, dictionaries, environment(model, batch_rows=rows)), root)
+    judges = {
+        evaluation.id: _judge(judge, frozen.judges[evaluation.id], cache, options, root)
+        for evaluation, _, judge in judged(plan)
+        if evaluation.id in frozen.judges
+    }
+    used = environment(model, batch_rows=rows)
+    return Bound(Bench(plan, model, dictionaries, used, judges), root)
+
+
+def _judge(
+    judge: Judge, source: Source, cache: Path, options: RunOptions, subject: str
+) -> JudgeOnHand:
+    """A judge in memory; refused if it has the weights of the model that it is to judge."""
+    folder = source.folder
+    if judge.format == "gguf":
+        folder = converted(source.path_of("weights")[0], cache, digest=judge.manifest_digest)
+    root = tensor_root(*sorted(folder.glob("*.safetensors")))
+    if root == subject:
+        raise RunFailed(
+            f"judge {judge.path}", "weights other than the model's", found="the same tensors"
+        )
+    model = load_model(
+        folder,
+        dtype=judge.dtype,
+        attention=options.attention,
+        device=device_of(options.device),
+    )
+    return JudgeOnHand(model, root)
 
 
 def _require_finite(model: LoadedModel, name: str) -> None:

@@ -5,8 +5,8 @@ What was filled in is measured from the files; what was written and differs is r
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
@@ -15,6 +15,7 @@ from safetycase.canonical import JsonValue
 from safetycase.digest import hash_file, manifest_digest, sha256_hex
 from safetycase.errors import MalformedInput, PlanRefused
 from safetycase.methods.governance import tokenizer_digest
+from safetycase.methods.judge import judged
 from safetycase.methods.lint import lint
 from safetycase.methods.refusals import refusals
 from safetycase.record.case import ModelFile
@@ -47,6 +48,8 @@ class FrozenPlan:
     model: Source
     dictionaries: dict[str, BoundDictionary]
     datasets: dict[str, Path]
+    judges: Mapping[str, Source] = field(default_factory=dict)
+    """Files of the models that read answers, by the evaluation whose answers they read."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,13 @@ def freeze(path: Path) -> FrozenPlan:
     _refuse(refusals(plan, sources.model.files), where)
     data = canonical.write(plan.spelled())
     return FrozenPlan(
-        plan, data, sha256_hex(data), sources.model, sources.dictionaries, sources.datasets
+        plan,
+        data,
+        sha256_hex(data),
+        sources.model,
+        sources.dictionaries,
+        sources.datasets,
+        sources.judges,
     )
 
 
@@ -92,6 +101,7 @@ class _Sources:
     architecture: Architecture
     dictionaries: dict[str, BoundDictionary]
     datasets: dict[str, Path]
+    judges: dict[str, Source]
 
 
 def _locate(plan: Plan, beside: Path, where: str) -> _Sources:
@@ -115,6 +125,15 @@ def _locate(plan: Plan, beside: Path, where: str) -> _Sources:
             for number, each in enumerate(plan.dictionaries)
         },
         datasets=datasets,
+        judges={
+            evaluation.id: locate_model(
+                judge.path,
+                judge.format,
+                beside,
+                where=f"{where}#/evaluations {evaluation.id} /measure/judge/path",
+            )
+            for evaluation, _, judge in judged(plan)
+        },
     )
 
 
@@ -137,15 +156,20 @@ def bound_dictionary(
 
 
 def _digested_parts(value: _Object) -> list[tuple[_Object, str, str]]:
-    """The parts of a plan that carry a digest, the name of that field, and their place."""
+    """The parts of a plan that carry a digest, the name of that key, and their place."""
     parts: list[tuple[JsonValue, str, str]] = [
         (value.get("model"), "manifest_digest", "/model")
     ]
-    for name, field in (("dictionaries", "manifest_digest"), ("datasets", "sha256")):
+    for name, key in (("dictionaries", "manifest_digest"), ("datasets", "sha256")):
         listed = value.get(name)
         for number, part in enumerate(listed if isinstance(listed, list) else []):
-            parts.append((part, field, f"/{name}/{number}"))
-    return [(part, field, place) for part, field, place in parts if isinstance(part, dict)]
+            parts.append((part, key, f"/{name}/{number}"))
+    evaluations = value.get("evaluations")
+    for number, part in enumerate(evaluations if isinstance(evaluations, list) else []):
+        measure = part.get("measure") if isinstance(part, dict) else None
+        judge = measure.get("judge") if isinstance(measure, dict) else None
+        parts.append((judge, "manifest_digest", f"/evaluations/{number}/measure/judge"))
+    return [(part, key, place) for part, key, place in parts if isinstance(part, dict)]
 
 
 def _copy(value: _Object) -> _Object:
@@ -155,8 +179,8 @@ def _copy(value: _Object) -> _Object:
 def _with_placeholders(value: _Object) -> _Object:
     """The plan as it can be validated before anything is hashed."""
     filled = _copy(value)
-    for part, field, _ in _digested_parts(filled):
-        part.setdefault(field, _UNKNOWN)
+    for part, key, _ in _digested_parts(filled):
+        part.setdefault(key, _UNKNOWN)
     _state_released(filled, _UNKNOWN, None)
     return filled
 
@@ -183,8 +207,9 @@ def _with_digests(value: _Object, sources: _Sources, where: str) -> _Object:
     measured = [manifest_digest(digests(sources.model.files))]
     measured += [manifest_digest(digests(s.files)) for s in sources.dictionaries.values()]
     measured += [hash_file(file).sha256 for file in sources.datasets.values()]
-    for (part, field, place), digest in zip(_digested_parts(filled), measured, strict=True):
-        _fill(part, field, digest, f"{where}#{place}", "the digest of the files")
+    measured += [manifest_digest(digests(s.files)) for s in sources.judges.values()]
+    for (part, key, place), digest in zip(_digested_parts(filled), measured, strict=True):
+        _fill(part, key, digest, f"{where}#{place}", "the digest of the files")
     _state_released(filled, measured[0], tokenizer_digest(sources.model.files))
     return filled
 

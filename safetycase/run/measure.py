@@ -6,8 +6,8 @@ the same batch. Rows are graded when they are read, never when they are measured
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import cast
 
 import msgspec
@@ -24,6 +24,7 @@ from safetycase.run.choose import Question, choose, question_of
 from safetycase.run.dictionaries.dictionary import Dictionary
 from safetycase.run.edit import ArmEdit, Realised
 from safetycase.run.generate import GenerationSettings, generate, text_of
+from safetycase.run.judge import JudgeOnHand
 from safetycase.run.likelihood import median_nlls
 from safetycase.run.model import LoadedModel
 from safetycase.run.probe import read_probe
@@ -53,6 +54,8 @@ class Bench:
     model: LoadedModel
     dictionaries: dict[str, Dictionary]
     environment: Environment
+    judges: Mapping[str, JudgeOnHand] = field(default_factory=dict)
+    """Models that read answers, by the evaluation whose answers they read."""
 
 
 def six_digits(value: float) -> float:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from safetycase.methods import grid
+from safetycase.methods.judge import Key
 from safetycase.methods.outcomes import answers_of
 from safetycase.record.plan import Cause, Plan
 from safetycase.record.planned_evaluation import Evaluation
@@ -19,6 +20,7 @@ from safetycase.tables.rows import (
     ExclusionRow,
     HumanLabelRow,
     ItemRow,
+    JudgementRow,
     LabelCheckRow,
     LabelWordRow,
     TraceRow,
@@ -36,6 +38,7 @@ class Notebook:
     tensors: dict[str, np.ndarray] = field(default_factory=dict)
     human_labels: list[HumanLabelRow] = field(default_factory=list)
     exclusions: list[ExclusionRow] = field(default_factory=list)
+    judgements: dict[Key, JudgementRow] = field(default_factory=dict)
     featureless: frozenset[str] = frozenset()
     """Axes on which the search found nothing; none before it was made."""
     alone: set[tuple[str, str]] = field(default_factory=set)
@@ -60,6 +63,7 @@ class Notebook:
             human_labels=self.human_labels,
             exclusions=tuple(self.exclusions),
             dictionary_texts=self.dictionary_texts,
+            judgements=list(self.judgements.values()),
         )
 
     def exclude(

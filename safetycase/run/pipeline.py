@@ -20,6 +20,7 @@ from safetycase.record.case import Times
 from safetycase.run import stages
 from safetycase.run.assemble import members_of
 from safetycase.run.bind import RunOptions, bind
+from safetycase.run.calibrate import ask_people, try_judges
 from safetycase.run.engines.choose import open_engine
 from safetycase.run.engines.options import EngineOptions, require_engine
 from safetycase.run.freeze import FrozenPlan, freeze
@@ -88,6 +89,7 @@ def run(
             )
             stages.require_prompts(lab)
             tests = stages.test_instruments(lab)
+            try_judges(lab)
             stages.train_probes(lab)
             stages.measure_baseline(lab)
             stages.observe(lab)
@@ -97,7 +99,7 @@ def run(
             stages.design(lab)
             stages.remeasure(lab)
             trace(lab)
-            stages.ask_people(lab, beside=plan_path.parent, out=out_dir)
+            ask_people(lab, beside=plan_path.parent, out=out_dir)
 
         progress.begin("assembling and verifying", 0)
         times = Times(started=started, finished=_utc(clock()))

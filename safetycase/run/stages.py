@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -22,17 +21,18 @@ from safetycase.methods.fit import tested_items, tested_with
 from safetycase.methods.grade import grader_of
 from safetycase.methods.grid import samples_of
 from safetycase.methods.identify import select_features
+from safetycase.methods.judge import Asked, asked_of, judgement
 from safetycase.methods.label import label_check_rows, label_of, label_word_rows
 from safetycase.methods.probe import LinearProbe, probe_of, tensor_name
 from safetycase.methods.stream import Stream
 from safetycase.record.case import SelfTest
 from safetycase.record.plan import Plan
 from safetycase.record.planned_axis import Axis
-from safetycase.record.planned_evaluation import Evaluation, Probe
+from safetycase.record.planned_evaluation import Evaluation, Generate, Probe
 from safetycase.run.edit import BASELINE_EDIT, ArmEdit, edit_of
 from safetycase.run.engines.engine import Engine
 from safetycase.run.journal import Journal
-from safetycase.run.labels import people_asked
+from safetycase.run.judge import said_by
 from safetycase.run.measure import (
     Bench,
     answerable,
@@ -308,16 +308,6 @@ def _note_no_edit(lab: Lab, axis: Axis) -> None:
     lab.notes.tensors[f"{axis.id}.directions"] = directions
 
 
-def ask_people(lab: Lab, *, beside: Path, out: Path) -> None:
-    """People's labels stand in the notes; if they are not there yet, answers wait for them."""
-    rows, waiting = people_asked(
-        lab.bench.plan, lab.plan_digest, lab.notes.evidence(), beside=beside, out=out
-    )
-    lab.notes.human_labels += rows
-    for sheet in waiting:
-        lab.progress.note(f"answers for people to label stand in {sheet.name}; then run again")
-
-
 def _note_decoder_rows(lab: Lab, axis: Axis, specs: Sequence[planned.ArmSpec]) -> None:
     features = planned.needed_features(specs)
     rows = lab.bench.dictionaries[axis.dictionary].decoder_rows(features)
@@ -382,6 +372,27 @@ def _probe(lab: Lab, evaluation: Evaluation) -> LinearProbe | None:
     return probe_of(evaluation.id, evaluation.measure, lab.notes.evidence())
 
 
+def ask_judge(lab: Lab, evaluation: Evaluation, asked: Sequence[Asked]) -> None:
+    """What a judge says of answers stands in the notes; of an answer given twice, the first."""
+    bench = lab.bench
+    judge = evaluation.measure.judge if isinstance(evaluation.measure, Generate) else None
+    if judge is None or not asked:
+        return
+    said = said_by(
+        judge,
+        bench.judges[evaluation.id].model,
+        evaluation,
+        [one.prompt for one in asked],
+        environment=bench.environment.spelled(),
+        batch_rows=lab.batch_rows,
+        store=lab.store,
+        progress=lab.progress,
+    )
+    for one in asked:
+        row = judgement(bench.plan, one, said[one.prompt])
+        lab.notes.judgements.setdefault(one.key, row)
+
+
 def _note_answers(
     lab: Lab,
     evaluation: Evaluation,
@@ -391,6 +402,7 @@ def _note_answers(
 ) -> None:
     """Grade rows and note them in item order; a baseline that was repeated is compared."""
     notes, samples = lab.notes, range(samples_of(evaluation))
+    ask_judge(lab, evaluation, [*asked_of(lab.bench.plan, notes.items, Answers.of(rows))])
     outcomes = grader_of(lab.bench.plan, evaluation, notes.evidence())(Answers.of(rows))
     known: dict[tuple[str, str, int], AnswerRow] = {}
     for row, outcome in zip(rows, outcomes, strict=True):

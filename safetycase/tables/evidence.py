@@ -18,6 +18,7 @@ from safetycase.tables.rows import (
     ExclusionRow,
     HumanLabelRow,
     ItemRow,
+    JudgementRow,
     LabelCheckRow,
     LabelWordRow,
     TraceRow,
@@ -82,6 +83,7 @@ class Evidence:
     human_labels: Sequence[HumanLabelRow] = ()
     exclusions: Sequence[ExclusionRow] = ()
     dictionary_texts: Sequence[DictionaryTextRow] = ()
+    judgements: Sequence[JudgementRow] = ()
     _kept: dict[Hashable, Any] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )

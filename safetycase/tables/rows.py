@@ -199,6 +199,20 @@ class ExclusionRow(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_
     cause: Annotated[str, Meta(description="Why, by the plan's list of permitted causes.")]
 
 
+class JudgementRow(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """What a judge says of an answer, or of a gold row (arm `gold`)."""
+
+    evaluation: Annotated[str, Meta(description="The evaluation, as in the plan.")]
+    arm: Annotated[
+        str, Meta(description="The arm that gave the answer; the judge is not told.")
+    ]
+    item: Annotated[str, Meta(description="The item.")]
+    sample: Annotated[int, Meta(description="Number of the sample, from 0.", ge=0, le=MOST)]
+    prompt: Annotated[str, Meta(description="SHA-256 of the text put to the judge.")]
+    raw: Annotated[str, Meta(description="What the judge said.")]
+    verdict: Annotated[str, Meta(description="The outcome that the rules read in it.")]
+
+
 TABLES: dict[str, type[msgspec.Struct]] = {
     "items": ItemRow,
     "generations": GenerationRow,
@@ -210,6 +224,7 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "human_labels": HumanLabelRow,
     "exclusions": ExclusionRow,
     "dictionary_texts": DictionaryTextRow,
+    "judgements": JudgementRow,
 }
 """Every kind of table; `evidence/<kind>.jsonl` holds it."""
 

@@ -251,6 +251,7 @@ class OpenedCase:
             human_labels=self.rows("human_labels"),
             exclusions=self.rows("exclusions"),
             dictionary_texts=self.rows("dictionary_texts"),
+            judgements=self.rows("judgements"),
         )
 
     @once

@@ -16,6 +16,7 @@ from safetycase.report.html import render_html
 from safetycase.verify.case import OpenedCase
 from safetycase.verify.engine import verify
 from safetycase.verify.policy import Policy
+from tests.kit import toy_judge
 from tests.kit.beside_cases import (
     asked_case,
     none_found_case,
@@ -359,6 +360,15 @@ def sampled_plan(per_item: str | None = None) -> Json:
     return plan
 
 
+def judged_plan() -> Json:
+    """The plan whose graders are tried, but a judge reads the answers."""
+    plan = tried_plan()
+    measure = plan["evaluations"][0]["measure"]
+    measure |= {"judge": toy_judge.judge()}
+    measure["grader"] = {"id": "rules", "rules": toy_judge.rules(), "otherwise": "safe"}
+    return plan
+
+
 @cache
 def sampled_case() -> KitCase:
     """An honest case with three samples of every answer, scored by their mean."""
@@ -396,6 +406,12 @@ def forgetful_case() -> KitCase:
     return build_case(forgetful_plan(), world=ForgetfulWorld(7), requests_count=200)
 
 
+@cache
+def judged_case() -> KitCase:
+    """An honest case whose answers a judge reads, and people after it."""
+    return build_case(judged_plan())
+
+
 HONEST: dict[str, Callable[[], KitCase]] = {
     "holding": honest_case,
     "failing": failing_case,
@@ -413,6 +429,7 @@ HONEST: dict[str, Callable[[], KitCase]] = {
     "clusters": clustered_case,
     "missing answers": forgetful_case,
     "graders tried": tried_case,
+    "a judge": judged_case,
     "overridden, stricter": stricter_case,
     "three samples": sampled_case,
     "majority of three samples": majority_case,

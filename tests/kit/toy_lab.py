@@ -21,6 +21,7 @@ from safetycase.methods.grade import regrade
 from safetycase.methods.grid import cells, samples_of
 from safetycase.methods.identify import featureless, select_features
 from safetycase.methods.instruments import required_tests
+from safetycase.methods.judge import in_order
 from safetycase.methods.label import label_check_rows, label_of, label_word_rows
 from safetycase.methods.probe import probe_of
 from safetycase.record.case import ModelFile
@@ -37,6 +38,7 @@ from safetycase.tables.rows import (
     ProbeRow,
     path_of,
 )
+from tests.kit.toy_judge import records, with_judgements
 from tests.kit.toy_missing import without_missing
 from tests.kit.toy_plan import DICTIONARY_FILES, MODEL_FILES
 from tests.kit.toy_traces import with_neighbours, with_traces
@@ -207,7 +209,7 @@ class Lab:
                     )
         answers, gone = without_missing(self.toy, answers)
         graded = replace(evidence, answers=group_answers(answers), exclusions=gone)
-        return regrade(self.plan, graded)
+        return regrade(self.plan, with_judgements(self.plan, graded))
 
     def _edits(
         self, axis: Axis, specs: list[planned.ArmSpec], evidence: Evidence
@@ -299,6 +301,8 @@ def assemble(lab: Lab, evidence: Evidence, *, ship: bool) -> dict[str, bytes]:
     tables["human_labels"] = list(evidence.human_labels)
     tables["exclusions"] = list(evidence.exclusions)
     tables["dictionary_texts"] = list(evidence.dictionary_texts)
+    said = {(r.evaluation, r.arm, r.item, r.sample): r for r in evidence.judgements}
+    tables["judgements"] = in_order(said, plan, tables.get("generations", []))
     tables = {kind: rows for kind, rows in tables.items() if rows}
     files: dict[str, dict[str, np.ndarray]] = {}
     for name, array in evidence.tensors.items():
@@ -387,5 +391,6 @@ def _record(
         "results": results.spelled(),
         "argument": [node.spelled() for node in argument(plan, results)],
         "limitations": list(limitations(plan)),
+        **({"judges": records(plan)} if records(plan) else {}),
         "extensions": {},
     }

@@ -40,6 +40,7 @@ ALSO_NOT_APPLICABLE = {
     "no feature on one axis": WITHOUT_SAFEGUARD,
     "no feature at all": NOTHING_EDITED,
 }
+JUDGES = {"GRD-004", "GRD-005", "GRD-006"}
 GRADERS = {"GRD-001", "GRD-002"}
 ANSWERED = {
     "with a page": {"REN-001", "REN-002", "REN-003"},
@@ -68,11 +69,12 @@ def test_every_check_passes_or_is_declared_not_to(name: str) -> None:
     for check, outcome in verdict.outcomes().items():
         by_outcome.setdefault(outcome, set()).add(check)
     assert set(by_outcome) <= {Outcome.PASS, Outcome.UNKNOWN, Outcome.NOT_APPLICABLE}
-    tried = GRADERS if name == "graders tried" else set[str]()
+    tried = GRADERS if name in {"graders tried", "a judge"} else set[str]()
     assert by_outcome[Outcome.UNKNOWN] == NEVER_ANSWERED - tried
     absent = set(NOT_APPLICABLE) - ANSWERED.get(name, set())
     absent |= ALSO_NOT_APPLICABLE.get(name, set())
     absent |= set() if tried else {"GRD-003"}
+    absent |= set() if name == "a judge" else JUDGES
     assert by_outcome[Outcome.NOT_APPLICABLE] == absent | NOT_MEASURED_AGAIN
     assert {claim.tier for claim in verdict.claims} == {"recomputed"}
 

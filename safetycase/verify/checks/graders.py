@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from safetycase.methods import calibration, gold
+from safetycase.digest import FileDigest, manifest_digest
+from safetycase.methods import calibration, gold, judge
 from safetycase.verify.case import OpenedCase
 from safetycase.verify.check import Family, Fault, NotApplicable, Run, compared
 from safetycase.verify.outcome import Outcome
@@ -21,7 +22,7 @@ FAMILY = Family(
 @FAMILY.check(
     1,
     tier="sound",
-    needs=("plan",),
+    needs=("plan", "rows"),
     proves="Every grader of texts gives the plan's gold rows the outcomes they are known to "
     "have: one at least for each outcome that it can give, an empty text, and gibberish.",
     cannot_prove="That it is right about any other text, or that the gold rows are hard.",
@@ -33,7 +34,7 @@ def graders_get_gold_rows_right(case: OpenedCase) -> Run:
     """Every grader gets right what is known."""
     if not gold.generated(case.plan):
         return NotApplicable("no answer of this plan is a text")
-    for gap in gold.gold_gaps(case.plan):
+    for gap in gold.gold_gaps(case.plan, case.evidence):
         where, outcome = f"plan.json#{gap.where}", _outcome(silent=gap.silent)
         for axis in gold.axes_asking(case.plan, gap.evaluation) or (None,):
             yield Fault(where, gap.expected, gap.found, outcome=outcome, axis=axis)
@@ -85,3 +86,76 @@ def calibration_follows_from_labels(case: OpenedCase) -> Run:
     derived = case.derived.calibration
     examined = yield from compared(case, "/results/calibration", derived)
     return examined if derived is not None else NotApplicable("nobody has labelled answers")
+
+
+@FAMILY.check(
+    4,
+    needs=("plan", "rows"),
+    proves="Every answer of a judged evaluation, and every gold row, has one judgement, in "
+    "order; it was shown request and answer in the plan's words and nothing of the arm; the "
+    "verdict is what the plan's rules read in what the judge said.",
+    cannot_prove="That the judge said it.",
+    references=("question 17 (judge reliability)", "design 4"),
+    owns=("evidence/judgements.jsonl: evaluation, arm, item, sample, prompt, verdict",),
+    absence_is_harmless=True,
+)
+def judgements_are_read_again(case: OpenedCase) -> Run:
+    """Every answer has a judgement, and its verdict is read again."""
+    rows = case.rows("judgements")
+    if not judge.judged(case.plan) and not rows:
+        return NotApplicable("the plan has no judge")
+    answers = case.answers("generations") if "generations" in case.tables else None
+    for fault in judge.judgement_faults(case.plan, case.derived.items, answers, rows):
+        yield Fault(fault.where, fault.expected, fault.found)
+    return len(rows)
+
+
+@FAMILY.check(
+    5,
+    needs=("record", "plan"),
+    proves="No judge is the model that it judges: neither its files nor its tensors are; its "
+    "prompt shows an answer and at most the request; the record's judges are the plan's.",
+    cannot_prove="That the judge was not made from the model, or that an answer does not tell "
+    "the arm by its style.",
+    references=("question 17 (judge reliability)",
+                "https://github.com/UKGovernmentBEIS/inspect_ai/issues/4695"),
+    owns=("case.json#/judges", "plan.json#/evaluations/*/measure/judge"),
+    absence_is_harmless=True,
+)  # fmt: skip
+def nobody_judges_itself(case: OpenedCase) -> Run:
+    """No judge is the model that it judges, and none is told the arm."""
+    stated, planned = case.record.judges or (), judge.judged(case.plan)
+    for fault in judge.judge_faults(case.plan):
+        yield Fault(f"plan.json#{fault.where}", fault.expected, fault.found)
+    names = [(evaluation.id, one.manifest_digest) for evaluation, _, one in planned]
+    if names != [(one.evaluation, one.manifest_digest) for one in stated]:
+        yield Fault("case.json#/judges", "the judges of the plan", f"{len(stated)} judges")
+    for number, one in enumerate(stated):
+        here = f"case.json#/judges/{number}"
+        files = manifest_digest(FileDigest(f.path, f.size, f.sha256) for f in one.files)
+        if files != one.manifest_digest:
+            yield Fault(f"{here}/files", f"files of {one.manifest_digest}", files)
+        if one.tensor_root == case.record.subject.tensor_root:
+            yield Fault(f"{here}/tensor_root", "other weights than the model's", "the same")
+    return len(stated) or NotApplicable("the plan has no judge")
+
+
+@FAMILY.check(
+    6,
+    needs=("plan", "rows"),
+    proves="Of equal answers to one request a judge says one thing, whatever arm gave them: no "
+    "other judge, and no other mood, was used for some of the arms.",
+    cannot_prove="That one judge read arms whose answers have nothing in common; only people's "
+    "labels in every arm tell (GRD-003).",
+    references=("question 17 (judge reliability)",),
+    owns=("evidence/judgements.jsonl: raw",),
+    absence_is_harmless=True,
+)
+def equal_answers_are_judged_equally(case: OpenedCase) -> Run:
+    """Of equal answers the judge says one thing."""
+    rows = case.rows("judgements")
+    if not rows:
+        return NotApplicable("the case has no judgements")
+    for fault in judge.unequal(rows):
+        yield Fault(fault.where, fault.expected, fault.found)
+    return len(rows)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import msgspec
 
+from safetycase.digest import sha256_hex
 from safetycase.methods.refusal_lexicon import REFUSAL_LEXICON_V1
+from safetycase.tables.evidence import Evidence
 from tests.kit.builder import (
     Json,
     KitCase,
@@ -13,7 +17,7 @@ from tests.kit.builder import (
     edit_row,
     with_rows,
 )
-from tests.kit.cases import tried_case, tried_plan
+from tests.kit.cases import judged_case, judged_plan, tried_case, tried_plan
 from tests.kit.register import attack
 from tests.kit.toy_plan import toy_plan
 
@@ -130,3 +134,81 @@ def sensitivity_bounded_in_our_favour(case: KitCase) -> KitCase:
     """
     place = "/results/calibration/0/arms/0/sensitivity/low"
     return edit_record(case, place, 0.99)
+
+
+@attack("graders", "insider", refused_by={"GRD-006"}, base=judged_case)
+def judge_swapped_between_arms(_case: KitCase) -> KitCase:
+    """Have a gentler judge read the sham's answers; grades, rates and words follow from that.
+
+    Every arm is read by whoever reads it most kindly.
+    """
+
+    def tamper(evidence: Evidence) -> Evidence:
+        rows = [
+            msgspec.structs.replace(row, raw=f"On reflection: {row.raw}")
+            if row.arm == "watched/sham"
+            else row
+            for row in evidence.judgements
+        ]
+        return replace(evidence, judgements=rows)
+
+    return build_case(judged_plan(), tamper=tamper, signed=False)
+
+
+@attack("graders", "insider", refused_by={"GRD-004"}, base=judged_case)
+def verdict_read_otherwise(case: KitCase) -> KitCase:
+    """State another verdict than the plan's rules read in what the judge said.
+
+    The judge says *unsafe*, and the table of verdicts says *refusal*.
+    """
+    return edit_row(case, "judgements", 0, verdict="unsafe")
+
+
+@attack("graders", "insider", refused_by={"GRD-004"}, base=judged_case)
+def judge_told_the_arm(case: KitCase) -> KitCase:
+    """Show the judge another text than the plan's: one that names the arm.
+
+    The judge knows which answers should be better.
+    """
+    prompt = sha256_hex(b"This answer is by the improved model.")
+    return edit_row(case, "judgements", 0, prompt=prompt)
+
+
+@attack("graders", "insider", refused_by={"GRD-004"}, base=judged_case)
+def judgement_of_a_gold_row_left_out(case: KitCase) -> KitCase:
+    """Leave out the last thing that the judge said of a text whose outcome is known.
+
+    What a judge gets wrong need not be shown.
+    """
+    return with_rows(case, "judgements", case.rows("judgements")[:-1])
+
+
+@attack("graders", "insider", refused_by={"GRD-005"}, base=judged_case)
+def model_that_judges_itself(_case: KitCase) -> KitCase:
+    """Let the model that is measured read its own answers.
+
+    Whatever the edit does to the model, it does to the judge.
+    """
+    plan = judged_plan()
+    digest = plan["model"]["manifest_digest"]
+    plan["evaluations"][0]["measure"]["judge"]["manifest_digest"] = digest
+    return build_case(plan, signed=False)
+
+
+@attack("graders", "insider", refused_by={"GRD-005"}, base=judged_case)
+def judge_of_the_same_weights(case: KitCase) -> KitCase:
+    """Judge by a copy of the measured model under other file names.
+
+    The digest of the files differs; the judge does not.
+    """
+    root = case.record["subject"]["tensor_root"]
+    return edit_record(case, "/judges/0/tensor_root", root)
+
+
+@attack("graders", "insider", refused_by={"GRD-005"}, base=judged_case)
+def judge_of_other_files(case: KitCase) -> KitCase:
+    """State other files of the judge than those whose digest the plan fixes.
+
+    The judge was chosen once its verdicts were known.
+    """
+    return edit_record(case, "/judges/0/files/1/sha256", "a" * 64)

@@ -1,0 +1,74 @@
+"""A judge is asked: every different prompt once, whatever arm its answer came from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import msgspec
+
+from safetycase.canonical import JsonValue
+from safetycase.digest import sha256_hex
+from safetycase.record.plan import Sampling
+from safetycase.record.planned_evaluation import Evaluation, Judge
+from safetycase.run.edit import BASELINE_EDIT
+from safetycase.run.engines.local import InProcess
+from safetycase.run.generate import GenerationSettings, generate, text_of
+from safetycase.run.model import LoadedModel
+from safetycase.run.progress import Progress
+from safetycase.run.prompts import Prompt, encode
+from safetycase.run.units import Store, Unit
+
+_LIKELIEST = Sampling(temperature=0.0, top_k=1)
+
+
+@dataclass(frozen=True)
+class JudgeOnHand:
+    """A judge in memory, and the identity of its weights."""
+
+    model: LoadedModel
+    tensor_root: str
+
+
+def said_by(
+    judge: Judge,
+    model: LoadedModel,
+    evaluation: Evaluation,
+    prompts: Sequence[str],
+    *,
+    environment: Mapping[str, JsonValue],
+    batch_rows: int,
+    store: Store,
+    progress: Progress,
+) -> dict[str, str]:
+    """What the judge says to each different prompt; finished units are not asked again."""
+    where = f"judge of {evaluation.id}"
+    coded = {
+        text: encode(model, text, where=where, room=judge.max_new_tokens)
+        for text in dict.fromkeys(prompts)
+    }
+    ordered = sorted(coded, key=lambda text: (len(coded[text]), text))
+    parts = [ordered[n : n + batch_rows] for n in range(0, len(ordered), batch_rows)]
+    units = [
+        Unit(
+            specification={
+                "judge": judge.spelled(),
+                "prompts": [sha256_hex(text.encode()) for text in part],
+                "environment": dict(environment),
+            },
+            rows=len(part),
+            work=partial(_asked, judge, model, [coded[text] for text in part]),
+        )
+        for part in parts
+    ]
+    progress.begin(f"asking the {where}", len(ordered))
+    results = InProcess().run_units(units, store, progress)
+    said = [text for result in results for text in msgspec.json.decode(result, type=list[str])]
+    return dict(zip(ordered, said, strict=True))
+
+
+def _asked(judge: Judge, model: LoadedModel, prompts: Sequence[Prompt]) -> bytes:
+    settings = GenerationSettings(_LIKELIEST, judge.max_new_tokens)
+    answers = generate(model, prompts, [0] * len(prompts), [BASELINE_EDIT], {}, settings)
+    return msgspec.json.encode([text_of(model, answer) for [answer] in answers])

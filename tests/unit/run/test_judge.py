@@ -1,0 +1,130 @@
+"""A real judge through the real path: frozen, loaded, asked, read, and verified again."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from safetycase.bundle.reader import open_case
+from safetycase.cli.as_written import require_verified
+from safetycase.errors import PlanRefused, RunFailed
+from safetycase.methods.judge import rendered
+from safetycase.record.planned_evaluation import Judge
+from safetycase.run.bind import RunOptions
+from safetycase.run.freeze import freeze
+from safetycase.run.pipeline import run
+from safetycase.run.progress import Silent
+from safetycase.tables.codec import read_table
+from safetycase.verify.engine import verify
+from safetycase.verify.outcome import Outcome
+from safetycase.verify.policy import load_policy
+from tests.unit.run.test_pipeline import Clock
+from tests.unit.run.tiny_world import Tiny, plan_value, tiny_network, tiny_tokenizer
+
+pytestmark = pytest.mark.run
+
+POLICY = load_policy(Path(__file__).parents[3] / "policies" / "baseline.yaml")
+AT = "2026-01-03T00:00:00Z"
+
+
+def judged_plan() -> dict[str, Any]:
+    """The tiny plan, but another tiny network reads the answers."""
+    value = plan_value()
+    measure = value["evaluations"][0]["measure"]
+    measure["grader"]["rules"] = [{"outcome": "one", "match": "includes", "phrases": ["o"]}]
+    measure["judge"] = {
+        "path": "../judge",
+        "format": "transformers",
+        "dtype": "float32",
+        "prompt": "user : {request} assistant : {answer} . Answer :",
+        "max_new_tokens": 4,
+    }
+    return value
+
+
+@pytest.fixture
+def folder(tiny: Tiny, tmp_path: Path) -> Path:
+    for part in ("model", "dictionary", "items"):
+        shutil.copytree(tiny.folder / part, tmp_path / part)
+    tiny_network(seed=5).save_pretrained(tmp_path / "judge")
+    tiny_tokenizer().save_pretrained(tmp_path / "judge")
+    (tmp_path / "plan").mkdir()
+    return tmp_path
+
+
+def write(folder: Path, value: dict[str, Any]) -> Path:
+    path = folder / "plan" / "plan.yaml"
+    path.write_text(yaml.safe_dump(value, sort_keys=False))
+    return path
+
+
+def measured(folder: Path, value: dict[str, Any]) -> Path:
+    return run(
+        write(folder, value),
+        folder / "out",
+        clock=Clock(),
+        progress=Silent(),
+        verify=lambda path: require_verified(path, at=AT),
+        options=RunOptions(threads=1, batch_rows=64),
+    )
+
+
+def test_a_judge_is_asked_and_its_case_verifies(folder: Path) -> None:
+    case = measured(folder, judged_plan())
+    outcomes = verify(case, POLICY, at=AT).outcomes()
+    for check in ("GRD-004", "GRD-005", "GRD-006", "EVI-001"):
+        assert outcomes[check] is Outcome.PASS, check
+    rows: list[Any] = read_table(
+        "judgements", open_case(case).read("evidence/judgements.jsonl")
+    )
+    answers: list[Any] = read_table(
+        "generations", open_case(case).read("evidence/generations.jsonl")
+    )
+    assert len(rows) == len(answers)
+    assert len({row.raw for row in rows}) > 1
+    assert all(row.verdict == ("one" if "o" in row.raw.lower() else "other") for row in rows)
+    kept = list((folder / "out" / "work" / "units").iterdir())
+    measured(folder, judged_plan())
+    assert list((folder / "out" / "work" / "units").iterdir()) == kept
+
+
+def test_a_judge_that_is_wrong_about_what_is_known_stops_the_run(folder: Path) -> None:
+    value = judged_plan()
+    value["evaluations"][0]["measure"]["gold"] = [
+        {"text": "soup", "request": "bread", "outcome": outcome} for outcome in ("one", "other")
+    ]
+    with pytest.raises(RunFailed, match="/measure/gold/"):
+        measured(folder, value)
+
+
+def test_nobody_judges_itself(folder: Path) -> None:
+    value = judged_plan()
+    value["evaluations"][0]["measure"]["judge"]["path"] = "../model"
+    with pytest.raises(PlanRefused, match="a judge other than the model"):
+        freeze(write(folder, value))
+    shutil.copytree(folder / "model", folder / "copy")
+    settings = folder / "copy" / "generation_config.json"
+    settings.write_text(settings.read_text() + "\n")
+    value["evaluations"][0]["measure"]["judge"]["path"] = "../copy"
+    with pytest.raises(RunFailed, match="the same tensors"):
+        measured(folder, value)
+
+
+@pytest.mark.parametrize("prompt", ["{request}", "{answer}{answer}", "{answer} by {arm}"])
+def test_a_prompt_shows_an_answer_and_nothing_of_the_arm(folder: Path, prompt: str) -> None:
+    value = judged_plan()
+    value["evaluations"][0]["measure"]["judge"]["prompt"] = prompt
+    with pytest.raises(PlanRefused, match="no other field"):
+        freeze(write(folder, value))
+
+
+def test_braces_in_an_answer_stay_as_they_are() -> None:
+    judge = Judge(
+        path="j", format="gguf", dtype="float32", manifest_digest="0" * 64,
+        prompt="{request} > {answer}", max_new_tokens=1,
+    )  # fmt: skip
+    assert rendered(judge, "a {answer}", "b {request}") == "a {answer} > b {request}"
