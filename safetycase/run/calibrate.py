@@ -7,8 +7,9 @@ from pathlib import Path
 from safetycase.errors import RunFailed
 from safetycase.methods.gold import gold_gaps
 from safetycase.methods.judge import gold_asked, judged
+from safetycase.run.lab import Lab
 from safetycase.run.labels import people_asked
-from safetycase.run.stages import Lab, ask_judge
+from safetycase.run.stages import ask_judge
 
 
 def try_judges(lab: Lab) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 
 from safetycase.methods.identify import select_features
 from safetycase.methods.neighbours import cosines, nearest
-from safetycase.run.stages import Lab
+from safetycase.run.lab import Lab
 
 _ROWS_AT_ONCE = 4096
 

@@ -26,6 +26,7 @@ from safetycase.run.engines.options import EngineOptions, require_engine
 from safetycase.run.freeze import FrozenPlan, freeze
 from safetycase.run.items import read_items
 from safetycase.run.journal import journal
+from safetycase.run.lab import Lab, planned_rows
 from safetycase.run.neighbours import find_neighbours
 from safetycase.run.notebook import Notebook
 from safetycase.run.progress import Progress
@@ -73,12 +74,12 @@ def run(
         frozen.plan.id,
         frozen.digest,
         workers=chosen.workers,
-        planned=stages.planned_rows(frozen.plan, items),
+        planned=planned_rows(frozen.plan, items),
     )
     with noted as written:
         measuring = open_engine(chosen, plan_path, frozen, cache, bound.bench, progress)
         with closing(measuring) as opened:
-            lab = stages.Lab(
+            lab = Lab(
                 bench=bound.bench,
                 plan_digest=frozen.digest,
                 notes=Notebook(items),

@@ -5,13 +5,11 @@ Every figure on which a step depends is computed by `methods`; here things are m
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 import msgspec
 import numpy as np
 
-from safetycase.errors import RunFailed
 from safetycase.methods import arms as planned
 from safetycase.methods import grid
 from safetycase.methods.contrasts import drawn_words, needed_means
@@ -26,15 +24,12 @@ from safetycase.methods.label import label_check_rows, label_of, label_word_rows
 from safetycase.methods.probe import LinearProbe, probe_of, tensor_name
 from safetycase.methods.stream import Stream
 from safetycase.record.case import SelfTest
-from safetycase.record.plan import Plan
 from safetycase.record.planned_axis import Axis
 from safetycase.record.planned_evaluation import Evaluation, Generate, Probe
 from safetycase.run.edit import BASELINE_EDIT, ArmEdit, edit_of
-from safetycase.run.engines.engine import Engine
-from safetycase.run.journal import Journal
 from safetycase.run.judge import said_by
+from safetycase.run.lab import BASELINE_STEP, DOSE_STEP, HELD_OUT_STEP, Lab
 from safetycase.run.measure import (
-    Bench,
     answerable,
     arms_of,
     require_answerable,
@@ -42,7 +37,6 @@ from safetycase.run.measure import (
     six_digits,
     units_of,
 )
-from safetycase.run.notebook import Notebook
 from safetycase.run.observe import (
     Pooled,
     activation_pool,
@@ -51,72 +45,11 @@ from safetycase.run.observe import (
     word_activations,
 )
 from safetycase.run.probe import last_residuals
-from safetycase.run.progress import Progress
-from safetycase.run.prompts import Prompt, encode
 from safetycase.run.selftest import Fit, Subject, self_tests, text_rows
 from safetycase.run.shrink import is_reshaped
-from safetycase.run.units import Store, Unit
+from safetycase.run.units import Unit
 from safetycase.tables.columns import Answers
-from safetycase.tables.evidence import Items
 from safetycase.tables.rows import AnswerRow, ItemRow, sample_of
-
-UNTOUCHED = "discovery"
-"""The split on which no arm but the baseline is ever measured."""
-
-
-@dataclass(frozen=True)
-class Lab:
-    """Everything a step needs: instruments, notes, finished work, a listener."""
-
-    bench: Bench
-    plan_digest: str
-    notes: Notebook
-    store: Store
-    engine: Engine
-    journal: Journal
-    progress: Progress
-
-    def prompts(self, items: Iterable[ItemRow]) -> list[Prompt]:
-        """The tokens of some items' prompts."""
-        return [
-            encode(self.bench.model, item.prompt, where=f"{item.dataset}, item {item.item}")
-            for item in items
-        ]
-
-    def contrast(self, axis: Axis, split: str) -> Sequence[ItemRow]:
-        """The items of an axis's contrast in a split; refused if there are none."""
-        dataset = axis.selection.contrast.dataset
-        items = self.notes.items.of(dataset, split)
-        if not items:
-            raise RunFailed(f"axis {axis.id}", f"items of {dataset} in {split}", found="none")
-        return items
-
-    @property
-    def edited(self) -> list[Axis]:
-        """The axes on which features were found."""
-        return [axis for axis in self.bench.plan.axes if axis.id not in self.notes.featureless]
-
-    @property
-    def batch_rows(self) -> int:
-        """Rows of a batch that only reads."""
-        return min(self.bench.environment.batch_rows, 128)
-
-
-BASELINE_STEP = "measuring the baseline"
-DOSE_STEP = "trying doses"
-HELD_OUT_STEP = "measuring held-out items"
-
-
-def planned_rows(plan: Plan, items: Items) -> dict[str, int]:
-    """The answers that a plan asks for, by the step that measures them."""
-    rows = {BASELINE_STEP: 0, DOSE_STEP: 0, HELD_OUT_STEP: 0}
-    for evaluation in plan.evaluations:
-        for split in grid.SPLITS:
-            arms = len(arms_of(plan, evaluation, split, ()))
-            step = DOSE_STEP if split == "tuning" else HELD_OUT_STEP
-            count = arms * len(items.of(evaluation.dataset, split))
-            rows[step if arms > 1 else BASELINE_STEP] += count
-    return rows
 
 
 def require_prompts(lab: Lab) -> None:

@@ -27,10 +27,10 @@ from safetycase.run.choose import question_of
 from safetycase.run.dictionaries.dictionary import Dictionary
 from safetycase.run.edit import ArmEdit, edit_of
 from safetycase.run.generate import GenerationSettings, generate
+from safetycase.run.lab import Lab
 from safetycase.run.measure import Bench
 from safetycase.run.prompts import Prompt, encode
 from safetycase.run.sampling import noise_key
-from safetycase.run.stages import Lab
 from safetycase.tables.evidence import Items
 from safetycase.tables.rows import AnswerRow, GenerationRow, ItemRow, TraceRow
 
