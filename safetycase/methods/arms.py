@@ -6,7 +6,7 @@ for controls that happen to do nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -25,6 +25,7 @@ from safetycase.methods.controls import (
     direction,
     draw_feature_sets,
     draw_pairs,
+    is_along,
 )
 from safetycase.methods.identify import live_features, select_features
 from safetycase.methods.stream import Stream, derive_seed
@@ -153,6 +154,7 @@ def held_out_arms(
         Stream(plan_digest, f"{axis.id}/random_direction"),
         plan.controls.activation_pool,
         plan.controls.random_directions,
+        is_control=_not_along_target(axis, target, evidence),
     )
     for arm, pair in zip(grid.control_arms(plan, axis, "random_direction"), pairs, strict=True):
         arms.append(ArmSpec(arm, "random_direction", (), pair, dose, dose * norm))
@@ -181,6 +183,19 @@ def _baseline_arms(axis: Axis, dose: float, norm: float) -> list[ArmSpec]:
     return arms
 
 
+def _not_along_target(
+    axis: Axis, target: Sequence[int], evidence: Evidence
+) -> Callable[[int, int], bool]:
+    """Whether the difference of two activations of the pool lies elsewhere than the target."""
+    pool = evidence.tensor(f"{axis.id}.pool")
+    aim = direction(_decoder_rows(axis, target, evidence))
+
+    def elsewhere(first: int, second: int) -> bool:
+        return not is_along(difference_direction(pool, first, second), aim)
+
+    return elsewhere
+
+
 def needed_features(arms: Iterable[ArmSpec]) -> list[int]:
     """Every feature whose decoder row some arm uses, ascending."""
     return sorted({feature for arm in arms for feature in arm.features})
@@ -196,8 +211,6 @@ def directions(
     normalised difference of class means. Of a Gaussian seed: its normalised components.
     """
     pool = evidence.tensor(f"{axis.id}.pool")
-    rows = evidence.tensor(f"{axis.id}.w_dec")
-    index = {int(f): i for i, f in enumerate(evidence.tensor(f"{axis.id}.features"))}
     result = np.zeros((len(arms), pool.shape[1]), dtype=np.float32)
     for i, arm in enumerate(arms):
         if arm.pool_pair is not None:
@@ -209,12 +222,17 @@ def directions(
         elif arm.role in {"difference_in_means", "shuffled_label"}:
             result[i] = own_direction(axis, evidence, arm.seed)
         elif arm.features:
-            missing = [f for f in arm.features if f not in index]
-            if missing:
-                raise MethodRefused(
-                    f"tensor {axis.id}.w_dec",
-                    f"decoder rows for {arm.id}",
-                    found=f"no {missing}",
-                )
-            result[i] = direction(rows[[index[f] for f in arm.features]])
+            result[i] = direction(_decoder_rows(axis, arm.features, evidence))
     return result
+
+
+def _decoder_rows(axis: Axis, features: Sequence[int], evidence: Evidence) -> np.ndarray:
+    """The published decoder rows of some features [features, d_model]."""
+    rows = evidence.tensor(f"{axis.id}.w_dec")
+    index = {int(f): i for i, f in enumerate(evidence.tensor(f"{axis.id}.features"))}
+    missing = [feature for feature in features if feature not in index]
+    if missing:
+        raise MethodRefused(
+            f"tensor {axis.id}.w_dec", "decoder rows of its features", found=f"no {missing}"
+        )
+    return rows[[index[feature] for feature in features]]

@@ -7,7 +7,7 @@ anyone can draw them again.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -108,21 +108,47 @@ def draw_feature_sets(
     return list(drawn)
 
 
-def draw_pairs(stream: Stream, pool_size: int, count: int) -> list[tuple[int, int]]:
+ALONG_TARGET = 0.5
+"""Cosine, up to its sign, from which a direction is the target's by another name."""
+_PATIENCE = 1000
+
+
+def draw_pairs(
+    stream: Stream,
+    pool_size: int,
+    count: int,
+    *,
+    is_control: Callable[[int, int], bool] = lambda _first, _second: True,
+) -> list[tuple[int, int]]:
     """Draw `count` ordered pairs (i, j), i != j, no two of the same two indices.
 
     Each pair is `stream.sample(pool_size, 2)`; (j, i) after (i, j) is drawn again, since its
-    difference is the same direction reversed. Refused where the pool has too few pairs.
+    difference is the same direction reversed, and so is a pair that is no control. Refused
+    where the pool has too few pairs, or none is found for a thousand draws a pair.
     """
     if count < 1 or pool_size < 0 or math.comb(pool_size, 2) < count:
         raise MethodRefused(
             "draw_pairs", f"{count} different pairs", found=f"a pool of {pool_size}"
         )
     drawn: dict[frozenset[int], tuple[int, int]] = {}
-    while len(drawn) < count:
+    for _ in range(_PATIENCE * count):
         first, second = stream.sample(pool_size, 2)
-        drawn.setdefault(frozenset((first, second)), (first, second))
-    return list(drawn.values())
+        key = frozenset((first, second))
+        if key not in drawn and is_control(first, second):
+            drawn[key] = first, second
+        if len(drawn) == count:
+            return list(drawn.values())
+    raise MethodRefused("draw_pairs", f"{count} pairs that are controls", found=str(len(drawn)))
+
+
+def is_along(one: NDArray[np.float32], other: NDArray[np.float32]) -> bool:
+    """Whether two unit directions [d] lie along each other: |cosine| of ALONG_TARGET and more.
+
+    The difference of two activations of unlike prompts can be the very direction whose effect
+    is in question; that it does the same says nothing against the features.
+    """
+    products = one.astype(np.float64) * other.astype(np.float64)
+    return abs(math.fsum(products.tolist())) >= ALONG_TARGET
 
 
 def direction(rows: NDArray[Any]) -> NDArray[np.float32]:
