@@ -18,6 +18,7 @@ from safetycase.methods.controls import (
     direction,
     draw_feature_sets,
     draw_pairs,
+    is_along,
     least_attainable,
     rank_test,
 )
@@ -179,6 +180,26 @@ def test_pairs_are_those_of_the_stream() -> None:
     stream = Stream("s", "few")
     expected = [tuple(stream.sample(1000, 2)) for _ in range(3)]
     assert draw_pairs(Stream("s", "few"), 1000, 3) == expected
+
+
+def test_a_pair_that_is_no_control_is_drawn_again() -> None:
+    stream = Stream("s", "few")
+    every = [tuple(stream.sample(1000, 2)) for _ in range(40)]
+    odd = [pair for pair in every if pair[0] % 2][:5]
+    drawn = draw_pairs(Stream("s", "few"), 1000, 5, is_control=lambda i, _j: i % 2 == 1)
+    assert drawn == odd
+    with pytest.raises(MethodRefused) as refused:
+        draw_pairs(Stream("s", "few"), 1000, 2, is_control=lambda _i, _j: False)
+    assert refused.value.expected == "2 pairs that are controls"
+
+
+def test_along_is_a_cosine_of_a_half_of_either_sign() -> None:
+    aim = np.array([1.0, 0.0], dtype=np.float32)
+    for degrees, along in [(0, True), (59, True), (61, False), (90, False), (119, False)]:
+        turned = np.radians(degrees)
+        other = np.array([np.cos(turned), np.sin(turned)], dtype=np.float32)
+        assert is_along(other, aim) is along
+        assert is_along(-other, aim) is along
 
 
 @pytest.mark.parametrize(("pool", "count"), [(1, 1), (3, 4), (3, 0), (-2, 1)])
