@@ -31,7 +31,7 @@ demo-gemma: $(VENV)/.gemma
 
 test: lint
 	@sh scripts/pango.sh $(BIN)/python
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist worksteal
 	@$(MAKE) --no-print-directory core-test
 
 lint: $(VENV)/.dev
