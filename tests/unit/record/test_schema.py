@@ -88,6 +88,9 @@ ROWS: dict[str, list[Any]] = {
     "label_words": ["a", 7, "word", 2, 1.5],
     "label_checks": ["a", 7, "i", -1, 0.0, False],
     "dictionary_texts": ["d", "i", 9, 36, 0.5, 81.5],
+    "human_labels": ["e", "a/target", "i", 0, "r", "unsafe"],
+    "exclusions": ["e", "a/target", "i", 0, "prompt_longer_than_context"],
+    "judgements": ["e", "a/target", "i", 0, "0" * 64, "I would say: unsafe", "unsafe"],
     "traces": ["a", "e", "a/target", "i", 0, 3, "prompt"],
 }
 
