@@ -10,6 +10,7 @@ import importlib
 import os
 import sys
 import traceback
+from importlib.util import find_spec
 from pathlib import Path
 
 PRELOADED = ("numpy", "pydantic", "msgspec", "yaml", "typer", "rich.progress", "jinja2")
@@ -21,6 +22,9 @@ LOADED_WHEN_ASKED_FOR = (
     "PreTrainedTokenizerFast",
 )
 """Names of transformers, which loads what stands behind a name when that is first used."""
+
+NEEDS = {"ray": "safetycase.run.engines.ray"}
+"""Packages that the tests do not install, and the module that each is for."""
 
 
 def modules(package: Path) -> list[str]:
@@ -49,7 +53,8 @@ def main() -> None:
     """Print the names, light modules first."""
     root = Path(sys.argv[1])
     sys.path.insert(0, str(root))
-    names = modules(root / "safetycase")
+    absent = [NEEDS[extra] for extra in NEEDS if find_spec(extra) is None]
+    names = [name for name in modules(root / "safetycase") if name not in absent]
     runner = [name for name in names if name.startswith("safetycase.run")]
     for name in PRELOADED:
         importlib.import_module(name)
