@@ -236,7 +236,7 @@ def measured_on(plan: Plan, axis: Axis) -> list[tuple[Measure, list[str]]]:
     if incoherent is not None:
         measures.append((incoherent, everywhere))
     left = grid.without_gain(axis)
-    if left is not None:
+    if left is not None and all(left != measure for measure, _ in measures):
         measures.append((left, named))
     return measures
 
