@@ -87,10 +87,7 @@ class Lab:
         evidence = Evidence(items, {}, (), (), tensors)
         words, checks = self._labels(evidence)
         evidence = Evidence(items, {}, words, checks, tensors)
-        specs = {
-            a.id: planned.tuning_arms(self.plan, a, self.digest, evidence)
-            for a in self.plan.axes
-        }
+        specs = {axis.id: self._tuning(axis, evidence) for axis in self.plan.axes}
         evidence = self.answered(evidence, specs)
         for axis in self.edited(evidence):
             chosen = dose.choose(axis, dose.dose_responses(self.plan, axis, evidence))

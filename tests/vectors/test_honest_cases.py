@@ -28,6 +28,7 @@ NOT_APPLICABLE = {
     "CTL-002": "where the plan asks for no comparison at equal damage",
     "CTL-003": "where the claim is not tested among controls of equal damage",
     "FEA-008": "where the plan asks for no neighbours",
+    "FEA-009": "where the case has no figures of single prompts",
     **{f"TRC-00{number}": "where the plan asks for no traces" for number in range(1, 7)},
 }
 WITHOUT_SAFEGUARD = {"IVN-007"}
@@ -47,7 +48,7 @@ ANSWERED = {
     "overridden, stricter": {"CLM-009"},
     "strata": {"BES-003"},
     "every control": {"CTL-001", "CTL-002", "CTL-003"},
-    "audit traces": {"FEA-008", *(f"TRC-00{number}" for number in range(1, 7))},
+    "audit traces": {"FEA-008", "FEA-009", *(f"TRC-00{number}" for number in range(1, 7))},
 }
 """Honest cases in which those questions arise."""
 NOT_MEASURED_AGAIN = {"REP-001", "REP-002", "REP-003"}

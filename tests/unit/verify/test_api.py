@@ -47,7 +47,12 @@ def test_require_hands_back_the_case() -> None:
     ("data", "asked", "missing", "words"),
     [
         (b"", {}, ("CON-001",), "CON-001 failed"),
-        (None, {"minimum_tier": "sound"}, ("ORD-001",), "by somebody else's word"),
+        (
+            None,
+            {"minimum_tier": "sound"},
+            ("ORD-001", "GRD-001", "GRD-002"),
+            "by somebody else's word",
+        ),
     ],
 )
 def test_require_names_what_is_missing(
