@@ -10,6 +10,10 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
+os.environ.pop("COLUMNS", None)
+"""A parallel worker of pytest says 80; what is printed without a terminal is not cut."""
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of outside conformance vectors; tests that need it are skipped without it."""
