@@ -214,7 +214,7 @@ def test_rows_that_were_never_measured_are_found(
 
     def shift(row: Any) -> Any:
         moved = 0.25 if table == "generations" else -0.25
-        changes = {name: round(getattr(row, name) + moved, 4) for name in columns}
+        changes = {name: float(f"{getattr(row, name) + moved:.6g}") for name in columns}
         return msgspec.structs.replace(row, **changes)
 
     case, out = forged(signed, tmp_path, table, shift), tmp_path / "found.dsse.json"
