@@ -47,6 +47,7 @@ def read_task(data: bytes) -> Task:
 
 def _written(value: object) -> _Array:
     if not isinstance(value, np.ndarray):
+        # msgspec asks its hooks to refuse in this way
         raise NotImplementedError(f"a task cannot hold {type(value)}")
     return _Array(value.dtype.str, value.shape, value.tobytes())
 
