@@ -7,8 +7,8 @@ a reviewer would raise, and each of those is mitigated by a condition or stays a
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
+from safetycase.methods.gap import Gap
 from safetycase.methods.grid import axis_named
 from safetycase.record.case import Node
 from safetycase.record.plan import Plan
@@ -120,16 +120,7 @@ def _node(name: str, kind: str, text: str, supports: str | None, holds: bool) ->
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Break:
-    """Where an argument is none: a step that leads nowhere, or a doubt that nobody raised."""
-
-    where: str
-    expected: str
-    found: str
-
-
-def breaks(plan: Plan, nodes: Sequence[Node]) -> Iterator[Break]:
+def breaks(plan: Plan, nodes: Sequence[Node]) -> Iterator[Gap]:
     """Where stated nodes are not one tree, and where a claim goes without doubts.
 
     Every node stands once and below the one it supports; from each the decision is reached.
@@ -139,19 +130,19 @@ def breaks(plan: Plan, nodes: Sequence[Node]) -> Iterator[Break]:
     for number, node in enumerate(nodes):
         place, parent = f"/argument/{number}/supports", _parent(node)
         if by_name[node.id] is not node:
-            yield Break(f"/argument/{number}/id", "a node of its own", f"{node.id} again")
+            yield Gap(f"/argument/{number}/id", "a node of its own", f"{node.id} again")
         if node.supports != parent:
-            yield Break(place, str(parent), str(node.supports))
+            yield Gap(place, str(parent), str(node.supports))
         if not _reaches_root(node, by_name):
-            yield Break(place, "a way to the decision", f"none from {node.id}")
+            yield Gap(place, "a way to the decision", f"none from {node.id}")
     for axis in plan.axes:
         goal = by_name.get(f"{axis.id}.goal")
         doubts = [node for node in nodes if (node.kind, node.claim) == ("defeater", axis.id)]
         if not doubts:
-            yield Break("/argument", f"a reason to doubt the claim of {axis.id}", "none")
+            yield Gap("/argument", f"a reason to doubt the claim of {axis.id}", "none")
         still = [node.id for node in doubts if node.state == "open"]
         if still and goal is not None and goal.state == "holds":
-            yield Break("/argument", f"{goal.id} without an open doubt", ", ".join(still))
+            yield Gap("/argument", f"{goal.id} without an open doubt", ", ".join(still))
 
 
 def _parent(node: Node) -> str | None:

@@ -191,17 +191,6 @@ def auroc_interval(area: float, positive: int, negative: int, level: float) -> I
     return Interval(ends[0], ends[1])
 
 
-def why_no_strata(plan: Plan, axis: Axis, evidence: Evidence) -> str | None:
-    """Why an axis has no strata; none if it has."""
-    if finds_nothing(axis, evidence):
-        return "no feature is found, so nothing is edited"
-    if not axis.mediators:
-        return "the axis has no manipulation check"
-    if not any(_is_beside(plan, axis, mediator) for mediator in axis.mediators):
-        return "manipulation checks and claim are measured on different items"
-    return None
-
-
 def _is_beside(plan: Plan, axis: Axis, mediator: Mediator) -> bool:
     names = (axis.claim.measure.evaluation, mediator.measure.evaluation)
     one, two = (evaluation_named(plan, name) for name in names)
@@ -214,7 +203,8 @@ def strata(plan: Plan, axis: Axis, evidence: Evidence) -> tuple[Stratum, ...] | 
     Descriptive: what the edit is meant to change divides the items, so that a difference
     between strata is no effect of it.
     """
-    if why_no_strata(plan, axis, evidence) is not None:
+    beside = [each for each in axis.mediators if _is_beside(plan, axis, each)]
+    if finds_nothing(axis, evidence) or not beside:
         return None
     measure = axis.claim.measure
     arms = (BASELINE, f"{axis.id}/target")
@@ -222,14 +212,13 @@ def strata(plan: Plan, axis: Axis, evidence: Evidence) -> tuple[Stratum, ...] | 
     items = evidence.items.of(evaluation_named(plan, measure.evaluation).dataset, "held_out")
     clusters = [item.cluster for item in items]
     result = []
-    for mediator in axis.mediators:
-        if _is_beside(plan, axis, mediator):
-            inside = counts_in(plan, evidence, mediator.measure, BASELINE, "held_out").least
-            for counted in (True, False):
-                mask = inside == counted
-                result.append(
-                    _stratum(plan, mediator, before, after, mask, clusters, counted=counted)
-                )
+    for mediator in beside:
+        inside = counts_in(plan, evidence, mediator.measure, BASELINE, "held_out").least
+        for counted in (True, False):
+            mask = inside == counted
+            result.append(
+                _stratum(plan, mediator, before, after, mask, clusters, counted=counted)
+            )
     return tuple(result)
 
 

@@ -4,20 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+
+from safetycase.methods.gap import Gap
 
 RELATIVE = 1e-9
 ABSOLUTE = 1e-15
 _SHOWN = 300
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """A place where two JSON values part, with both sides as text."""
-
-    where: str
-    expected: str
-    found: str
 
 
 def same_number(stated: float, derived: float) -> bool:
@@ -36,7 +28,7 @@ def shown(value: object) -> str:
 
 def differences(
     where: str, stated: object, derived: object, *, skip: frozenset[str] = frozenset()
-) -> Iterator[Difference]:
+) -> Iterator[Gap]:
     """Every leaf at which a stated JSON value differs from the derived one, as JSON pointers.
 
     Object keys in `skip` belong to another check and are passed over at every depth. Whole
@@ -64,13 +56,13 @@ def _agree(stated: object, derived: object, skip: frozenset[str]) -> bool:
 
 def _differences(
     where: str, stated: object, derived: object, skip: frozenset[str]
-) -> Iterator[Difference]:
+) -> Iterator[Gap]:
     if isinstance(stated, Mapping) and isinstance(derived, Mapping):
         yield from _object_differences(where, stated, derived, skip)
     elif isinstance(stated, (list, tuple)) and isinstance(derived, (list, tuple)):
         yield from _list_differences(where, stated, derived, skip)
     elif not _same_leaf(stated, derived):
-        yield Difference(where, shown(derived), shown(stated))
+        yield Gap(where, shown(derived), shown(stated))
 
 
 def _object_differences(
@@ -78,24 +70,24 @@ def _object_differences(
     stated: Mapping[str, object],
     derived: Mapping[str, object],
     skip: frozenset[str],
-) -> Iterator[Difference]:
+) -> Iterator[Gap]:
     for key in derived:
         if key not in skip:
             place = f"{where}/{key}"
             if key in stated:
                 yield from _differences(place, stated[key], derived[key], skip)
             else:
-                yield Difference(place, shown(derived[key]), "nothing")
+                yield Gap(place, shown(derived[key]), "nothing")
     for key in stated:
         if key not in derived and key not in skip:
-            yield Difference(f"{where}/{key}", "nothing", shown(stated[key]))
+            yield Gap(f"{where}/{key}", "nothing", shown(stated[key]))
 
 
 def _list_differences(
     where: str, stated: Sequence[object], derived: Sequence[object], skip: frozenset[str]
-) -> Iterator[Difference]:
+) -> Iterator[Gap]:
     if len(stated) != len(derived):
-        yield Difference(where, f"{len(derived)} entries", f"{len(stated)} entries")
+        yield Gap(where, f"{len(derived)} entries", f"{len(stated)} entries")
         return
     for number, (left, right) in enumerate(zip(stated, derived, strict=True)):
         yield from _differences(f"{where}/{number}", left, right, skip)

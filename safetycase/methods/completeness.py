@@ -14,6 +14,7 @@ from itertools import islice, product, repeat
 import numpy as np
 from numpy.typing import NDArray
 
+from safetycase.methods.gap import Gap
 from safetycase.methods.grid import Cell, cells, evaluation_named, samples_of
 from safetycase.methods.measure import TABLE_OF_KIND
 from safetycase.record.plan import Plan
@@ -23,15 +24,6 @@ from safetycase.tables.rows import path_of
 
 _Key = tuple[str, int]
 """Item and sample."""
-
-
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """A place at which a table is not the grid's."""
-
-    where: str
-    expected: str
-    found: str
 
 
 @dataclass(frozen=True, slots=True)

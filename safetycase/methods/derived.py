@@ -178,7 +178,7 @@ class DerivedAxis:
         )
 
     @once
-    def dose_responses(self) -> tuple[DoseResponse, ...]:
+    def dose_response(self) -> tuple[DoseResponse, ...]:
         """The dose series of target and random sets, each with the dose picked."""
         return dose.dose_responses(self.whole.plan, self.axis, self.evidence)
 
@@ -221,7 +221,7 @@ class DerivedAxis:
         """Digest of the target's complete specification, if there is one."""
         if self.intervention is None:
             return None
-        chosen = dose.choose(self.axis, self.dose_responses)
+        chosen = dose.choose(self.axis, self.dose_response)
         features = sorted(kept.feature for kept in self.selection.features)
         return derive.intervention_digest(self.intervention, features, chosen.dose)
 
@@ -259,7 +259,7 @@ class DerivedAxis:
     def shrinkage(self) -> Shrinkage | None:
         """What is left on held-out items of what was chosen."""
         plan, found = self.whole.plan, self.identification
-        return beside.shrinkage(plan, self.axis, self.evidence, found, self.dose_responses)
+        return beside.shrinkage(plan, self.axis, self.evidence, found, self.dose_response)
 
     @once
     def strata(self) -> tuple[Stratum, ...] | None:
@@ -285,6 +285,11 @@ class DerivedAxis:
             degradation=self.degradation,
         )
 
+    @property
+    def claim(self) -> Claim:
+        """What is claimed, judged beside all other claims."""
+        return self.whole.claims[self.axis.id]
+
     @once
     def result(self) -> AxisResult:
         """The whole result but for traces and neighbours, on which nothing else rests."""
@@ -294,7 +299,7 @@ class DerivedAxis:
             intervention=self.intervention,
             intervention_digest=self.intervention_digest,
             arms=self.arms,
-            dose_response=self.dose_responses,
+            dose_response=self.dose_response,
             rates=self.rates,
             comparisons=self.comparisons,
             controls=self.controls,
@@ -303,6 +308,6 @@ class DerivedAxis:
             shrinkage=self.shrinkage,
             strata=self.strata,
             degradation=self.degradation,
-            claim=self.whole.claims[self.axis.id],
+            claim=self.claim,
             steering=self.steering,
         )

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from safetycase.methods.completeness import Gap
+from safetycase.methods.gap import Gap
 from safetycase.methods.grid import Cell, cells, evaluation_named, samples_of
 from safetycase.record.plan import Plan
 from safetycase.tables.evidence import Evidence

@@ -18,6 +18,7 @@ from typing_extensions import override
 from safetycase import canonical
 from safetycase.errors import MalformedInput, MethodRefused, SafetyCaseError, TooLarge
 from safetycase.methods.format import text_of
+from safetycase.methods.gap import Gap
 
 FIGURES_ID = "safetycase-figures"
 POINTER = "data-pointer"
@@ -50,15 +51,6 @@ class PageFigures:
     policy_digest: str
     listed: tuple[Figure, ...]
     shown: tuple[Figure, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class PageDifference:
-    """A figure of a page that is not what the record says."""
-
-    pointer: str
-    expected: str
-    found: str
 
 
 def visible(text: str) -> str:
@@ -159,18 +151,18 @@ def _figure(entry: canonical.JsonValue, where: str) -> Figure:
     )
 
 
-def page_differences(page: PageFigures, documents: Documents) -> Iterator[PageDifference]:
+def page_differences(page: PageFigures, documents: Documents) -> Iterator[Gap]:
     """Figures, listed or shown, that the record does not spell so; then shown ≠ listed."""
     told = dict.fromkeys((*page.listed, *page.shown))
     for figure in told:
         expected = _spelled_or_reason(documents, figure.pointer)
         if figure.text != expected:
-            yield PageDifference(figure.pointer, expected, figure.text)
+            yield Gap(figure.pointer, expected, figure.text)
     listed, shown = frozenset(page.listed), frozenset(page.shown)
     for figure in told:
         if (figure in listed) != (figure in shown):
             place = "only listed" if figure in listed else "only shown"
-            yield PageDifference(figure.pointer, "listed and shown", place)
+            yield Gap(figure.pointer, "listed and shown", place)
 
 
 def _spelled_or_reason(documents: Documents, pointer: str) -> str:

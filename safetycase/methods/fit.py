@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
+from safetycase.methods.gap import Gap
 from safetycase.methods.instruments import FIT_PROMPTS
 from safetycase.record.case import SelfTest
 from safetycase.record.plan import Plan
@@ -14,15 +14,6 @@ from safetycase.tables.rows import DictionaryTextRow, ItemRow
 
 _DIGITS = 1e-5
 """How far a stated figure may lie from the rows', as a share: both have six digits."""
-
-
-@dataclass(frozen=True, slots=True)
-class FitFault:
-    """Where the rows are not those of the tested prompts, or do not give a stated figure."""
-
-    where: str
-    expected: str
-    found: str
 
 
 def tested_with(plan: Plan, dictionary: str) -> Axis:
@@ -51,7 +42,7 @@ def fit_faults(
     items: Items,
     rows: Sequence[DictionaryTextRow],
     tests: Sequence[SelfTest],
-) -> Iterator[FitFault]:
+) -> Iterator[Gap]:
     """Rows of other prompts than those tested, and stated figures that are not the rows'."""
     wanted = [
         (dictionary.id, item.item)
@@ -60,7 +51,7 @@ def fit_faults(
     ]
     if [(row.dictionary, row.item) for row in rows] != wanted:
         expected = f"{len(wanted)} rows: the tested prompts of every dictionary, in order"
-        yield FitFault("evidence/dictionary_texts.jsonl", expected, "others")
+        yield Gap("evidence/dictionary_texts.jsonl", expected, "others")
         return
     for number, test in enumerate(tests):
         own = [row for row in rows if row.dictionary == test.subject]
@@ -70,4 +61,4 @@ def fit_faults(
         value = figure(own)
         if abs(value - test.value) > _DIGITS * abs(value):
             where = f"case.json#/self_tests/{number}/value"
-            yield FitFault(where, f"{value:.6g}", f"{test.value:.6g}")
+            yield Gap(where, f"{value:.6g}", f"{test.value:.6g}")

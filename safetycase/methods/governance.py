@@ -7,26 +7,14 @@ whether they are true.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 from safetycase.digest import FileDigest, manifest_digest
+from safetycase.methods.gap import Gap
 from safetycase.methods.grid import BASELINE
 from safetycase.record.case import ModelFile
 from safetycase.record.governance import Configuration, Declarations
 from safetycase.record.plan import Plan
 from safetycase.tables.rows import GenerationRow
-
-
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """Something that is not as it must be, or is not said at all."""
-
-    where: str
-    expected: str
-    found: str
-    sentence: str
-    silent: bool = False
-    """Nothing is said: the question stays open, and nothing contradicts anything."""
 
 
 def tokenizer_digest(files: Iterable[ModelFile]) -> str | None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from safetycase.digest import sha256_hex
 from safetycase.errors import MethodRefused
+from safetycase.methods.gap import Gap
 from safetycase.methods.gold import GOLD, generated, gold_item
 from safetycase.methods.grade import grade_text
 from safetycase.methods.grid import evaluation_named
@@ -28,15 +29,6 @@ _FIELDS = frozenset({"answer", "request"})
 
 Key = tuple[str, str, str, int]
 """Evaluation, arm, item and sample of an answer."""
-
-
-@dataclass(frozen=True, slots=True)
-class JudgeFault:
-    """Where a judge is not one, or its rows are not those of the answers."""
-
-    where: str
-    expected: str
-    found: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,17 +51,17 @@ def rendered(judge: Judge, request: str, answer: str) -> str:
     return _FIELD.sub(lambda found: fields.get(found[1], found[0]), judge.prompt)
 
 
-def judge_faults(plan: Plan) -> Iterator[JudgeFault]:
+def judge_faults(plan: Plan) -> Iterator[Gap]:
     """Judges that read their own answers, and prompts that show no answer or anything more."""
     for evaluation, _, judge in judged(plan):
         where = f"/evaluations {evaluation.id} /measure/judge"
         if judge.manifest_digest == plan.model.manifest_digest:
-            yield JudgeFault(where, "a judge other than the model", "the model itself")
+            yield Gap(where, "a judge other than the model", "the model itself")
         named = _FIELD.findall(judge.prompt)
         if named.count("answer") != 1 or named.count("request") > 1 or set(named) - _FIELDS:
             expected = "{answer} once, {request} at most once, no other field"
             found = ", ".join(f"{{{name}}}" for name in named) or "none"
-            yield JudgeFault(f"{where}/prompt", expected, found)
+            yield Gap(f"{where}/prompt", expected, found)
 
 
 def asked_of(plan: Plan, items: Items, answers: Answers) -> Iterator[Asked]:
@@ -112,7 +104,7 @@ def verdict(plan: Plan, asked: Asked, raw: str) -> str:
 
 def judgement_faults(
     plan: Plan, items: Items, answers: Answers | None, rows: Sequence[JudgementRow]
-) -> Iterator[JudgeFault]:
+) -> Iterator[Gap]:
     """Where rows are not one for each answer and gold row, in order, shown and read alike."""
     wanted = [*asked_of(plan, items, answers)] if answers is not None else []
     wanted += gold_asked(plan)
@@ -120,25 +112,25 @@ def judgement_faults(
         where = f"{TABLE} line {number + 2}"
         key = (row.evaluation, row.arm, row.item, row.sample)
         if key != asked.key:
-            yield JudgeFault(where, _spelled(asked.key), _spelled(key))
+            yield Gap(where, _spelled(asked.key), _spelled(key))
             return
         again = judgement(plan, asked, row.raw)
         if row.prompt != again.prompt:
-            yield JudgeFault(where, f"the prompt {again.prompt}", row.prompt)
+            yield Gap(where, f"the prompt {again.prompt}", row.prompt)
         if row.verdict != again.verdict:
-            yield JudgeFault(where, again.verdict, row.verdict)
+            yield Gap(where, again.verdict, row.verdict)
     if len(wanted) != len(rows):
-        yield JudgeFault(TABLE, f"{len(wanted)} judgements", str(len(rows)))
+        yield Gap(TABLE, f"{len(wanted)} judgements", str(len(rows)))
 
 
-def unequal(rows: Sequence[JudgementRow]) -> Iterator[JudgeFault]:
+def unequal(rows: Sequence[JudgementRow]) -> Iterator[Gap]:
     """Rows of which the judge says something else than of an earlier one shown alike."""
     first: dict[tuple[str, str], tuple[int, str]] = {}
     for line, row in enumerate(rows, start=2):
         earlier, raw = first.setdefault((row.evaluation, row.prompt), (line, row.raw))
         if raw != row.raw:
             expected = f"what the judge said on line {earlier} of the same answer"
-            yield JudgeFault(f"{TABLE} line {line}", expected, row.raw[:80] or "nothing")
+            yield Gap(f"{TABLE} line {line}", expected, row.raw[:80] or "nothing")
 
 
 def _spelled(key: Key) -> str:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
+from typing import Required, TypedDict, TypeVar, Unpack, cast
 
 from safetycase.errors import MalformedInput, MethodRefused, UsageError
-from safetycase.methods.compare import Difference, differences, shown
+from safetycase.methods.compare import differences, shown
+from safetycase.methods.gap import Gap
 from safetycase.record.base import Record
 from safetycase.record.planned_axis import Axis
 from safetycase.verify.case import NEEDS, OpenedCase
@@ -43,12 +46,7 @@ class Fault:
     axis: str | None = None
 
     @classmethod
-    def of(cls, difference: Difference, sentence: str = "") -> Fault:
-        """The fault of a difference between stated and derived."""
-        return cls(difference.where, difference.expected, difference.found, sentence)
-
-    @classmethod
-    def unknown(cls, where: str, expected: str, found: str, sentence: str) -> Fault:
+    def unknown(cls, where: str, expected: str, found: str, sentence: str = "") -> Fault:
         """What the case lacks for an answer."""
         return cls(where, expected, found, sentence, Outcome.UNKNOWN)
 
@@ -63,33 +61,52 @@ class NotApplicable:
 Examined = int | NotApplicable
 Run = Generator[Fault, None, Examined]
 """Faults one by one; at the end, how many things were examined: none is never a pass."""
+Counted = Generator[Fault, None, int]
+"""The same of a part of a check, whose question always arises."""
 
 CaseRun = Callable[[OpenedCase], Run]
 AxisRun = Callable[[OpenedCase, int, Axis], Run]
+Function = TypeVar("Function")
 
 
-@dataclass(frozen=True, slots=True)
+class Says(TypedDict, total=False):
+    """What a check says of itself; stage, tier and needs are its family's unless it says."""
+
+    proves: Required[str]
+    cannot_prove: Required[str]
+    references: Required[tuple[str, ...]]
+    stage: int
+    tier: str
+    needs: tuple[str, ...]
+    owns: tuple[str, ...]
+    since: str
+    absence_is_harmless: bool
+    asks_policy: bool
+    answerable: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
     """A named proposition about a case, and the function that tests it."""
 
     id: str
     title: str
-    stage: int
-    tier: str
-    """The tier that a claim cannot reach unless this check passes."""
+    run: CaseRun
     proves: str
     cannot_prove: str
     references: tuple[str, ...]
+    stage: int
+    tier: str
+    """The tier that a claim cannot reach unless this check passes."""
     needs: tuple[str, ...]
-    owns: tuple[str, ...]
+    owns: tuple[str, ...] = ()
     """What in the case this check alone answers for; a change there fails this check."""
-    since: str
-    run: CaseRun
-    absence_is_harmless: bool
+    since: str = "0.1"
+    absence_is_harmless: bool = False
     """Whether NOT_APPLICABLE counts as a pass."""
-    asks_policy: bool
+    asks_policy: bool = False
     """Whether the question is the policy's: then UNKNOWN does not lower a claim's tier."""
-    answerable: bool
+    answerable: bool = True
     """Whether a case of this version can hold what the check needs to pass."""
 
     def __post_init__(self) -> None:
@@ -118,53 +135,76 @@ class Family:
     """Stage of its checks, unless one says otherwise."""
     tier: str
     """Tier that rests on its checks, unless one says otherwise."""
+    needs: tuple[str, ...] = ()
+    """What its checks need, unless one says otherwise."""
     checks: dict[str, Check] = field(default_factory=dict)
 
-    def check(
-        self,
-        number: int,
-        *,
-        proves: str,
-        cannot_prove: str,
-        references: tuple[str, ...],
-        stage: int | None = None,
-        tier: str | None = None,
-        needs: tuple[str, ...] = (),
-        owns: tuple[str, ...] = (),
-        since: str = "0.1",
-        absence_is_harmless: bool = False,
-        asks_policy: bool = False,
-        answerable: bool = True,
-    ) -> Callable[[CaseRun], CaseRun]:
+    def check(self, number: int, **says: Unpack[Says]) -> Callable[[CaseRun], CaseRun]:
         """Register a function as a check; its docstring is the title."""
+        return self._registering(number, says, lambda function: function)
 
-        def register(function: CaseRun) -> CaseRun:
-            self._add(
-                Check(
-                    id=f"{self.prefix}-{number:03d}",
-                    title=(function.__doc__ or "").strip(),
-                    stage=self.stage if stage is None else stage,
-                    tier=tier or self.tier,
-                    proves=proves,
-                    cannot_prove=cannot_prove,
-                    references=references,
-                    needs=needs,
-                    owns=owns,
-                    since=since,
-                    run=function,
-                    absence_is_harmless=absence_is_harmless,
-                    asks_policy=asks_policy,
-                    answerable=answerable,
-                )
-            )
+    def axis_check(self, number: int, **says: Unpack[Says]) -> Callable[[AxisRun], AxisRun]:
+        """Register a check that is made of every axis on its own."""
+        return self._registering(number, says, each_axis)
+
+    def edited_check(self, number: int, **says: Unpack[Says]) -> Callable[[AxisRun], AxisRun]:
+        """The same of what is edited: void, and harmlessly so, where no feature is found."""
+        says["absence_is_harmless"] = True
+        return self._registering(number, says, each_edited)
+
+    def _registering(
+        self, number: int, says: Says, made: Callable[[Function], CaseRun]
+    ) -> Callable[[Function], Function]:
+        def register(function: Function) -> Function:
+            self._add(number, (function.__doc__ or "").strip(), says, made(function))
             return function
 
         return register
 
-    def _add(self, check: Check) -> None:
-        if check.id in self.checks:
-            raise UsageError(check.id, "an id that is not taken")
-        self.checks[check.id] = check
+    def figures(
+        self,
+        number: int,
+        title: str,
+        *names: str,
+        by: tuple[str, ...] = (),
+        skip: frozenset[str] = frozenset(),
+        if_edited: bool = False,
+        unasked: str = "",
+        **says: Unpack[Says],
+    ) -> None:
+        """Register that the record states of every axis what follows from its rows.
+
+        `names`: places in the result of an axis, which are those in what is derived of it
+        (`methods.derived`): `claim/p`. In `arms/*/realised`, entries are matched `by` their
+        names. `skip`: fields that other checks answer for. `if_edited`: void without a
+        feature. `unasked`: why nothing follows, where that is a question that does not arise.
+        """
+
+        def run(case: OpenedCase, place: int, axis: Axis) -> Run:
+            examined = 0
+            for name in names:
+                head, _, entry = name.partition("/*/")
+                derived = attrgetter(head.replace("/", "."))(case.axis(axis.id))
+                pointer = f"/results/axes/{place}/{head}"
+                if entry:
+                    found = yield from entries_compared(case, pointer, derived, entry, by)
+                else:
+                    found = yield from compared(case, pointer, derived, skip=skip)
+                if unasked and not derived:
+                    return NotApplicable(unasked)
+                examined += found
+            return examined
+
+        owns = tuple(f"case.json#/results/axes/*/{name}" for name in names)
+        texts: Says = {"owns": owns, "absence_is_harmless": if_edited or bool(unasked)} | says
+        self._add(number, title, texts, (each_edited if if_edited else each_axis)(run))
+
+    def _add(self, number: int, title: str, says: Says, run: CaseRun) -> None:
+        name = f"{self.prefix}-{number:03d}"
+        if name in self.checks:
+            raise UsageError(name, "an id that is not taken")
+        usual: Says = {"stage": self.stage, "tier": self.tier, "needs": self.needs, **says}
+        self.checks[name] = Check(id=name, title=title, run=run, **usual)
 
 
 def each_axis(function: AxisRun) -> CaseRun:
@@ -177,7 +217,8 @@ def each_axis(function: AxisRun) -> CaseRun:
         examined = 0
         reasons: list[str] = []
         for number, axis in enumerate(case.plan.axes):
-            outcome = yield from _guarded(function(case, number, axis), axis.id)
+            faults, outcome = drained(function(case, number, axis), axis.id)
+            yield from faults
             if isinstance(outcome, NotApplicable):
                 reasons.append(f"{axis.id}: {outcome.reason}")
             else:
@@ -186,11 +227,10 @@ def each_axis(function: AxisRun) -> CaseRun:
             return NotApplicable("; ".join(reasons))
         return examined
 
-    run.__doc__ = function.__doc__
     return run
 
 
-def each_edited_axis(function: AxisRun) -> CaseRun:
+def each_edited(function: AxisRun) -> CaseRun:
     """The same of an axis that has arms: the question is void where no feature is found.
 
     That is not the record's word: the search is made again on the published activations.
@@ -201,18 +241,33 @@ def each_edited_axis(function: AxisRun) -> CaseRun:
             return NotApplicable("no feature is found, so nothing is edited")
         return (yield from function(case, number, axis))
 
-    of_axis.__doc__ = function.__doc__
     return each_axis(of_axis)
 
 
+def drained(run: Run, axis: str | None = None) -> tuple[list[Fault], Examined]:
+    """All faults of a run, and what it examined; refusals become faults, so nothing raises.
+
+    A method that has no value gives UNKNOWN with its reason; malformed input gives FAIL.
+    """
+    faults: list[Fault] = []
+    examined: Examined = 0
+    try:
+        while True:
+            faults.append(next(run))
+    except StopIteration as stop:
+        examined = stop.value
+    except MethodRefused as refusal:
+        said, found = f"This cannot be derived: {refusal}", refusal.found or "no value"
+        faults.append(Fault.unknown(refusal.where, refusal.expected, found, said))
+    except MalformedInput as refusal:
+        said, found = str(refusal) if refusal.remedy else "", refusal.found or "something else"
+        faults.append(Fault(refusal.where, refusal.expected, found, said))
+    return [f if f.axis is not None else replace(f, axis=axis) for f in faults], examined
+
+
 def compared(
-    case: OpenedCase,
-    pointer: str,
-    derived: object,
-    sentence: str = "",
-    *,
-    skip: frozenset[str] = frozenset(),
-) -> Run:
+    case: OpenedCase, pointer: str, derived: object, *, skip: frozenset[str] = frozenset()
+) -> Counted:
     """Faults where case.json states at a pointer something else than what follows.
 
     Models count as the JSON they spell; what follows as none must not be stated, and what
@@ -223,59 +278,45 @@ def compared(
     place = f"case.json#{pointer}"
     if wanted is None:
         if case.states(pointer):
-            yield Fault(place, "nothing", shown(case.stated(pointer)), sentence)
+            yield Fault(place, "nothing", shown(case.stated(pointer)))
         return 1
     if not case.states(pointer) and case.states(pointer.rpartition("/")[0]):
-        yield Fault(place, shown(wanted), "nothing", sentence)
+        yield Fault(place, shown(wanted), "nothing")
         return 1
-    for difference in differences(place, case.stated(pointer), wanted, skip=skip):
-        yield Fault.of(difference, sentence)
+    yield from told(differences(place, case.stated(pointer), wanted, skip=skip))
     return max(len(wanted), 1) if isinstance(wanted, list) else 1
+
+
+def entries_compared(
+    case: OpenedCase, pointer: str, derived: object, field: str, by: Sequence[str]
+) -> Counted:
+    """The same of one field of every entry of a list; entries are matched by their names.
+
+    An entry that the derived list has not is the fault of another check.
+    """
+    again, stated = (
+        cast("list[dict[str, object]]", each)
+        for each in (_as_json(derived), case.stated(pointer))
+    )
+    wanted = {str([entry[name] for name in by]): entry for entry in again}
+    examined = 0
+    for place, entry in enumerate(stated):
+        follows = wanted.get(str([entry[name] for name in by]))
+        if follows is not None:
+            here = f"{pointer}/{place}/{field}"
+            examined += yield from compared(case, here, follows.get(field))
+    return examined
+
+
+def told(gaps: Iterable[Gap], place: str = "") -> Counted:
+    """A fault for everything that a method finds; what is silent leaves the question open."""
+    for gap in gaps:
+        outcome = Outcome.UNKNOWN if gap.silent else Outcome.FAIL
+        yield Fault(place + gap.where, gap.expected, gap.found, gap.sentence, outcome)
+    return 1
 
 
 def _as_json(value: object) -> object:
     if isinstance(value, Record):
         return value.spelled()
     return [_as_json(one) for one in value] if isinstance(value, (list, tuple)) else value
-
-
-def guarded(run: Run) -> Run:
-    """The faults of a run; refusals become faults, so that no artifact can end it otherwise.
-
-    A method that has no value gives UNKNOWN with its reason; malformed input gives FAIL.
-    """
-    return (yield from _guarded(run, None))
-
-
-def _guarded(run: Run, axis: str | None) -> Run:
-    try:
-        return (yield from _of_axis(run, axis))
-    except MethodRefused as refusal:
-        yield Fault(
-            where=refusal.where,
-            expected=refusal.expected,
-            found=refusal.found or "no value",
-            sentence=f"This cannot be derived: {refusal}",
-            outcome=Outcome.UNKNOWN,
-            axis=axis,
-        )
-    except MalformedInput as refusal:
-        yield Fault(
-            where=refusal.where,
-            expected=refusal.expected,
-            found=refusal.found or "something else",
-            sentence=str(refusal) if refusal.remedy else "",
-            axis=axis,
-        )
-    return 0
-
-
-def _of_axis(run: Run, axis: str | None) -> Run:
-    iterator: Iterator[Fault] = run
-    while True:
-        try:
-            fault = next(iterator)
-        except StopIteration as stop:
-            examined: Examined = stop.value
-            return examined
-        yield fault if fault.axis is not None else replace(fault, axis=axis)

@@ -19,7 +19,7 @@ and time: no network, no clock, no state.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,7 +27,7 @@ from safetycase.bundle.limits import DEFAULT_LIMITS, Limits
 from safetycase.envelope.trust import read_instant
 from safetycase.errors import NotVerified, SafetyCaseError, UsageError
 from safetycase.verify.case import OpenedCase, lacks
-from safetycase.verify.check import STAGES, Check, Examined, Fault, NotApplicable, guarded
+from safetycase.verify.check import STAGES, Check, Examined, Fault, NotApplicable, drained
 from safetycase.verify.checks import all_checks
 from safetycase.verify.judgement import LAST_STOPPING_STAGE, judge, required_checks
 from safetycase.verify.outcome import (
@@ -133,7 +133,7 @@ def _faults(check: Check, case: OpenedCase, stopped_by: str | None) -> list[Faul
         found = refusal.found or "none"
         return [Fault.unknown(refusal.where, refusal.expected, found, text)]
     try:
-        faults, examined = _drain(guarded(check.run(case)))
+        faults, examined = drained(check.run(case))
     except Exception as error:  # noqa: BLE001 — the one place: a crash of ours is a finding
         found = f"{type(error).__name__}: {error}"
         text = f"The verifier failed in {check.id}: {found}"
@@ -150,16 +150,6 @@ def _without_faults(check: Check, examined: Examined) -> Fault:
         text = "There was nothing to examine."
         return Fault.unknown("case", "something to examine", "nothing", text)
     return Fault("case", check.title, f"{examined} examined", check.title, Outcome.PASS)
-
-
-def _drain(run: Generator[Fault, None, Examined]) -> tuple[list[Fault], Examined]:
-    faults: list[Fault] = []
-    while True:
-        try:
-            faults.append(next(run))
-        except StopIteration as stop:
-            examined: Examined = stop.value
-            return faults, examined
 
 
 def _outcome(faults: list[Fault]) -> Outcome:

@@ -4,76 +4,54 @@ from __future__ import annotations
 
 from safetycase.methods.argument import breaks, limitations
 from safetycase.methods.decision import objections
-from safetycase.record.planned_axis import Axis
 from safetycase.verify.case import OpenedCase
-from safetycase.verify.check import Family, Fault, NotApplicable, Run, compared, each_axis
+from safetycase.verify.check import Family, Fault, NotApplicable, Run, compared, told
 from safetycase.verify.outcome import Outcome
 
 FAMILY = Family(
-    "CLM", "Claims", "Words may say no more than the figures allow.", stage=9, tier="recomputed"
-)
+    "CLM", "Claims", "Words may say no more than the figures allow.",
+    stage=9, tier="recomputed", needs=("record", "plan", "rows", "tensors"),
+)  # fmt: skip
 
 _CANNOT = "That the rows behind the figures are the model's."
 
 
-@FAMILY.check(
+FAMILY.figures(
     1,
-    needs=("record", "plan", "rows", "tensors"),
+    "Every condition of a claim holds or fails as the figures say.",
+    "claim/conditions",
     proves="Every condition of every claim is there, in its fixed order, and holds or fails as "
     "the recomputed figures say.",
     cannot_prove=_CANNOT,
     references=("design 6", "question 6 (exceeds controls)", "question 9 (coherence)",
                 "question 10 (capability)", "question 11 (off-target)"),
-    owns=("case.json#/results/axes/*/claim/conditions",),
 )  # fmt: skip
-@each_axis
-def conditions_are_judged_again(case: OpenedCase, number: int, axis: Axis) -> Run:
-    """Every condition of a claim holds or fails as the figures say."""
-    pointer = f"/results/axes/{number}/claim/conditions"
-    return (yield from compared(case, pointer, case.derived.claims[axis.id].conditions))
 
-
-@FAMILY.check(
+FAMILY.figures(
     2,
-    needs=("record", "plan", "rows", "tensors"),
+    "Every claim's p is corrected over all claims of the plan.",
+    "claim/p",
+    "claim/p_adjusted",
     proves="The p of every claim is the largest of the tests it must pass, and its adjusted p "
     "is Holm's over all effect claims of the plan.",
     cannot_prove="That no other claims were tried and left out.",
     references=("https://www.jstor.org/stable/4615733", "question 4 (multiplicity)"),
-    owns=("case.json#/results/axes/*/claim/p", "case.json#/results/axes/*/claim/p_adjusted"),
 )
-@each_axis
-def claim_p_is_corrected(case: OpenedCase, number: int, axis: Axis) -> Run:
-    """Every claim's p is corrected over all claims of the plan."""
-    claim = case.derived.claims[axis.id]
-    pointer = f"/results/axes/{number}/claim"
-    yield from compared(case, f"{pointer}/p", claim.p)
-    yield from compared(case, f"{pointer}/p_adjusted", claim.p_adjusted)
-    return 2
 
-
-@FAMILY.check(
+FAMILY.figures(
     3,
-    needs=("record", "plan", "rows", "tensors"),
+    "Every claim is worded as its conditions allow.",
+    "claim/wording",
+    "claim/holds",
     proves="Every claim's sentence is the strongest that its conditions allow, and it is said "
     "to hold only if every condition does.",
     cannot_prove=_CANNOT,
     references=("design 6", "question 35 (mechanism claims)"),
-    owns=("case.json#/results/axes/*/claim/wording", "case.json#/results/axes/*/claim/holds"),
 )
-@each_axis
-def wording_is_computed(case: OpenedCase, number: int, axis: Axis) -> Run:
-    """Every claim is worded as its conditions allow."""
-    claim = case.derived.claims[axis.id]
-    pointer = f"/results/axes/{number}/claim"
-    yield from compared(case, f"{pointer}/holds", claim.holds)
-    yield from compared(case, f"{pointer}/wording", claim.wording)
-    return 2
 
 
 @FAMILY.check(
     4,
-    needs=("record", "plan", "rows", "tensors"),
     proves="The release tier is the one that the plan's first applicable rule gives, with "
     "rates taken at their upper bounds.",
     cannot_prove="That the rules are wise.",
@@ -87,7 +65,6 @@ def decision_follows_from_claims(case: OpenedCase) -> Run:
 
 @FAMILY.check(
     5,
-    needs=("record", "plan", "rows", "tensors"),
     proves="The argument is the computed one: every claim with its evidence, and every reason "
     "to doubt it as open, mitigated or residual.",
     cannot_prove="That there are no other reasons to doubt.",
@@ -120,7 +97,6 @@ def limitations_are_stated(case: OpenedCase) -> Run:
 @FAMILY.check(
     7,
     tier="asserted",
-    needs=("record", "plan", "rows", "tensors"),
     proves="The claims that the policy asks for hold, by recomputation.",
     cannot_prove=_CANNOT,
     references=("design 2", "question 28 (decision)"),
@@ -157,8 +133,7 @@ def required_claims_hold(case: OpenedCase) -> Run:
 def argument_is_a_tree_with_doubts(case: OpenedCase) -> Run:
     """The argument is one tree, and every claim in it has been doubted."""
     nodes = case.record.argument
-    for found in breaks(case.plan, nodes):
-        yield Fault(f"case.json#{found.where}", found.expected, found.found)
+    yield from told(breaks(case.plan, nodes), "case.json#")
     return len(nodes)
 
 

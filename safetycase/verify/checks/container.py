@@ -6,12 +6,9 @@ from safetycase.verify.case import OpenedCase
 from safetycase.verify.check import Family, Run
 
 FAMILY = Family(
-    "CON",
-    "Container",
-    "The file must have one reading, within fixed limits.",
-    stage=0,
-    tier="intact",
-)
+    "CON", "Container", "The file must have one reading, within fixed limits.",
+    stage=0, tier="intact",
+)  # fmt: skip
 
 
 @FAMILY.check(

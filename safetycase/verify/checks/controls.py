@@ -5,20 +5,18 @@ from __future__ import annotations
 from safetycase.methods.controls import controls_needed
 from safetycase.record.planned_axis import Axis
 from safetycase.verify.case import OpenedCase
-from safetycase.verify.check import Family, Fault, NotApplicable, Run, compared, each_axis
+from safetycase.verify.check import Family, Fault, NotApplicable, Run
 
 FAMILY = Family(
-    "CTL",
-    "Controls and baselines",
-    "An effect counts beside what else would have had it.",
-    stage=7,
-    tier="recomputed",
-)
+    "CTL", "Controls and baselines", "An effect counts beside what else would have had it.",
+    stage=7, tier="recomputed", needs=("record", "plan", "rows", "tensors"),
+)  # fmt: skip
 
-
-@FAMILY.check(
+FAMILY.figures(
     1,
-    needs=("record", "plan", "rows", "tensors"),
+    "Every comparison of the target with a simpler intervention follows from the rows.",
+    "baselines",
+    unasked="the plan names no simpler intervention",
     proves="What the selected features add to every simpler intervention that the plan names "
     "(a difference of class means of equal edit norm, a prompt) is counted item by item from "
     "the rows, with Tango's interval and the exact McNemar p.",
@@ -26,20 +24,13 @@ FAMILY = Family(
     "activations behind the difference are the model's.",
     references=("question 22 (baselines)", "https://arxiv.org/abs/2501.17148",
                 "https://arxiv.org/abs/2310.06824"),
-    owns=("case.json#/results/axes/*/baselines",),
-    absence_is_harmless=True,
 )  # fmt: skip
-@each_axis
-def baselines_are_compared(case: OpenedCase, number: int, axis: Axis) -> Run:
-    """Every comparison of the target with a simpler intervention follows from the rows."""
-    derived = case.axis(axis.id).baselines
-    yield from _asked_for(case, f"/results/axes/{number}/baselines", derived)
-    return len(derived) if derived else NotApplicable("the plan names no simpler intervention")
 
-
-@FAMILY.check(
+FAMILY.figures(
     2,
-    needs=("record", "plan", "rows", "tensors"),
+    "The comparison at matched degradation follows from the rows.",
+    "degradation",
+    unasked="no comparison at equal damage asked",
     proves="At matched degradation the target stands as stated: the damage and effect of every "
     "control that acts, those as damaging as the target, its rank among them, and the rank of "
     "what damage does not explain.",
@@ -47,20 +38,10 @@ def baselines_are_compared(case: OpenedCase, number: int, axis: Axis) -> Run:
     "damage lie on a line.",
     references=("question 6 (matched degradation)", "https://doi.org/10.2202/1544-6115.1585",
                 "https://doi.org/10.1080/07350015.1983.10509354"),
-    owns=("case.json#/results/axes/*/degradation",),
-    absence_is_harmless=True,
 )  # fmt: skip
-@each_axis
-def degradation_is_matched_again(case: OpenedCase, number: int, axis: Axis) -> Run:
-    """The comparison at matched degradation follows from the rows."""
-    derived = case.axis(axis.id).degradation
-    yield from _asked_for(case, f"/results/axes/{number}/degradation", derived)
-    return (
-        len(derived.arms) if derived else NotApplicable("no comparison at equal damage asked")
-    )
 
 
-@FAMILY.check(
+@FAMILY.axis_check(
     3,
     tier="sound",
     needs=("plan", "rows", "tensors"),
@@ -72,7 +53,6 @@ def degradation_is_matched_again(case: OpenedCase, number: int, axis: Axis) -> R
     owns=("how many controls match the target's damage",),
     absence_is_harmless=True,
 )
-@each_axis
 def enough_controls_match(case: OpenedCase, number: int, axis: Axis) -> Run:
     """Enough controls damage the model as much as the target."""
     asked, found = axis.matched_degradation, case.axis(axis.id).degradation
@@ -85,11 +65,3 @@ def enough_controls_match(case: OpenedCase, number: int, axis: Axis) -> Run:
         where = f"plan.json#/axes/{number}/matched_degradation"
         yield Fault.unknown(where, f"{needed} matching controls", str(found.matched), says)
     return 1
-
-
-def _asked_for(case: OpenedCase, pointer: str, derived: object) -> Run:
-    """Stated against derived; what the plan asks for and the record leaves out is a fault."""
-    if derived is not None and not case.states(pointer):
-        yield Fault(f"case.json#{pointer}", "what the plan asks for", "nothing")
-        return 1
-    return (yield from compared(case, pointer, derived))

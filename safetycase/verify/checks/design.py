@@ -10,16 +10,13 @@ from safetycase.methods.grid import cells
 from safetycase.methods.lint import lint
 from safetycase.methods.text_grade import fold
 from safetycase.verify.case import OpenedCase
-from safetycase.verify.check import Family, Fault, Run, compared
+from safetycase.verify.check import Family, Fault, Run, compared, told
 from safetycase.verify.outcome import Outcome
 
 FAMILY = Family(
-    "DES",
-    "Design",
-    "The plan must be able to show its claims, and be carried out.",
-    stage=6,
-    tier="recomputed",
-)
+    "DES", "Design", "The plan must be able to show its claims, and be carried out.",
+    stage=6, tier="recomputed", needs=("plan", "rows"),
+)  # fmt: skip
 
 
 @FAMILY.check(
@@ -42,7 +39,6 @@ def plan_can_reach_its_claims(case: OpenedCase) -> Run:
 
 @FAMILY.check(
     2,
-    needs=("plan", "rows"),
     proves="Every item stands in the split that the plan's digest and shares give its cluster, "
     "so that clusters are whole and nobody chose what is held out.",
     cannot_prove="That clusters hold everything alike; that is the author's sorting.",
@@ -76,7 +72,6 @@ def split_sizes_are_stated(case: OpenedCase) -> Run:
 
 @FAMILY.check(
     4,
-    needs=("plan", "rows"),
     proves="No prompt of one split occurs, letter case and spacing aside, in another: nothing "
     "is tested on what it was found on.",
     cannot_prove="That no paraphrase crosses over; clusters are the author's.",
@@ -101,7 +96,6 @@ def no_prompt_crosses_splits(case: OpenedCase) -> Run:
 
 @FAMILY.check(
     5,
-    needs=("plan", "rows"),
     proves="The answers are exactly those of the plan's grid: every arm on every item of its "
     "split, once, in order; nothing is dropped, repeated or added, and nothing is missing but "
     "what a row of exclusions names.",
@@ -118,15 +112,13 @@ def grid_is_complete(case: OpenedCase) -> Run:
     planned = planned_rows(case.plan, case.derived.items, without, excluded)
     for kind, wanted in planned.items():
         answers = case.answers(kind) if kind in case.tables else None
-        for gap in gaps(kind, wanted, answers):
-            yield Fault(gap.where, gap.expected, gap.found)
+        yield from told(gaps(kind, wanted, answers))
     return sum(cell.size for cells in planned.values() for cell in cells)
 
 
 @FAMILY.check(
     6,
     tier="sound",
-    needs=("plan", "rows"),
     proves="The held-out sample is large enough for what the plan asks: margins could be kept "
     "by a model that does not change, and the controls can reach alpha.",
     cannot_prove="That the sample is a fair one. A sample that is too small is no fault of the "
@@ -156,7 +148,6 @@ def sample_is_large_enough(case: OpenedCase) -> Run:
 
 @FAMILY.check(
     7,
-    needs=("plan", "rows"),
     proves="No question of a dataset is counted twice in one split.",
     cannot_prove="That the questions are independent of each other.",
     references=("question 14 (units of analysis)",),
@@ -177,7 +168,6 @@ def no_question_counts_twice(case: OpenedCase) -> Run:
 
 @FAMILY.check(
     8,
-    needs=("plan", "rows"),
     proves="Every planned answer is there or has one row of exclusions with a cause that the "
     "plan permitted beforehand, of a closed list of causes in which no answer has a part. All "
     "figures take what is missing as the worst, both ways (intention to treat).",
@@ -189,14 +179,12 @@ def no_question_counts_twice(case: OpenedCase) -> Run:
 def exclusions_are_permitted(case: OpenedCase) -> Run:
     """Every missing answer has a cause that the plan permits."""
     without = case.derived.featureless
-    for gap in exclusion_gaps(case.plan, case.derived.ungraded, without):
-        yield Fault(gap.where, gap.expected, gap.found)
+    yield from told(exclusion_gaps(case.plan, case.derived.ungraded, without))
     return sum(1 for _ in cells(case.plan, without))
 
 
 @FAMILY.check(
     9,
-    needs=("plan", "rows"),
     proves="In no arm and split is the share of missing answers larger than the plan allows.",
     cannot_prove="That the missing ones are like the others; they count as the worst.",
     references=("question 3 (complete reporting)", "question 15 (small n)"),

@@ -10,12 +10,9 @@ from safetycase.verify.case import OpenedCase
 from safetycase.verify.check import Family, Fault, Run
 
 FAMILY = Family(
-    "ENC",
-    "Encoding",
-    "Every value has one spelling, and no spelling two readings.",
-    stage=1,
-    tier="intact",
-)
+    "ENC", "Encoding", "Every value has one spelling, and no spelling two readings.",
+    stage=1, tier="intact", needs=("container",),
+)  # fmt: skip
 
 _CANNOT = "That the values are true, or that they follow a schema."
 
@@ -28,7 +25,6 @@ def _canonical(case: OpenedCase, name: str, value: canonical.JsonValue) -> Run:
 
 @FAMILY.check(
     1,
-    needs=("container",),
     proves="case.json is strict JSON in its RFC 8785 spelling: no duplicate keys, no NaN, no "
     "lone surrogates, nothing after the value.",
     cannot_prove=_CANNOT,
@@ -42,7 +38,6 @@ def record_has_one_spelling(case: OpenedCase) -> Run:
 
 @FAMILY.check(
     2,
-    needs=("container",),
     proves="plan.json is strict JSON in its RFC 8785 spelling, so that a plan has one digest.",
     cannot_prove=_CANNOT,
     references=("https://www.rfc-editor.org/rfc/rfc8785", "design 4"),
@@ -55,7 +50,6 @@ def plan_has_one_spelling(case: OpenedCase) -> Run:
 
 @FAMILY.check(
     3,
-    needs=("container",),
     proves="The envelope is a DSSE envelope of the in-toto type, and its payload a closed "
     "statement of our predicate type in its RFC 8785 spelling.",
     cannot_prove="Who signed it, or that its list of files is right.",

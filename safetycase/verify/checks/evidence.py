@@ -20,16 +20,12 @@ from safetycase.verify.check import (
     Fault,
     NotApplicable,
     Run,
-    each_edited_axis,
 )
 
 FAMILY = Family(
-    "EVI",
-    "Evidence",
-    "Rows are graded as planned, and report what the edit did.",
-    stage=7,
-    tier="recomputed",
-)
+    "EVI", "Evidence", "Rows are graded as planned, and report what the edit did.",
+    stage=7, tier="recomputed", needs=("plan", "rows"),
+)  # fmt: skip
 
 _NOISE = {"float32": 1e-3, "bfloat16": 0.1}
 """Largest difference of a log-probability between two equal computations in batches of
@@ -68,7 +64,6 @@ def axis_of(case: OpenedCase, arm: str) -> str | None:
 
 @FAMILY.check(
     2,
-    needs=("plan", "rows"),
     proves="By the rows' own counts the hook edited at least one position of every row of "
     "every arm but the baseline and a prompt, where it edited none; and only the sham changed "
     "nothing.",
@@ -88,16 +83,13 @@ def hooks_fired(case: OpenedCase) -> Run:
     return examined
 
 
-@FAMILY.check(
+@FAMILY.edited_check(
     3,
-    needs=("plan", "rows"),
     proves="With the hook in place and a dose of zero, every answer is the baseline's.",
     cannot_prove="That the hook does nothing else at other doses.",
     references=("design 5 step 8", "question 7 (sham)"),
     owns=("evidence/{generations,choices,probes}.jsonl: rows of the sham",),
-    absence_is_harmless=True,
 )
-@each_edited_axis
 def sham_is_the_baseline(case: OpenedCase, _number: int, axis: Axis) -> Run:
     """The sham's answers are the baseline's."""
     noise = _NOISE[case.plan.model.dtype]
@@ -118,7 +110,6 @@ def sham_is_the_baseline(case: OpenedCase, _number: int, axis: Axis) -> Run:
 
 @FAMILY.check(
     4,
-    needs=("plan", "rows"),
     proves="Every answer is one that could occur: no longer than the plan allows, cut only at "
     "the limit, probabilities of two letters that sum to at most one.",
     cannot_prove="That it did occur.",

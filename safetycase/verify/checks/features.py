@@ -19,26 +19,21 @@ from safetycase.verify.check import (
     NotApplicable,
     Run,
     compared,
-    each_axis,
-    each_edited_axis,
+    told,
 )
 
 FAMILY = Family(
-    "FEA",
-    "Features",
-    "Features must be those that the rule finds, and be labelled.",
-    stage=8,
-    tier="recomputed",
-)
+    "FEA", "Features", "Features must be those that the rule finds, and be labelled.",
+    stage=8, tier="recomputed", needs=("record", "plan", "rows", "tensors"),
+)  # fmt: skip
 
 _REAL = "That the published activations are the model's own; that needs the weights."
 _VALIDATION = frozenset({"held_out_auroc", "label", "label_score"})
 _TABLES = ("evidence/label_words.jsonl", "evidence/label_checks.jsonl")
 
 
-@FAMILY.check(
+@FAMILY.axis_check(
     1,
-    needs=("record", "plan", "rows", "tensors"),
     proves="The stated features are those that the plan's rule keeps, from all features of the "
     "dictionary on the discovery split: AUROC, rank p, Holm over all candidates, density; "
     "where none is stated, that the rule keeps none, and how near the best candidate came.",
@@ -47,7 +42,6 @@ _TABLES = ("evidence/label_words.jsonl", "evidence/label_checks.jsonl")
                 "https://doi.org/10.1214/aoms/1177730491"),
     owns=("case.json#/results/axes/*/identification: all but labels and held-out AUROC",),
 )  # fmt: skip
-@each_axis
 def selection_is_made_again(case: OpenedCase, number: int, axis: Axis) -> Run:
     """The features are those that the plan's rule keeps."""
     pointer = f"/results/axes/{number}/identification"
@@ -64,54 +58,33 @@ def selection_is_made_again(case: OpenedCase, number: int, axis: Axis) -> Run:
     }
     if found.least_p_adjusted is not None:
         derived["least_p_adjusted"] = found.least_p_adjusted
-    said = "The selection rule gives another answer on these rows."
-    yield from compared(case, pointer, derived, said, skip=_VALIDATION)
+    yield from compared(case, pointer, derived, skip=_VALIDATION)
     return max(found.candidates, 1)
 
 
-def _feature_field(case: OpenedCase, number: int, axis: Axis, name: str) -> Run:
-    """Compare one field of every kept feature; features are matched by their index."""
-    pointer = f"/results/axes/{number}/identification/features"
-    derived = {f.feature: f for f in case.axis(axis.id).identification.features}
-    examined = 0
-    for place, feature in enumerate(case.stated_axis(number).identification.features):
-        if feature.feature in derived:
-            examined += 1
-            wanted = getattr(derived[feature.feature], name)
-            yield from compared(case, f"{pointer}/{place}/{name}", wanted)
-    return examined
-
-
-@FAMILY.check(
+FAMILY.figures(
     2,
-    needs=("record", "plan", "rows", "tensors"),
+    "Every held-out AUROC follows from the published activations.",
+    "identification/features/*/held_out_auroc",
+    by=("feature",),
+    if_edited=True,
     proves="The AUROC of every kept feature on held-out prompts is the one that the published "
     "activations give: how much of the discovery AUROC was luck.",
     cannot_prove=_REAL,
     references=("question 34 (selection-effect shrinkage)", "design 5 step 6"),
-    owns=("case.json#/results/axes/*/identification/features/*/held_out_auroc",),
-    absence_is_harmless=True,
 )
-@each_edited_axis
-def held_out_auroc_is_made_again(case: OpenedCase, number: int, axis: Axis) -> Run:
-    """Every held-out AUROC follows from the published activations."""
-    return (yield from _feature_field(case, number, axis, "held_out_auroc"))
 
-
-@FAMILY.check(
+FAMILY.figures(
     3,
-    needs=("record", "plan", "rows", "tensors"),
+    "Every label is the list of words on which its feature fires most.",
+    "identification/features/*/label",
+    by=("feature",),
+    if_edited=True,
     proves="The label of every kept feature is the list of words on which it fires most, cut "
     "where the plan says; nobody wrote it.",
     cannot_prove="That the words name what the feature stands for.",
     references=("https://arxiv.org/abs/2410.13928", "question 19 (label validity)"),
-    owns=("case.json#/results/axes/*/identification/features/*/label",),
-    absence_is_harmless=True,
 )
-@each_edited_axis
-def labels_are_made_again(case: OpenedCase, number: int, axis: Axis) -> Run:
-    """Every label is the list of words on which its feature fires most."""
-    return (yield from _feature_field(case, number, axis, "label"))
 
 
 @FAMILY.check(
@@ -137,23 +110,20 @@ def label_predictions_are_made_again(case: OpenedCase) -> Run:
     return len(stated)
 
 
-@FAMILY.check(
+FAMILY.figures(
     5,
-    needs=("record", "plan", "rows", "tensors"),
+    "Every label score follows from its predictions.",
+    "identification/features/*/label_score",
+    by=("feature",),
+    if_edited=True,
     proves="The detection and fuzzing scores of every label, and the null of permuted "
     "predictions, follow from the published predictions and activations.",
     cannot_prove="That a supported label is the whole meaning of its feature.",
     references=("https://arxiv.org/abs/2410.13928", "question 19 (label validity)"),
-    owns=("case.json#/results/axes/*/identification/features/*/label_score",),
-    absence_is_harmless=True,
 )
-@each_edited_axis
-def label_scores_are_made_again(case: OpenedCase, number: int, axis: Axis) -> Run:
-    """Every label score follows from its predictions."""
-    return (yield from _feature_field(case, number, axis, "label_score"))
 
 
-@FAMILY.check(
+@FAMILY.axis_check(
     6,
     needs=("plan", "rows", "tensors"),
     proves="The label tables hold the kept features and no others; every word is counted as it "
@@ -164,7 +134,6 @@ def label_scores_are_made_again(case: OpenedCase, number: int, axis: Axis) -> Ru
     owns=("evidence/label_words.jsonl: axis, feature, word, count, order",
           "evidence/label_checks.jsonl: axis, feature, item, position"),
 )  # fmt: skip
-@each_axis
 def label_tables_are_complete(case: OpenedCase, _number: int, axis: Axis) -> Run:
     """The label tables hold every planned row of the kept features, and no other."""
     kept = [feature.feature for feature in case.axis(axis.id).selection.features]
@@ -226,7 +195,7 @@ def _word_above_prompt(feature: int, rows: list[LabelCheckRow]) -> Iterator[Faul
             yield Fault(where, f"at most {whole[row.item]}, the prompt's", repr(row.activation))
 
 
-@FAMILY.check(
+@FAMILY.axis_check(
     7,
     needs=("plan", "rows", "tensors"),
     proves="The pooled activations are well formed: one sparse row for each discovery prompt, "
@@ -235,7 +204,6 @@ def _word_above_prompt(feature: int, rows: list[LabelCheckRow]) -> Iterator[Faul
     references=("design 5 step 4", "https://arxiv.org/abs/2408.05147"),
     owns=("evidence/pooled.safetensors",),
 )
-@each_axis
 def pooled_activations_are_well_formed(case: OpenedCase, _number: int, axis: Axis) -> Run:
     """The pooled activations are well formed."""
     evidence = case.derived.ungraded
@@ -250,9 +218,8 @@ def pooled_activations_are_well_formed(case: OpenedCase, _number: int, axis: Axi
     return len(activations)
 
 
-@FAMILY.check(
+@FAMILY.axis_check(
     8,
-    needs=("record", "plan", "rows", "tensors"),
     proves="Of the features named as nearest to each kept one, the stated cosines follow from "
     "the published decoder rows, nearest first, and how often both fire from the pooled "
     "activations; no feature with a published row lies nearer than one that is named.",
@@ -262,7 +229,6 @@ def pooled_activations_are_well_formed(case: OpenedCase, _number: int, axis: Axi
     owns=("case.json#/results/axes/*/neighbours", "evidence/neighbours.safetensors"),
     absence_is_harmless=True,
 )
-@each_axis
 def neighbours_are_measured_again(case: OpenedCase, number: int, axis: Axis) -> Run:
     """Cosines and co-firing of the named decoder neighbours follow from what is published."""
     near = neighbours_of(case.plan, axis, case.derived.evidence)
@@ -298,6 +264,5 @@ def dictionary_quality_follows(case: OpenedCase) -> Run:
         yield Fault(
             path_of("dictionary_texts"), "no table that the plan does not ask for", "one"
         )
-    for fault in fit_faults(case.plan, case.derived.items, rows, case.record.self_tests):
-        yield Fault(fault.where, fault.expected, fault.found)
+    yield from told(fit_faults(case.plan, case.derived.items, rows, case.record.self_tests))
     return len(rows)

@@ -18,18 +18,17 @@ from safetycase.verify.check import (
     Fault,
     NotApplicable,
     Run,
-    each_axis,
-    each_edited_axis,
 )
 
 FAMILY = Family(
-    "FOR", "Forensics", "Rows must not bear the traces of copying.", stage=7, tier="recomputed"
-)
+    "FOR", "Forensics", "Rows must not bear the traces of copying.",
+    stage=7, tier="recomputed", needs=("plan", "rows"),
+)  # fmt: skip
 
 _NOISE = 1e-3
 
 
-@FAMILY.check(
+@FAMILY.edited_check(
     1,
     needs=("plan", "rows", "tensors"),
     proves="No two arms that add different vectors have the same scores row for row, to the "
@@ -39,9 +38,7 @@ _NOISE = 1e-3
     "as texts into three arms and more: honest edits too can share a few states.",
     references=("question 32 (forensics)", "design 10"),
     owns=("evidence/{choices,probes}.jsonl: copied arms",),
-    absence_is_harmless=True,
 )
-@each_edited_axis
 def no_arm_copies_another(case: OpenedCase, _number: int, axis: Axis) -> Run:
     """No two different arms have the same answers."""
     specs = case.axis(axis.id).arm_specs
@@ -57,7 +54,6 @@ def no_arm_copies_another(case: OpenedCase, _number: int, axis: Axis) -> Run:
 
 @FAMILY.check(
     2,
-    needs=("plan", "rows"),
     proves="Equal answers to one item have one negative log-likelihood in all arms, since it "
     "is taken under the unsteered model.",
     cannot_prove="That the likelihood is the model's.",
@@ -80,17 +76,14 @@ def equal_texts_are_equally_likely(case: OpenedCase) -> Run:
     return len(answers)
 
 
-@FAMILY.check(
+@FAMILY.edited_check(
     3,
-    needs=("plan", "rows"),
     proves="For one item and one text, every arm of an axis saw as many positions and the same "
     "activation norm before the edit: the edit changes nothing upstream of itself.",
     cannot_prove="That the norms are the model's.",
     references=("design 5 step 8", "question 24 (positions)"),
     owns=("evidence/{generations,choices,probes}.jsonl: residual",),
-    absence_is_harmless=True,
 )
-@each_edited_axis
 def edits_change_nothing_upstream(case: OpenedCase, _number: int, axis: Axis) -> Run:
     """Every arm saw the same positions and activations of an item before its edit."""
     examined = 0
@@ -110,7 +103,7 @@ def edits_change_nothing_upstream(case: OpenedCase, _number: int, axis: Axis) ->
     return examined
 
 
-@FAMILY.check(
+@FAMILY.axis_check(
     4,
     needs=("plan", "rows", "tensors"),
     proves="No arm that adds a direction or a prompt has, to the last digit, the baseline's "
@@ -121,7 +114,6 @@ def edits_change_nothing_upstream(case: OpenedCase, _number: int, axis: Axis) ->
     owns=("evidence/{choices,probes}.jsonl: scores under an edit",),
     absence_is_harmless=True,
 )
-@each_axis
 def edits_leave_a_trace(case: OpenedCase, _number: int, axis: Axis) -> Run:
     """No arm that adds a direction has the baseline's scores."""
     specs = case.axis(axis.id).arm_specs
@@ -160,9 +152,8 @@ def figures_have_their_digits(case: OpenedCase) -> Run:
     return len(case.evidence.answers)
 
 
-@FAMILY.check(
+@FAMILY.axis_check(
     6,
-    needs=("plan", "rows"),
     proves="Nothing; it asks. Controls drawn at random do not count more evenly than fair "
     "signs over the items in which they differ would; where they do, and chance would give it "
     "once in a thousand million times, the rows are UNKNOWN: for a reader to have re-run.",
@@ -173,7 +164,6 @@ def figures_have_their_digits(case: OpenedCase) -> Run:
     owns=("evidence/{generations,choices,probes}.jsonl: spread of the controls",),
     absence_is_harmless=True,
 )  # fmt: skip
-@each_axis
 def controls_spread_as_chance_does(case: OpenedCase, _number: int, axis: Axis) -> Run:
     """Control arms do not count more evenly than chance allows."""
     families = case.axis(axis.id).controls

@@ -2,33 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from safetycase.methods import governance
-from safetycase.methods.governance import Gap
 from safetycase.verify.case import OpenedCase
-from safetycase.verify.check import Family, Fault, NotApplicable, Run, compared
-from safetycase.verify.outcome import Outcome
+from safetycase.verify.check import Family, NotApplicable, Run, compared, told
 
 FAMILY = Family(
-    "GOV",
-    "Governance",
-    "A case says until when it holds, of what, and by whose word.",
-    stage=5,
-    tier="sound",
-)
-
-
-def _faults(gaps: Iterable[Gap]) -> Run:
-    for gap in gaps:
-        outcome = Outcome.UNKNOWN if gap.silent else Outcome.FAIL
-        yield Fault(gap.where, gap.expected, gap.found, gap.sentence, outcome)
-    return 1
+    "GOV", "Governance", "A case says until when it holds, of what, and by whose word.",
+    stage=5, tier="sound", needs=("plan",),
+)  # fmt: skip
 
 
 @FAMILY.check(
     1,
-    needs=("plan",),
     proves="The plan says until when its case holds and what ends it sooner, and that time has "
     "not come at the time of this verification.",
     cannot_prove="That none of the events that void the case has happened.",
@@ -37,7 +22,7 @@ def _faults(gaps: Iterable[Gap]) -> Run:
 )
 def case_is_in_force(case: OpenedCase) -> Run:
     """The case says until when it holds, and still does."""
-    return (yield from _faults(governance.lifecycle_gaps(case.plan, case.at)))
+    return (yield from told(governance.lifecycle_gaps(case.plan, case.at)))
 
 
 @FAMILY.check(
@@ -59,7 +44,7 @@ def case_is_of_the_current_release(case: OpenedCase) -> Run:
     gaps = governance.standing_gaps(
         case.case_id, model, policy.superseded, policy.current_model
     )
-    return (yield from _faults(gaps))
+    return (yield from told(gaps))
 
 
 @FAMILY.check(
@@ -82,7 +67,7 @@ def release_is_what_was_measured(case: OpenedCase) -> Run:
         yield from compared(case, "/subject/released", release)
     elif not any(axis.purpose == "deployed" for axis in plan.axes):
         return NotApplicable("nothing is meant to be deployed, and no release is stated")
-    return (yield from _faults(governance.release_gaps(plan, subject.files)))
+    return (yield from told(governance.release_gaps(plan, subject.files)))
 
 
 @FAMILY.check(
@@ -98,6 +83,5 @@ def release_is_what_was_measured(case: OpenedCase) -> Run:
 )  # fmt: skip
 def trust_is_declared(case: OpenedCase) -> Run:
     """What must be taken on trust is said."""
-    return (
-        yield from _faults(governance.declaration_gaps(case.plan, case.rows("generations")))
-    )
+    gaps = governance.declaration_gaps(case.plan, case.rows("generations"))
+    return (yield from told(gaps))

@@ -7,22 +7,19 @@ from dataclasses import replace
 from safetycase.digest import FileDigest, manifest_digest
 from safetycase.methods import calibration, gold, judge
 from safetycase.verify.case import OpenedCase
-from safetycase.verify.check import Family, Fault, NotApplicable, Run, compared
+from safetycase.verify.check import Family, Fault, NotApplicable, Run, compared, told
 from safetycase.verify.outcome import Outcome
 
 FAMILY = Family(
-    "GRD",
-    "Graders",
+    "GRD", "Graders",
     "A grade is only as good as the grader: it is tried on what is known, and on this case.",
-    stage=7,
-    tier="recomputed",
-)
+    stage=7, tier="recomputed", needs=("plan", "rows"),
+)  # fmt: skip
 
 
 @FAMILY.check(
     1,
     tier="sound",
-    needs=("plan", "rows"),
     proves="Every grader of texts gives the plan's gold rows the outcomes they are known to "
     "have: one at least for each outcome that it can give, an empty text, and gibberish.",
     cannot_prove="That it is right about any other text, or that the gold rows are hard.",
@@ -48,7 +45,6 @@ def _outcome(*, silent: bool) -> Outcome:
 @FAMILY.check(
     2,
     tier="sound",
-    needs=("plan", "rows"),
     proves="People have labelled the answers that the plan's digest draws, the same items in "
     "the baseline and in every target, each by as many raters as planned, with outcomes that "
     "the grader can give.",
@@ -90,7 +86,6 @@ def calibration_follows_from_labels(case: OpenedCase) -> Run:
 
 @FAMILY.check(
     4,
-    needs=("plan", "rows"),
     proves="Every answer of a judged evaluation, and every gold row, has one judgement, in "
     "order; it was shown request and answer in the plan's words and nothing of the arm; the "
     "verdict is what the plan's rules read in what the judge said.",
@@ -105,8 +100,7 @@ def judgements_are_read_again(case: OpenedCase) -> Run:
     if not judge.judged(case.plan) and not rows:
         return NotApplicable("the plan has no judge")
     answers = case.answers("generations") if "generations" in case.tables else None
-    for fault in judge.judgement_faults(case.plan, case.derived.items, answers, rows):
-        yield Fault(fault.where, fault.expected, fault.found)
+    yield from told(judge.judgement_faults(case.plan, case.derived.items, answers, rows))
     return len(rows)
 
 
@@ -125,8 +119,7 @@ def judgements_are_read_again(case: OpenedCase) -> Run:
 def nobody_judges_itself(case: OpenedCase) -> Run:
     """No judge is the model that it judges, and none is told the arm."""
     stated, planned = case.record.judges or (), judge.judged(case.plan)
-    for fault in judge.judge_faults(case.plan):
-        yield Fault(f"plan.json#{fault.where}", fault.expected, fault.found)
+    yield from told(judge.judge_faults(case.plan), "plan.json#")
     names = [(evaluation.id, one.manifest_digest) for evaluation, _, one in planned]
     if names != [(one.evaluation, one.manifest_digest) for one in stated]:
         yield Fault("case.json#/judges", "the judges of the plan", f"{len(stated)} judges")
@@ -142,7 +135,6 @@ def nobody_judges_itself(case: OpenedCase) -> Run:
 
 @FAMILY.check(
     6,
-    needs=("plan", "rows"),
     proves="Of equal answers to one request a judge says one thing, whatever arm gave them: no "
     "other judge, and no other mood, was used for some of the arms.",
     cannot_prove="That one judge read arms whose answers have nothing in common; only people's "
@@ -156,6 +148,5 @@ def equal_answers_are_judged_equally(case: OpenedCase) -> Run:
     rows = case.rows("judgements")
     if not rows:
         return NotApplicable("the case has no judgements")
-    for fault in judge.unequal(rows):
-        yield Fault(fault.where, fault.expected, fault.found)
+    yield from told(judge.unequal(rows))
     return len(rows)

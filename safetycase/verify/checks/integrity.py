@@ -8,17 +8,13 @@ from safetycase.verify.case import OpenedCase
 from safetycase.verify.check import Family, Fault, Run
 
 FAMILY = Family(
-    "INT",
-    "Integrity",
-    "The files must be those of the statement, and only those.",
-    stage=2,
-    tier="intact",
-)
+    "INT", "Integrity", "The files must be those of the statement, and only those.",
+    stage=2, tier="intact", needs=("statement",),
+)  # fmt: skip
 
 
 @FAMILY.check(
     1,
-    needs=("statement",),
     proves="Every file that the statement lists is in the case, with that size and SHA-256.",
     cannot_prove="Who made the statement.",
     references=("design 3", "https://csrc.nist.gov/pubs/fips/180-4/upd1/final"),
@@ -42,7 +38,6 @@ def listed_files_are_there(case: OpenedCase) -> Run:
 
 @FAMILY.check(
     2,
-    needs=("statement",),
     proves="No record, plan, evidence or circuit is in the case that the statement leaves out.",
     cannot_prove="That nothing was left out before the statement was made.",
     references=("design 3",),

@@ -16,17 +16,12 @@ from safetycase.verify.check import (
     NotApplicable,
     Run,
     compared,
-    each_axis,
-    each_edited_axis,
 )
 
 FAMILY = Family(
-    "IVN",
-    "Interventions",
-    "What was added must be what plan, seed and pool give.",
-    stage=8,
-    tier="recomputed",
-)
+    "IVN", "Interventions", "What was added must be what plan, seed and pool give.",
+    stage=8, tier="recomputed", needs=("record", "plan", "rows", "tensors"),
+)  # fmt: skip
 
 _DONE = "That the model was edited so; only a re-run with the weights could show that."
 _REALISED = frozenset({"realised", "relative"})
@@ -37,9 +32,8 @@ _SIZE_TOLERANCE = 1e-3
 _ADDING_NOTHING = frozenset({"sham", "reconstruction", "prompt"})
 
 
-@FAMILY.check(
+@FAMILY.axis_check(
     1,
-    needs=("record", "plan", "rows", "tensors"),
     proves="Every arm has the features, the pair of activations, the word, the seed or the "
     "prefix, the dose and the coefficient that follow from the selection, the plan, its digest "
     "and the chosen dose: no control was drawn again.",
@@ -48,22 +42,21 @@ _ADDING_NOTHING = frozenset({"sham", "reconstruction", "prompt"})
                 "question 6 (unrelated contrasts)"),
     owns=("case.json#/results/axes/*/arms: all but realised norms",),
 )  # fmt: skip
-@each_axis
 def arms_are_drawn_again(case: OpenedCase, number: int, axis: Axis) -> Run:
     """Every arm is the one that the plan's seed draws."""
     pointer = f"/results/axes/{number}/arms"
     derived = [_spec_json(spec) for spec in case.axis(axis.id).arm_specs]
-    said = "Plan, seed and pool give another arm."
-    return (yield from compared(case, pointer, derived, said, skip=_REALISED))
+    return (yield from compared(case, pointer, derived, skip=_REALISED))
 
 
 def _spec_json(spec: ArmSpec) -> dict[str, object]:
     return {name: value for name, value in vars(spec).items() if value is not None}
 
 
-@FAMILY.check(
+FAMILY.figures(
     2,
-    needs=("record", "plan", "rows", "tensors"),
+    "The intervention is specified in full and as planned.",
+    "intervention",
     proves="The intervention is specified in full (dictionary, hook, layer, operation, unit, "
     "positions, condition, error policy, number format), as planned, and its unit is the mean "
     "norm of the published activations.",
@@ -71,30 +64,19 @@ def _spec_json(spec: ArmSpec) -> dict[str, object]:
     references=("design 5", "question 24 (identity binding)"),
     owns=("case.json#/results/axes/*/intervention", "evidence/activations.safetensors"),
 )
-@each_axis
-def intervention_is_specified(case: OpenedCase, number: int, axis: Axis) -> Run:
-    """The intervention is specified in full and as planned."""
-    pointer = f"/results/axes/{number}/intervention"
-    return (yield from compared(case, pointer, case.axis(axis.id).intervention))
 
-
-@FAMILY.check(
+FAMILY.figures(
     3,
-    needs=("record", "plan", "rows", "tensors"),
+    "The intervention's digest follows from its specification.",
+    "intervention_digest",
     proves="The intervention's digest is that of its complete specification: what a release "
     "configuration must name to ship it.",
     cannot_prove="That a release ships it.",
     references=("design 5", "question 24 (identity binding)"),
-    owns=("case.json#/results/axes/*/intervention_digest",),
 )
-@each_axis
-def intervention_digest_follows(case: OpenedCase, number: int, axis: Axis) -> Run:
-    """The intervention's digest follows from its specification."""
-    pointer = f"/results/axes/{number}/intervention_digest"
-    return (yield from compared(case, pointer, case.axis(axis.id).intervention_digest))
 
 
-@FAMILY.check(
+@FAMILY.axis_check(
     4,
     needs=("plan", "rows", "tensors"),
     proves="Every direction that was added is the unit sum of its features' decoder rows, the "
@@ -107,7 +89,6 @@ def intervention_digest_follows(case: OpenedCase, number: int, axis: Axis) -> Ru
     owns=("evidence/directions.safetensors", "evidence/dictionary.safetensors: w_dec",
           "evidence/means.safetensors"),
 )  # fmt: skip
-@each_axis
 def directions_are_made_again(case: OpenedCase, _number: int, axis: Axis) -> Run:
     """Every direction follows from decoder rows or activations."""
     derived = case.axis(axis.id)
@@ -124,34 +105,21 @@ def directions_are_made_again(case: OpenedCase, _number: int, axis: Axis) -> Run
     return max(len(wanted), 1)
 
 
-@FAMILY.check(
+FAMILY.figures(
     5,
-    needs=("record", "plan", "rows", "tensors"),
+    "Every realised norm follows from the rows.",
+    "arms/*/realised",
+    "arms/*/relative",
+    by=("id",),
+    if_edited=True,
     proves="The realised edit norms of every arm, absolute and relative, are the means of its "
     "rows.",
     cannot_prove=_DONE,
     references=("design 5 step 8", "question 6 (matched norm)"),
-    owns=("case.json#/results/axes/*/arms/*/realised",
-          "case.json#/results/axes/*/arms/*/relative"),
-    absence_is_harmless=True,
 )  # fmt: skip
-@each_edited_axis
-def realised_norms_follow_from_rows(case: OpenedCase, number: int, axis: Axis) -> Run:
-    """Every realised norm follows from the rows."""
-    pointer = f"/results/axes/{number}/arms"
-    derived = {arm.id: arm for arm in case.axis(axis.id).arms}
-    examined = 0
-    for place, arm in enumerate(case.stated_axis(number).arms):
-        again = derived.get(arm.id)
-        if again is None:
-            continue
-        examined += 1
-        for name in sorted(_REALISED):
-            yield from compared(case, f"{pointer}/{place}/{name}", getattr(again, name))
-    return examined
 
 
-@FAMILY.check(
+@FAMILY.edited_check(
     6,
     needs=("plan", "rows", "tensors"),
     proves="On every row of every arm that adds a direction, the edit has the size of the "
@@ -159,9 +127,7 @@ def realised_norms_follow_from_rows(case: OpenedCase, number: int, axis: Axis) -
     cannot_prove=_DONE,
     references=("design 5 step 8", "question 6 (matched norm)"),
     owns=("evidence/{generations,choices,probes}.jsonl: delta",),
-    absence_is_harmless=True,
 )
-@each_edited_axis
 def doses_are_given_as_stated(case: OpenedCase, _number: int, axis: Axis) -> Run:
     """Every row's edit has the size of its arm's coefficient."""
     sizes = {
@@ -184,7 +150,6 @@ def doses_are_given_as_stated(case: OpenedCase, _number: int, axis: Axis) -> Run
 
 @FAMILY.check(
     7,
-    needs=("record", "plan", "rows", "tensors"),
     proves="Every safeguard of the release configuration names an axis of the plan that is "
     "meant to be deployed, once, and the digest of exactly the intervention that was measured.",
     cannot_prove="That the product carries the safeguard.",
@@ -212,7 +177,7 @@ def safeguards_are_those_measured(case: OpenedCase) -> Run:
     return len(safeguards)
 
 
-@FAMILY.check(
+@FAMILY.axis_check(
     8,
     needs=("plan", "rows", "tensors"),
     proves="The dictionary slices are those of exactly the features that some arm edits, in "
@@ -221,7 +186,6 @@ def safeguards_are_those_measured(case: OpenedCase) -> Run:
     references=("design 3", "question 24 (index convention)"),
     owns=("evidence/dictionary.safetensors: features",),
 )
-@each_axis
 def slices_are_of_the_edited_features(case: OpenedCase, _number: int, axis: Axis) -> Run:
     """The dictionary slices are those of the edited features."""
     wanted = needed_features(case.axis(axis.id).arm_specs)

@@ -8,17 +8,13 @@ from safetycase.verify.check import Family, Fault, Run
 from safetycase.verify.outcome import Outcome
 
 FAMILY = Family(
-    "ORD",
-    "Ordering",
-    "Somebody else must vouch for the order of events.",
-    stage=5,
-    tier="sound",
-)
+    "ORD", "Ordering", "Somebody else must vouch for the order of events.",
+    stage=5, tier="sound", needs=("record",),
+)  # fmt: skip
 
 
 @FAMILY.check(
     1,
-    needs=("record",),
     proves="A third party's time shows that the plan is older than the first measurement, and "
     "its seeds contain a value that nobody could choose.",
     cannot_prove="That no other plans were fixed and tried beside this one.",
@@ -39,7 +35,6 @@ def plan_is_proved_older(case: OpenedCase) -> Run:
 
 @FAMILY.check(
     2,
-    needs=("record",),
     proves="The record declares no departure from the plan.",
     cannot_prove="That there was none; undeclared ones show only where rows contradict it.",
     references=("question 1 (deviations)", "https://arxiv.org/abs/2103.06944"),

@@ -12,12 +12,9 @@ from safetycase.verify.case import OpenedCase
 from safetycase.verify.check import Family, Fault, Run, compared
 
 FAMILY = Family(
-    "PRO",
-    "Provenance",
-    "Model, dictionaries, plan and environment are named.",
-    stage=5,
-    tier="recomputed",
-)
+    "PRO", "Provenance", "Model, dictionaries, plan and environment are named.",
+    stage=5, tier="recomputed", needs=("record", "plan"),
+)  # fmt: skip
 
 _TRUTH = "That the digests are those of the files that were really loaded."
 _NEEDED_PACKAGES = ("numpy", "torch", "transformers")
@@ -38,7 +35,6 @@ def plan_is_the_one_named(case: OpenedCase) -> Run:
 
 @FAMILY.check(
     2,
-    needs=("record", "plan"),
     proves="The subject's list of files, names, sizes and bytes, is the one whose digest the "
     "plan fixed; it is in order and holds weights.",
     cannot_prove=_TRUTH,
@@ -60,7 +56,6 @@ def subject_is_its_files(case: OpenedCase) -> Run:
 
 @FAMILY.check(
     3,
-    needs=("record", "plan"),
     proves="The subject has the name and the manifest digest that the plan fixed.",
     cannot_prove=_TRUTH,
     references=("design 4", "question 24 (identity binding)"),
@@ -75,7 +70,6 @@ def subject_is_the_planned_model(case: OpenedCase) -> Run:
 
 @FAMILY.check(
     4,
-    needs=("record", "plan"),
     proves="Every dictionary's manifest digest follows from its files and is the planned one, "
     "with the planned equation and hooks and, where the plan states it, L0.",
     cannot_prove=_TRUTH,
@@ -116,7 +110,6 @@ def _unsorted(where: str, files: Iterable[ModelFile]) -> Iterable[Fault]:
 
 @FAMILY.check(
     5,
-    needs=("record", "plan"),
     proves="Every test of the instruments was made on the model and on each dictionary, with "
     "the fixed question and bounds.",
     cannot_prove="That the values were measured; only a re-run could show that.",
@@ -147,7 +140,6 @@ def instruments_were_tested(case: OpenedCase) -> Run:
 
 @FAMILY.check(
     6,
-    needs=("record", "plan"),
     proves="Every test of the instruments came out within its fixed bounds.",
     cannot_prove="That the values were measured; only a re-run could show that.",
     references=("design 5 step 2", "https://arxiv.org/abs/2503.09532"),

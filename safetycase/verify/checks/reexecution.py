@@ -9,15 +9,13 @@ from safetycase.methods.replay_result import recounted, redrawn
 from safetycase.methods.replay_review import Review
 from safetycase.record.replay import Replay
 from safetycase.verify.case import OpenedCase
-from safetycase.verify.check import Family, Fault, NotApplicable, Run
+from safetycase.verify.check import Family, Fault, NotApplicable, Run, told
 
 FAMILY = Family(
-    "REP",
-    "Re-execution",
+    "REP", "Re-execution",
     "Whoever measured again must be somebody else, and must have counted.",
-    stage=5,
-    tier="reproduced",
-)
+    stage=5, tier="reproduced", needs=("statement",),
+)  # fmt: skip
 
 _NONE = NotApplicable("the case holds no reviewer's statement of a re-execution")
 _COUNTS = frozenset({"differing", "at_most"})
@@ -26,7 +24,6 @@ _HOWTO = "docs/howto/replay.md"
 
 @FAMILY.check(
     1,
-    needs=("statement",),
     proves="Every statement of a re-execution is well formed, and every signature on it by a "
     "key of the policy is whole (Ed25519 and ML-DSA-65) and by somebody who is no developer of "
     "the policy and has not signed the case.",
@@ -99,4 +96,4 @@ def _differences(
 ) -> Iterator[Fault]:
     where = f"{review.name}#/payload/predicate"
     stated, again = (each.spelled() for each in (review.replay, derived))
-    yield from map(Fault.of, differences(where, stated, again, skip=skip))
+    yield from told(differences(where, stated, again, skip=skip))

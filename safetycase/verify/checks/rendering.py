@@ -6,15 +6,12 @@ from safetycase.bundle import layout
 from safetycase.methods.figures_on_page import PageFigures, page_differences, read_page
 from safetycase.methods.samples import SAMPLES_NAME, as_document
 from safetycase.verify.case import OpenedCase
-from safetycase.verify.check import Family, Fault, NotApplicable, Run
+from safetycase.verify.check import Family, Fault, NotApplicable, Run, told
 
 FAMILY = Family(
-    "REN",
-    "Renderings",
-    "A page states the record's figures, and no others.",
-    stage=10,
-    tier="asserted",
-)
+    "REN", "Renderings", "A page states the record's figures, and no others.",
+    stage=10, tier="asserted", needs=("container", "statement"),
+)  # fmt: skip
 
 REPORT = "report/case.html"
 _ABSENT = NotApplicable("the case holds no page")
@@ -26,7 +23,6 @@ def _page(case: OpenedCase) -> PageFigures:
 
 @FAMILY.check(
     1,
-    needs=("container", "statement"),
     proves="The page says that it is of this case.",
     cannot_prove="That the verdict which it quotes was given; verify the case yourself.",
     references=("design 3",),
@@ -66,8 +62,7 @@ def figures_are_the_records(case: OpenedCase) -> Run:
         layout.PLAN_NAME: case.plan_json,
         SAMPLES_NAME: as_document(case.samples),
     }
-    for difference in page_differences(page, documents):
-        yield Fault(f"{REPORT} {difference.pointer}", difference.expected, difference.found)
+    yield from told(page_differences(page, documents), f"{REPORT} ")
     return len(page.listed)
 
 

@@ -10,22 +10,18 @@ from safetycase.methods.grade import outcomes_of
 from safetycase.methods.grid import evaluation_named
 from safetycase.methods.lint import measures_of
 from safetycase.verify.case import OpenedCase
-from safetycase.verify.check import Family, Fault, Run, compared
+from safetycase.verify.check import Family, Fault, Run, compared, told
 
 FAMILY = Family(
-    "SCH",
-    "Schema",
-    "Fields are those of the schema, and references resolve.",
-    stage=4,
-    tier="intact",
-)
+    "SCH", "Schema", "Fields are those of the schema, and references resolve.",
+    stage=4, tier="intact", needs=("container",),
+)  # fmt: skip
 
 _SPEC = "schemas/v1"
 
 
 @FAMILY.check(
     1,
-    needs=("container",),
     proves="case.json is of a version that this verifier knows; every field is there, has its "
     "type and range, and none is unknown.",
     cannot_prove="That any value is true.",
@@ -40,7 +36,6 @@ def record_follows_its_schema(case: OpenedCase) -> Run:
 
 @FAMILY.check(
     2,
-    needs=("container",),
     proves="plan.json is of a version that this verifier knows; every field is there, has its "
     "type and range, and none is unknown.",
     cannot_prove="That the plan is a good one, or older than the measurements.",
@@ -55,7 +50,6 @@ def plan_follows_its_schema(case: OpenedCase) -> Run:
 
 @FAMILY.check(
     3,
-    needs=("container",),
     proves="Every table has the columns of its kind, and every row their types and ranges.",
     cannot_prove="That any value is true.",
     references=(_SPEC, "design 3"),
@@ -117,8 +111,7 @@ def record_answers_the_plan(case: OpenedCase) -> Run:
         ("/results/axes", named, [axis.id for axis in plan.axes]),
         ("/dictionaries", used, [entry.id for entry in plan.dictionaries]),
     ):
-        for difference in differences(f"case.json#{pointer}", stated, planned):
-            yield Fault.of(difference)
+        yield from told(differences(f"case.json#{pointer}", stated, planned))
     return 4
 
 

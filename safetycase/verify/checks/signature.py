@@ -6,12 +6,9 @@ from safetycase.verify.case import OpenedCase
 from safetycase.verify.check import Family, Fault, NotApplicable, Run
 
 FAMILY = Family(
-    "SIG",
-    "Signatures",
-    "The user's signers must have signed exactly this statement.",
-    stage=3,
-    tier="intact",
-)
+    "SIG", "Signatures", "The user's signers must have signed exactly this statement.",
+    stage=3, tier="intact", needs=("statement",),
+)  # fmt: skip
 
 _DSSE = "https://github.com/secure-systems-lab/dsse/blob/v1.0.2/protocol.md"
 _WHERE = "statements/case.dsse.json"
@@ -19,7 +16,6 @@ _WHERE = "statements/case.dsse.json"
 
 @FAMILY.check(
     1,
-    needs=("statement",),
     proves="As many of the policy's signers as it asks for have signed this statement, each "
     "with every one of its keys (Ed25519 and ML-DSA-65), inside its window at the time given.",
     cannot_prove="That a key's holder is the person it is named after, or tells the truth.",
@@ -60,7 +56,6 @@ def _why_not(case: OpenedCase) -> str:
 
 @FAMILY.check(
     2,
-    needs=("statement",),
     proves="Every signature that names a key of the policy was made by that key over this "
     "statement.",
     cannot_prove="Anything about signatures by keys that the policy does not name.",

@@ -14,17 +14,13 @@ from safetycase.verify.check import (
     NotApplicable,
     Run,
     compared,
-    each_axis,
-    each_edited_axis,
 )
 
 FAMILY = Family(
-    "TRC",
-    "Audit traces",
+    "TRC", "Audit traces",
     "Single edits, published number by number, must be what was specified.",
-    stage=8,
-    tier="recomputed",
-)
+    stage=8, tier="recomputed", needs=("plan", "rows", "tensors"),
+)  # fmt: skip
 
 _REAL = "That the published activations are the model's own; that needs the weights."
 _NONE = NotApplicable("the plan asks for no audit traces")
@@ -32,9 +28,8 @@ _NOTHING = NotApplicable("no feature was found, and nothing is edited")
 _FILE = "evidence/traces.safetensors"
 
 
-@FAMILY.check(
+@FAMILY.axis_check(
     1,
-    needs=("plan", "rows", "tensors"),
     proves="The traces are those of the rows and positions that the plan's digest draws, half "
     "of them of the target and half of its controls, in order; prompt and generated tokens are "
     "told apart by the rows' own counts.",
@@ -43,7 +38,6 @@ _FILE = "evidence/traces.safetensors"
     owns=("evidence/traces.jsonl",),
     absence_is_harmless=True,
 )
-@each_axis
 def traces_are_drawn_again(case: OpenedCase, _number: int, axis: Axis) -> Run:
     """The traced rows and positions are those that the plan's seed draws."""
     stated = [row for row in case.evidence.traces if row.axis == axis.id]
@@ -74,26 +68,22 @@ def _faults(case: OpenedCase, axis: Axis, kind: Faults) -> Run:
     return len(traces.rows)
 
 
-@FAMILY.check(
+@FAMILY.edited_check(
     2,
-    needs=("plan", "rows", "tensors"),
     proves="At every trace, what was added is the arm's coefficient times its unit direction, "
     "number by number to the rounding of float32, and the activation after the edit is the one "
     "before plus that, to the rounding of the model's number format.",
     cannot_prove=_REAL,
     references=("trust 8.3", "design 5", "question 24 (hook, sign, unit, coefficient, dtype)"),
     owns=("evidence/traces.safetensors: delta, after",),
-    absence_is_harmless=True,
 )
-@each_edited_axis
 def edits_are_those_specified(case: OpenedCase, _number: int, axis: Axis) -> Run:
     """Every traced edit is the one that the intervention specifies."""
     return (yield from _faults(case, axis, Traces.edit_faults))
 
 
-@FAMILY.check(
+@FAMILY.edited_check(
     3,
-    needs=("plan", "rows", "tensors"),
     proves="At every trace, the activations of all edited features follow from the activation "
     "that the dictionary read and the published slices, by the dictionary's equation, to the "
     "rounding of float32; at most one in a hundred lies on the other side of its threshold.",
@@ -102,41 +92,33 @@ def edits_are_those_specified(case: OpenedCase, _number: int, axis: Axis) -> Run
     references=("trust 8.3", "question 20 (decoder geometry)", "https://arxiv.org/abs/2407.14435"),
     owns=("evidence/traces.safetensors: before, read, activations",
           "evidence/encoder.safetensors"),
-    absence_is_harmless=True,
 )  # fmt: skip
-@each_edited_axis
 def activations_are_made_again(case: OpenedCase, _number: int, axis: Axis) -> Run:
     """Every traced activation follows from what was read and the dictionary's slices."""
     return (yield from _faults(case, axis, Traces.activation_faults))
 
 
-@FAMILY.check(
+@FAMILY.edited_check(
     4,
-    needs=("plan", "rows", "tensors"),
     proves="The traces agree with the rows that they belong to: the mean size of their edits "
     "is the row's, and the activations before them have no larger norms than the row reports "
     "in all.",
     cannot_prove="Anything of positions that were not drawn.",
     references=("trust 8.3", "design 5 step 8", "question 6 (matched norm)"),
     owns=("evidence/{generations,choices,probes}.jsonl: residual, of traced rows",),
-    absence_is_harmless=True,
 )
-@each_edited_axis
 def traces_agree_with_their_rows(case: OpenedCase, _number: int, axis: Axis) -> Run:
     """Every traced row reports the edit norm of its traces."""
     return (yield from _faults(case, axis, Traces.account_faults))
 
 
-@FAMILY.check(
+@FAMILY.edited_check(
     5,
-    needs=("plan", "rows", "tensors"),
     proves="On no traced prompt token does a kept feature fire more than on the whole prompt "
     "by the published label checks: selection, labels and traces speak of one dictionary.",
     cannot_prove="It is asked only where the claim is measured on prompts of the contrast.",
     references=("trust 8.3", "question 19 (label validity)"),
-    absence_is_harmless=True,
 )
-@each_edited_axis
 def traces_agree_with_label_checks(case: OpenedCase, _number: int, axis: Axis) -> Run:
     """No traced prompt token has a larger activation than its whole prompt."""
     traces = case.axis(axis.id).traces
@@ -145,7 +127,7 @@ def traces_agree_with_label_checks(case: OpenedCase, _number: int, axis: Axis) -
     return (yield from _faults(case, axis, Traces.prompt_faults))
 
 
-@FAMILY.check(
+@FAMILY.axis_check(
     6,
     needs=("record", "plan", "rows", "tensors"),
     proves="The stated counts of traces and the stated gaps follow from them.",
@@ -154,7 +136,6 @@ def traces_agree_with_label_checks(case: OpenedCase, _number: int, axis: Axis) -
     owns=("case.json#/results/axes/*/traces",),
     absence_is_harmless=True,
 )
-@each_axis
 def trace_figures_follow(case: OpenedCase, number: int, axis: Axis) -> Run:
     """The figures of the traces follow from them."""
     traces = case.axis(axis.id).traces

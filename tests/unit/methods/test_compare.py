@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from safetycase.methods.compare import Difference, differences, same_number, shown
+from safetycase.methods.compare import differences, same_number, shown
+from safetycase.methods.gap import Gap
 
 
 @pytest.mark.parametrize(
@@ -28,22 +29,20 @@ def test_numbers_agree_to_nine_digits(stated: float, derived: float, same: bool)
     ("stated", "derived", "found"),
     [
         ({"a": 1}, {"a": 1.0}, []),
-        ({"a": True}, {"a": 1}, [Difference("#/a", "1", "True")]),
-        ({"a": None}, {"a": 0}, [Difference("#/a", "0", "None")]),
-        ({"a": "1"}, {"a": 1}, [Difference("#/a", "1", "1")]),
-        ({}, {"a": 1}, [Difference("#/a", "1", "nothing")]),
-        ({"a": 1}, {}, [Difference("#/a", "nothing", "1")]),
-        ({"a": [1, 2]}, {"a": (1, 3)}, [Difference("#/a/1", "3", "2")]),
-        ({"a": [1, 2]}, {"a": [1]}, [Difference("#/a", "1 entries", "2 entries")]),
-        ({"a": [1]}, {"a": {"b": 1}}, [Difference("#/a", "{'b': 1}", "[1]")]),
+        ({"a": True}, {"a": 1}, [Gap("#/a", "1", "True")]),
+        ({"a": None}, {"a": 0}, [Gap("#/a", "0", "None")]),
+        ({"a": "1"}, {"a": 1}, [Gap("#/a", "1", "1")]),
+        ({}, {"a": 1}, [Gap("#/a", "1", "nothing")]),
+        ({"a": 1}, {}, [Gap("#/a", "nothing", "1")]),
+        ({"a": [1, 2]}, {"a": (1, 3)}, [Gap("#/a/1", "3", "2")]),
+        ({"a": [1, 2]}, {"a": [1]}, [Gap("#/a", "1 entries", "2 entries")]),
+        ({"a": [1]}, {"a": {"b": 1}}, [Gap("#/a", "{'b': 1}", "[1]")]),
         ({"s": 1, "a": 2}, {"s": 9, "a": 2}, []),
         ({"a": {"s": 1}}, {"a": {"s": 2}}, []),
         ({"s": 1}, {}, []),
     ],
 )
-def test_differences_name_the_place(
-    stated: object, derived: object, found: list[Difference]
-) -> None:
+def test_differences_name_the_place(stated: object, derived: object, found: list[Gap]) -> None:
     assert list(differences("#", stated, derived, skip=frozenset({"s"}))) == found
 
 

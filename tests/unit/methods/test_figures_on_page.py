@@ -8,7 +8,6 @@ from safetycase.canonical import JsonValue, write
 from safetycase.errors import MalformedInput, MethodRefused, NotCanonical
 from safetycase.methods.figures_on_page import (
     Figure,
-    PageDifference,
     figures_in,
     page_differences,
     read_page,
@@ -17,6 +16,7 @@ from safetycase.methods.figures_on_page import (
     visible,
 )
 from safetycase.methods.format import text_of
+from safetycase.methods.gap import Gap
 
 DOCUMENTS: dict[str, JsonValue] = {
     "case.json": {
@@ -100,16 +100,16 @@ def test_a_changed_figure_is_found_in_both_places() -> None:
     body = RATE.replace("41 of", "14 of")
     page = read_page(_page(body, [{"pointer": "/rates/0", "text": "41 of 220 (18.6 %)"}]))
     assert list(page_differences(page, DOCUMENTS)) == [
-        PageDifference("/rates/0", "41 of 220 (18.6 %)", "14 of 220 (18.6 %)"),
-        PageDifference("/rates/0", "listed and shown", "only listed"),
-        PageDifference("/rates/0", "listed and shown", "only shown"),
+        Gap("/rates/0", "41 of 220 (18.6 %)", "14 of 220 (18.6 %)"),
+        Gap("/rates/0", "listed and shown", "only listed"),
+        Gap("/rates/0", "listed and shown", "only shown"),
     ]
 
 
 def test_a_figure_without_a_place_in_the_record_is_a_difference() -> None:
     page = read_page(_page('<i data-pointer="/made/up">9</i>', []))
     first, *_ = page_differences(page, DOCUMENTS)
-    assert first.pointer == "/made/up"
+    assert first.where == "/made/up"
     assert first.expected.startswith("no figure")
 
 
