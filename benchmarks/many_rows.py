@@ -41,17 +41,18 @@ _SHARE_HELD_OUT = 0.4
 _LETTERS = ("forward_matching", "forward_other", "swapped_matching", "swapped_other")
 _WRITTEN_AT_ONCE = 50_000
 QUIZ = "quiz"
+_BESIDE_ANSWERS = ("label_words", "label_checks", "traces", "human_labels", "dictionary_texts")
 
 
 class ManyRows(toy_lab.Lab):
     """The kit's lab, but for its two-choice questions, which are answered as columns."""
 
     @override
-    def _answered(
+    def answered(
         self, evidence: Evidence, specs: Mapping[str, list[planned.ArmSpec]]
     ) -> Evidence:
         few = [row for row in evidence.items.rows if row.dataset != "quiz_items"]
-        others = super()._answered(replace(evidence, items=Items(few), answers={}), specs)
+        others = super().answered(replace(evidence, items=Items(few), answers={}), specs)
         choices = dict(self._choices(evidence, specs))
         return regrade(self.plan, replace(evidence, answers={**others.answers, **choices}))
 
@@ -60,7 +61,7 @@ class ManyRows(toy_lab.Lab):
     ) -> Iterator[tuple[tuple[str, str], Answers]]:
         edits = {"baseline": (0.0, 0.0)}
         for axis in self.plan.axes:
-            rows = planned.directions(axis, specs[axis.id], evidence)
+            rows = planned.directions(self.plan, axis, specs[axis.id], evidence)
             for spec, row in zip(specs[axis.id], rows, strict=True):
                 shift = 0.05 * spec.coefficient * float(row[:4].sum())
                 size = 2.5 if spec.role == "reconstruction" else abs(spec.coefficient)
@@ -96,13 +97,19 @@ class ManyRows(toy_lab.Lab):
             (1.0, -1.0), (_LETTERS[:2], _LETTERS[2:]), strict=True
         ):
             p = 0.98 / (1.0 + np.exp(-(odds + sign * bias)))
-            held[first], held[second] = np.round(np.log(p), 6), np.round(np.log(0.98 - p), 6)
+            held[first], held[second] = _six(np.log(p)), _six(np.log(0.98 - p))
         is_bare = arm == "baseline"
         held["edits"] = np.full(rows, 0 if is_bare else 12, dtype=np.int32)
         held["delta"] = np.full(rows, size)
         held["residual"] = np.zeros(rows) if is_bare else np.round(8.0 + drawn[3], 5)
         held["outcome"] = Texts.of([""] * rows)
         return Answers("choices", held, range(2, 2 + rows))
+
+
+def _six(figures: np.ndarray) -> np.ndarray:
+    """Figures as the runner publishes them: six significant digits; none is zero."""
+    scale = 10.0 ** (5 - np.floor(np.log10(np.abs(figures))))
+    return np.round(figures * scale) / scale
 
 
 class _Counted(list[Any]):
@@ -134,12 +141,13 @@ def write_many_rows(path: Path, policy_path: Path, rows: int) -> None:
         if cell.evaluation != QUIZ:
             kept = tables.setdefault(given.kind, [])
             kept += [row for row in given if row.item in names]
-    tables["label_words"] = list(evidence.label_words)
-    tables["label_checks"] = list(evidence.label_checks)
+    for kind in _BESIDE_ANSWERS:
+        tables[kind] = list(getattr(evidence, kind))
+    tables = {kind: held for kind, held in tables.items() if held}
     counted = {**tables, "choices": _Counted(sum(map(len, choices.values())))}
     files: dict[str, dict[str, np.ndarray]] = {}
     for name, array in evidence.tensors.items():
-        files.setdefault(toy_lab._STEMS[name.rpartition(".")[2]], {})[name] = array
+        files.setdefault(toy_lab.STEMS[name.rpartition(".")[2]], {})[name] = array
     record = toy_lab._record(lab, evidence, counted, ship=True)
     members: dict[str, bytes | Path] = {
         "case.json": canonical.write(record),
