@@ -19,6 +19,8 @@ from safetycase.errors import MalformedInput, TooLarge
 
 _FEED = 1 << 16
 _CHUNK = 1 << 20
+_SPLIT = 1 << 18
+"""Bytes of a piece of what is held already; rows of so many fit into a processor's cache."""
 _KEPT = 1 << 27
 """Bytes of inflated members that are kept, in all."""
 
@@ -186,8 +188,8 @@ def _refuse_missing(members: dict[str, Member], where: str) -> None:
 
 
 def _split(stored: memoryview) -> Iterator[bytes]:
-    for start in range(0, len(stored), _CHUNK):
-        yield bytes(stored[start : start + _CHUNK])
+    for start in range(0, len(stored), _SPLIT):
+        yield bytes(stored[start : start + _SPLIT])
 
 
 def _inflate(stored: memoryview, place: str) -> Iterator[bytes]:

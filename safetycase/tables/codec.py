@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import NoReturn
+from typing import Any, NoReturn, get_type_hints
 
 import msgspec
 
@@ -41,18 +41,27 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """Whole lines of a table and their rows."""
+    """Whole lines of a table and what was decoded from them, a row a line or not."""
 
+    kind: str
     first_line: int
     lines: bytes
-    rows: list[msgspec.Struct]
+    rows: list[Any]
 
     def misspelled(self) -> int | None:
+        """The first line that its writer would have spelled otherwise, if there is one."""
         written = encode_rows(self.rows)
         if written == self.lines:
             return None
+        self.refuse_blank_lines()
         pairs = zip(self.lines.split(b"\n"), written.split(b"\n"), strict=False)
         return next(n for n, (a, b) in enumerate(pairs, self.first_line) if a != b)
+
+    def refuse_blank_lines(self) -> None:
+        """Refuse lines without a row and rows that share one; no spelling of rows has them."""
+        if len(self.rows) != self.lines.count(b"\n"):
+            found = "blank or joined lines"
+            raise SchemaViolation(path_of(self.kind), "one row a line", found=found)
 
 
 @cache
@@ -60,12 +69,20 @@ def _decoder(kind: str) -> msgspec.json.Decoder[msgspec.Struct]:
     return msgspec.json.Decoder(TABLES[kind], strict=True)
 
 
+@cache
+def _cells_decoder(kind: str) -> msgspec.json.Decoder[tuple[Any, ...]]:
+    """Takes and refuses the same rows, as tuples, from which columns are filled sooner."""
+    hints = get_type_hints(TABLES[kind], include_extras=True)
+    cells = tuple(hints[name] for name in columns(kind))
+    return msgspec.json.Decoder(tuple.__class_getitem__(cells), strict=True)
+
+
 def header(kind: str) -> bytes:
     """The first line of a table of this kind, without its line end."""
     return msgspec.json.encode(columns(kind))
 
 
-def encode_rows(rows: Iterable[msgspec.Struct]) -> bytes:
+def encode_rows(rows: Iterable[msgspec.Struct | tuple[Any, ...]]) -> bytes:
     """Rows as lines, each ended by a line feed; numbers in their shortest spelling."""
     return _ENCODER.encode_lines(rows if isinstance(rows, list) else list(rows))
 
@@ -77,7 +94,11 @@ def write_table(kind: str, rows: Iterable[msgspec.Struct]) -> bytes:
 
 def read_table(kind: str, data: bytes) -> list[msgspec.Struct]:
     """Rows of a table, refused as in `scan_table`; their spelling is not looked at."""
-    return [row for batch in _batches(kind, [data], DEFAULT_LIMITS) for row in batch.rows]
+    rows: list[msgspec.Struct] = []
+    for batch in _batches(kind, [data], DEFAULT_LIMITS, _decoder(kind)):
+        batch.refuse_blank_lines()
+        rows += batch.rows
+    return rows
 
 
 def scan_table(
@@ -92,10 +113,13 @@ def scan_table(
     kept: list[msgspec.Struct] = []
     misspelled: int | None = None
     rows = read = 0
-    for batch in _batches(kind, pieces, limits):
+    decoder = _decoder(kind) if filling is None else _cells_decoder(kind)
+    for batch in _batches(kind, pieces, limits, decoder):
         rows, read = rows + len(batch.rows), read + len(batch.lines)
         if misspelled is None:
             misspelled = batch.misspelled()
+        else:
+            batch.refuse_blank_lines()
         if filling is None:
             kept += batch.rows
         else:
@@ -103,7 +127,9 @@ def scan_table(
     return Table(kept if filling is None else filling.answers(), misspelled)
 
 
-def _batches(kind: str, pieces: Iterable[bytes], limits: Limits) -> Iterator[_Batch]:
+def _batches(
+    kind: str, pieces: Iterable[bytes], limits: Limits, decoder: msgspec.json.Decoder[Any]
+) -> Iterator[_Batch]:
     """Rows of a table under its header, some at a time."""
     where = path_of(kind)
     line = 1
@@ -115,12 +141,12 @@ def _batches(kind: str, pieces: Iterable[bytes], limits: Limits) -> Iterator[_Ba
                 found = first[:200].decode("utf-8", "replace")
                 raise SchemaViolation(where, header(kind).decode(), found=found)
             line = 2
-        rows = _decode(kind, body, line)
+        rows = _decode(kind, body, line, decoder)
         if line - 2 + len(rows) > limits.max_rows:
             expected, found = f"at most {limits.max_rows} rows", "more"
             raise TooLarge(where, expected, found=found, limit="rows")
-        if rows:
-            yield _Batch(line, body, rows)
+        if body:
+            yield _Batch(kind, line, body, rows)
         line += len(rows)
     if line == 1:
         raise SchemaViolation(where, header(kind).decode(), found="nothing")
@@ -147,14 +173,13 @@ def _longest(lines: bytes, limit: int) -> int:
     return max(map(len, lines.split(b"\n"))) if len(lines) > limit else 0
 
 
-def _decode(kind: str, lines: bytes, first_line: int) -> list[msgspec.Struct]:
+def _decode(
+    kind: str, lines: bytes, first_line: int, decoder: msgspec.json.Decoder[Any]
+) -> list[Any]:
     try:
-        rows = _decoder(kind).decode_lines(lines)
+        return decoder.decode_lines(lines)
     except _BROKEN:
         _blame(kind, lines, first_line)
-    if len(rows) != lines.count(b"\n"):
-        raise SchemaViolation(path_of(kind), "one row a line", found="blank or joined lines")
-    return rows
 
 
 def _blame(kind: str, lines: bytes, first_line: int) -> NoReturn:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from operator import attrgetter
+from itertools import chain
 from typing import Any, Self, get_type_hints, overload
 
 import msgspec
@@ -29,6 +29,10 @@ _DTYPES: dict[type, np.dtype[Any]] = {
     float: np.dtype(np.float64),
     bool: np.dtype(np.bool_),
 }
+
+
+_WORTH_COMPARING = 64
+"""Texts in a stretch from which on comparing them as a whole saves time."""
 
 
 class Vocabulary(dict[str, int]):
@@ -64,7 +68,7 @@ class Texts:
     def of(cls, texts: Collection[str]) -> Self:
         """The column of these texts."""
         vocabulary = Vocabulary()
-        return cls(numbered(vocabulary, texts, len(texts)), vocabulary)
+        return cls(numbered(vocabulary, texts), vocabulary)
 
     def __len__(self) -> int:
         """Number of rows."""
@@ -149,7 +153,7 @@ class Answers(Sequence[AnswerRow]):
         """These rows of one kind, at least one, as the only ones of their table."""
         kind = _kind_of(type(rows[0]))
         filling = Filling(kind)
-        filling.extend(rows, len(rows))
+        filling.extend(list(map(msgspec.structs.astuple, rows)), len(rows))
         return filling.answers()
 
     @override
@@ -272,12 +276,14 @@ class Filling:
             name: Vocabulary() for name, dtype in _dtypes(kind).items() if dtype is None
         }
 
-    def extend(self, rows: Sequence[msgspec.Struct], expected: int) -> None:
-        """Append rows; `expected` is how many there will be in all, roughly."""
-        for name, dtype in _dtypes(self._kind).items():
-            cells = map(attrgetter(name), rows)
+    def extend(self, rows: Sequence[tuple[Any, ...]], expected: int) -> None:
+        """Append rows, cell by cell; `expected` is how many there will be in all, roughly."""
+        dtypes = _dtypes(self._kind)
+        for (name, dtype), cells in zip(
+            dtypes.items(), _turned(rows, len(dtypes)), strict=True
+        ):
             values = (
-                numbered(self._vocabularies[name], cells, len(rows))
+                numbered(self._vocabularies[name], cells)
                 if dtype is None
                 else np.fromiter(cells, dtype=dtype, count=len(rows))
             )
@@ -315,10 +321,47 @@ class _Growing:
         return self._held[: self._size]
 
 
-def numbered(vocabulary: Vocabulary, texts: Iterable[str], count: int) -> Numbers:
-    """The number of each text, new ones numbered; in the smallest type that holds them all."""
-    codes = np.fromiter(map(vocabulary.__getitem__, texts), dtype=np.int64, count=count)
+def numbered(vocabulary: Vocabulary, texts: Collection[str]) -> Numbers:
+    """The number of each text, new ones numbered; in a small type that holds them all.
+
+    Rows stand in the order of a grid: one arm for many rows, under it the items as they first
+    came. Both are recognised as a whole; only where neither is so, text by text.
+    """
+    count = len(texts)
+    if count and len(set(texts)) == 1:
+        number = vocabulary[next(iter(texts))]
+        return np.full(count, number, dtype=np.min_scalar_type(len(vocabulary) - 1))
+    codes = _as_first_came(vocabulary, texts if isinstance(texts, list) else list(texts))
+    if codes is None:
+        codes = np.fromiter(map(vocabulary.__getitem__, texts), dtype=np.int64, count=count)
     return codes.astype(np.min_scalar_type(max(0, len(vocabulary) - 1)))
+
+
+def _as_first_came(vocabulary: Vocabulary, texts: list[str]) -> Numbers | None:
+    """Numbers of texts that stand as in the vocabulary, from any of them on to its last one.
+
+    Then from any on again; none where they do not stand so.
+    """
+    codes = np.empty(len(texts), dtype=np.int64)
+    known, done = vocabulary.texts, 0
+    while done < len(texts):
+        first = vocabulary.get(texts[done])
+        if first is None:
+            return None
+        stretch = min(len(known) - first, len(texts) - done)
+        if stretch < min(_WORTH_COMPARING, len(texts) - done):
+            return None
+        if texts[done : done + stretch] != known[first : first + stretch]:
+            return None
+        codes[done : done + stretch] = np.arange(first, first + stretch)
+        done += stretch
+    return codes
+
+
+def _turned(rows: Sequence[tuple[Any, ...]], width: int) -> Iterator[list[Any]]:
+    """The cells of each column of rows that are so many cells wide."""
+    cells = list(chain.from_iterable(rows))
+    return (cells[place::width] for place in range(width))
 
 
 def stacked(held: Sequence[Column]) -> Numbers:

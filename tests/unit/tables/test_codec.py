@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from safetycase.errors import SchemaViolation
-from safetycase.tables.codec import header, read_table, write_table
+from safetycase.tables.codec import header, read_table, scan_table, write_table
 from safetycase.tables.rows import TABLES, ProbeRow, columns
 
 ROWS = [ProbeRow("e", "a", f"i{n}", 0.1 * n, n, 1.5, 14500.25, "above") for n in range(3)]
@@ -47,3 +47,12 @@ def test_anything_else_is_refused_with_its_place(bad: bytes, place: str) -> None
     with pytest.raises(SchemaViolation) as refusal:
         read_table("probes", bad)
     assert place in refusal.value.where
+    with pytest.raises(SchemaViolation) as again:
+        scan_table("probes", [bad] if bad else [], size=len(bad))
+    assert str(again.value) == str(refusal.value)
+
+
+def test_blank_lines_after_another_spelling_are_refused_too() -> None:
+    pieces = [DATA.replace(b"1.5", b"1.50", 1), b"\n", DATA.split(b"\n")[1] + b"\n"]
+    with pytest.raises(SchemaViolation, match="blank or joined lines"):
+        scan_table("probes", pieces, size=len(DATA))

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from safetycase.errors import TooLarge
 from safetycase.tables.codec import Limits, header, scan_table, write_table
-from safetycase.tables.columns import Answers, Texts, Vocabulary, alike, stretches
+from safetycase.tables.columns import Answers, Texts, Vocabulary, alike, numbered, stretches
 from safetycase.tables.evidence import group_answers
 from safetycase.tables.rows import AnswerRow, GenerationRow, ProbeRow
 
@@ -42,6 +44,21 @@ def test_more_texts_than_a_byte_counts_stay_apart() -> None:
     data = write_table("probes", rows)
     table = scan_table("probes", _cut(data, 100), size=len(data))
     assert list(table.rows) == rows
+
+
+GRID = [f"i{n}" for n in range(200)]
+STRETCH = st.tuples(st.integers(0, 199), st.integers(0, 400), st.sampled_from(["i7", "x", "y"]))
+
+
+@given(st.lists(STRETCH, max_size=4))
+def test_texts_are_numbered_as_one_by_one(cut: list[tuple[int, int, str]]) -> None:
+    vocabulary, slow = Vocabulary(GRID[:150]), Vocabulary(GRID[:150])
+    for start, count, odd in cut:
+        repeated = GRID[start:] + GRID * 2
+        for texts in (repeated[:count], [odd] * count, [*repeated[:count], odd]):
+            assert numbered(vocabulary, texts).tolist() == [slow[text] for text in texts]
+    assert vocabulary == slow
+    assert vocabulary.texts == slow.texts
 
 
 @pytest.mark.parametrize(
