@@ -6,13 +6,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from safetycase.errors import MethodRefused
 from safetycase.methods.label import label_of, label_score
-from safetycase.methods.multiplicity import holm
+from safetycase.methods.multiplicity import benjamini_hochberg, holm
 from safetycase.methods.rank import auroc, compare_columns
+from safetycase.methods.welch import welch_p_columns
 from safetycase.record.plan import Plan
 from safetycase.record.planned_axis import Axis, Contrast
+from safetycase.record.planned_axis import Selection as Rule
 from safetycase.record.results import Identification, SelectedFeature
 from safetycase.tables.evidence import Evidence
 from safetycase.tables.rows import ItemRow, LabelCheckRow
@@ -27,6 +30,8 @@ class SelectedStatistic:
     p: float
     p_adjusted: float
     density: float
+    standardised_difference: float | None = None
+    """Where the plan ranks by it."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,7 @@ class Selection:
     negative_items: int
     features: tuple[SelectedStatistic, ...]
     least_p_adjusted: float | None = None
-    """Least corrected p of a candidate above one half, where none was kept."""
+    """Least corrected p of a candidate on the positive side, where none was kept."""
 
 
 def is_positive(contrast: Contrast, item: ItemRow) -> bool:
@@ -90,11 +95,12 @@ def live_features(plan: Plan, axis: Axis, evidence: Evidence) -> list[int]:
 
 
 def select_features(axis: Axis, evidence: Evidence) -> Selection:
-    """Keep the features with the largest AUROC among those that pass the corrected test.
+    """Keep the features with the largest statistic among those that pass the corrected test.
 
     Candidates: features at least as dense as the rule asks that are not constant. Family of
-    the Holm correction: all candidates. Kept: at most `keep`, AUROC above one half, corrected
-    p at most `alpha`; ties in AUROC go to the lower index. May keep none.
+    the correction: all candidates. Kept: at most `keep`, AUROC above one half (or difference
+    above zero, if the plan ranks by it), corrected p at most `alpha`; ties go to the lower
+    index. May keep none.
     """
     return evidence.once(_key(axis), lambda: _select_features(axis, evidence))
 
@@ -138,27 +144,50 @@ def _select_features(axis: Axis, evidence: Evidence) -> Selection:
     counts = int(labels.sum()), int((~labels).sum())
     if not candidates.size:
         return Selection(0, 0, *counts, ())
-    subset = activations[:, candidates]
-    compared = compare_columns(subset, labels)
-    areas, p_values = compared.auroc, compared.p_value
-    adjusted = holm(p_values)
+    ranked = _ranked(rule, activations[:, candidates], labels)
+    adjusted = _CORRECTIONS[rule.correction or "holm"](ranked.p)
     passing = [
-        i for i in range(candidates.size) if adjusted[i] <= rule.alpha and areas[i] > 0.5
+        i
+        for i in range(candidates.size)
+        if adjusted[i] <= rule.alpha and ranked.excess[i] > 0.0
     ]
-    best = sorted(passing, key=lambda i: (-areas[i], candidates[i]))[: rule.keep]
+    best = sorted(passing, key=lambda i: (-ranked.excess[i], candidates[i]))[: rule.keep]
     features = tuple(
         SelectedStatistic(
             feature=int(candidates[i]),
-            auroc=float(areas[i]),
-            p=float(p_values[i]),
+            auroc=float(ranked.auroc[i]),
+            p=float(ranked.p[i]),
             p_adjusted=float(adjusted[i]),
             density=float(densities[candidates[i]]),
+            standardised_difference=None if ranked.by_area else float(ranked.excess[i]),
         )
         for i in best
     )
-    above = [float(adjusted[i]) for i in range(candidates.size) if areas[i] > 0.5]
+    above = [float(adjusted[i]) for i in range(candidates.size) if ranked.excess[i] > 0.0]
     least = min(above) if above and not features else None
     return Selection(int(candidates.size), len(passing), *counts, features, least)
+
+
+_CORRECTIONS = {"holm": holm, "benjamini_hochberg": benjamini_hochberg}
+
+
+@dataclass(frozen=True)
+class _Ranked:
+    """What candidates are ranked by; entry i belongs to candidate i."""
+
+    auroc: NDArray[np.float64]
+    excess: NDArray[np.float64]
+    """AUROC less one half, or the standardised difference: above 0 on the positive side."""
+    p: NDArray[np.float64]
+    by_area: bool
+
+
+def _ranked(rule: Rule, activations: np.ndarray, labels: NDArray[np.bool_]) -> _Ranked:
+    compared = compare_columns(activations, labels)
+    if rule.statistic == "auroc":
+        return _Ranked(compared.auroc, compared.auroc - 0.5, compared.p_value, by_area=True)
+    p = welch_p_columns(activations, labels)
+    return _Ranked(compared.auroc, compared.standardised_difference, p, by_area=False)
 
 
 def detections(axis: Axis, feature: int, evidence: Evidence) -> list[LabelCheckRow]:
@@ -222,6 +251,7 @@ def _selected(
         p=statistic.p,
         p_adjusted=statistic.p_adjusted,
         density=statistic.density,
+        standardised_difference=statistic.standardised_difference,
         held_out_auroc=held_out_auroc(axis, statistic.feature, evidence),
         label=label_of(words, axis.labels.words),
         label_score=label_score(axis, plan_digest, statistic.feature, checks),

@@ -28,14 +28,19 @@ class Selection(Record):
 
     contrast: Contrast
     """Classes to be told apart."""
-    statistic: Literal["auroc"]
-    """Area under the ROC curve of the feature's largest activation over the prompt."""
+    statistic: Literal["auroc", "standardised_mean_difference"]
+    """`auroc`: area under the ROC curve of the pooled activations, p by Mann-Whitney;
+    `standardised_mean_difference`: difference of class means in standard deviations of all
+    prompts, p by Welch's t test."""
     alpha: Annotated[float, Field(gt=0.0, le=0.2)]
-    """Family-wise error rate over all live features (Holm on Mann-Whitney p)."""
+    """Largest corrected p of a kept feature: the error rate that the correction holds."""
     minimum_density: Share
     """A candidate fires on at least this share of discovery items."""
     keep: Annotated[int, Field(ge=1, le=64)]
     """How many features are kept, best first; ties go to the lower index."""
+    correction: Literal["holm", "benjamini_hochberg"] | None = None
+    """`holm`: alpha bounds the chance that any significant candidate is a chance find;
+    `benjamini_hochberg`: the expected share of chance finds among them. None: `holm`."""
 
 
 class LabelValidation(Record):

@@ -76,9 +76,9 @@ class SelectedFeature(Record):
     auroc: Share
     """Area under the ROC curve on the discovery split."""
     p: Share
-    """Two-sided Mann-Whitney p on the discovery split."""
+    """Two-sided p of the planned statistic on the discovery split: Mann-Whitney, or Welch."""
     p_adjusted: Share
-    """The same after Holm over all candidates."""
+    """The same, corrected as planned over all candidates."""
     density: Share
     """Share of discovery items on which it fires."""
     held_out_auroc: Share
@@ -87,6 +87,9 @@ class SelectedFeature(Record):
     """The words on which it fires most, most first."""
     label_score: LabelScore | Unavailable
     """The label's validation."""
+    standardised_difference: float | None = None
+    """Difference of class means in standard deviations of all discovery prompts, where the
+    features were ranked by it."""
 
 
 class Identification(Record):
@@ -95,7 +98,7 @@ class Identification(Record):
     candidates: Count
     """Features dense enough to be tested: the size of the corrected family."""
     significant: Count
-    """Candidates whose corrected p is at most the plan's alpha, with AUROC above one half."""
+    """Candidates higher in the positive class whose corrected p is at most the plan's alpha."""
     positive_items: Count
     """Discovery items of the positive class."""
     negative_items: Count
@@ -103,7 +106,7 @@ class Identification(Record):
     features: tuple[SelectedFeature, ...]
     """The features kept, best first."""
     least_p_adjusted: Share | None = None
-    """Where none was kept: least corrected p of a candidate with AUROC above one half."""
+    """Where none was kept: least corrected p of a candidate higher in the positive class."""
 
 
 class Intervention(Record):

@@ -20,7 +20,7 @@ from safetycase.report.axis_rates import Bound, Strip, bounds_of, measure_name, 
 from safetycase.report.beside_view import Beside, beside_view
 from safetycase.report.damage_view import Damage, damage_view
 from safetycase.report.dose_plot import dose_plot
-from safetycase.report.feature_rows import FeatureRow, feature_rows
+from safetycase.report.feature_rows import FeatureRow, feature_rows, search_in_words
 from safetycase.report.source import Shown, Source
 from safetycase.report.steering_view import SpreadRow, moved, spread
 from safetycase.report.words import ROLE_NAMES, in_words, plain, question_of
@@ -133,6 +133,8 @@ class AxisView:
     counts: tuple[Shown, ...]
     """Candidates, significant, items of the positive and of the negative class."""
     features: tuple[FeatureRow, ...]
+    search: str | None
+    """How candidates were ranked and corrected, where it is not the usual way."""
     strips: tuple[Strip, ...]
     beside: Beside
     controls: tuple[ControlRow, ...]
@@ -182,6 +184,7 @@ def axis_view(source: Source, number: int) -> AxisView:
             for name in ("candidates", "significant", "positive_items", "negative_items")
         ),
         features=tuple(feature_rows(source, result, found)),
+        search=search_in_words(axis.selection),
         strips=tuple(strips_of(source, number)),
         beside=beside_view(source, number),
         controls=tuple(_controls(source, result, here)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from safetycase.record.planned_axis import Selection
 from safetycase.record.results import AxisResult
 from safetycase.record.unavailable import Unavailable
 from safetycase.report.source import Shown, Source
@@ -25,6 +26,29 @@ class FeatureRow:
     unavailable: Shown | None
     """Why there are no scores."""
     supported: bool
+    difference: Shown | None
+    """Standardised difference of class means, where the plan ranks by it."""
+
+
+_STATISTICS = {
+    "auroc": "the area under the ROC curve, p by Mann-Whitney",
+    "standardised_mean_difference": "the difference of class means in standard deviations, p "
+    "by Welch",
+}
+_CORRECTIONS = {
+    "holm": "by Holm: that any significant candidate is a chance find is no likelier than the "
+    "planned alpha",
+    "benjamini_hochberg": "by Benjamini-Hochberg: of the significant candidates a share of "
+    "the planned alpha is expected to be chance finds",
+}
+
+
+def search_in_words(rule: Selection) -> str | None:
+    """How candidates were ranked and corrected; none for AUROC and Holm, the usual way."""
+    if rule.statistic == "auroc" and rule.correction in {None, "holm"}:
+        return None
+    corrected = _CORRECTIONS[rule.correction or "holm"]
+    return f"Ranked by {_STATISTICS[rule.statistic]}; corrected {corrected}."
 
 
 def feature_rows(source: Source, result: AxisResult, found: str) -> Iterator[FeatureRow]:
@@ -46,4 +70,5 @@ def feature_rows(source: Source, result: AxisResult, found: str) -> Iterator[Fea
             else tuple(source.show(f"{here}/label_score/{name}") for name in names),
             unavailable=source.show(f"{here}/label_score/reason") if none else None,
             supported=not isinstance(score, Unavailable) and score.supported,
+            difference=source.show_stated(f"{here}/standardised_difference"),
         )

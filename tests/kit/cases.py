@@ -223,6 +223,21 @@ def traced_case() -> KitCase:
     return build_case(traced_plan())
 
 
+def ranked_plan() -> Json:
+    """The toy plan, whose features are ranked by difference of means, or corrected by FDR."""
+    plan = toy_plan()
+    first, second = (axis["selection"] for axis in plan["axes"])
+    first |= {"statistic": "standardised_mean_difference"}
+    second |= {"correction": "benjamini_hochberg"}
+    return plan
+
+
+@cache
+def ranked_case() -> KitCase:
+    """An honest case whose axes search for features in other ways."""
+    return build_case(ranked_plan())
+
+
 @dataclass(frozen=True)
 class FaintWorld(ToyWorld):
     """A toy of which one answer in ten follows an edit."""
@@ -437,6 +452,7 @@ HONEST: dict[str, Callable[[], KitCase]] = {
     "no feature on one axis": one_without_case,
     "no feature at all": none_found_case,
     "audit traces": traced_case,
+    "other searches": ranked_case,
     "strata": strata_case,
     "other axes kept": asked_case,
     "refusals alone": refusing_case,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import asdict
 
 from safetycase.errors import MethodRefused
 from safetycase.methods.derive import neighbours_of
@@ -35,7 +36,7 @@ _TABLES = ("evidence/label_words.jsonl", "evidence/label_checks.jsonl")
 @FAMILY.axis_check(
     1,
     proves="The stated features are those that the plan's rule keeps, from all features of the "
-    "dictionary on the discovery split: AUROC, rank p, Holm over all candidates, density; "
+    "dictionary on the discovery split: statistic, p, correction over all candidates, density; "
     "where none is stated, that the rule keeps none, and how near the best candidate came.",
     cannot_prove=_REAL,
     references=("design 5 step 5", "question 4 (multiplicity)",
@@ -52,7 +53,7 @@ def selection_is_made_again(case: OpenedCase, number: int, axis: Axis) -> Run:
         "positive_items": found.positive_items,
         "negative_items": found.negative_items,
         "features": [
-            {name: getattr(kept, name) for name in kept.__dataclass_fields__}
+            {name: value for name, value in asdict(kept).items() if value is not None}
             for kept in found.features
         ],
     }

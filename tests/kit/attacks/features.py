@@ -14,8 +14,8 @@ from tests.kit.builder import (
     edit_tensor,
     with_rows,
 )
-from tests.kit.cases import traced_case
-from tests.kit.places import WATCHED, axis_pointer, result
+from tests.kit.cases import ranked_case, traced_case
+from tests.kit.places import KNOWLEDGE, WATCHED, axis_pointer, result
 from tests.kit.register import CLAIMS, SELECTION, attack
 
 _FEATURES = ("identification", "features")
@@ -52,6 +52,29 @@ def discovery_auroc_lowered(case: KitCase) -> KitCase:
     The luck of the selection is hidden.
     """
     return edit_record(case, axis_pointer(WATCHED, *_FEATURES, 0, "auroc"), 0.9)
+
+
+@attack("features", "insider", refused_by={"FEA-001"}, base=ranked_case)
+def difference_of_means_raised(case: KitCase) -> KitCase:
+    """State a larger standardised difference of a feature than its activations have.
+
+    A feature that barely tells the classes apart looks like their name.
+    """
+    pointer = axis_pointer(WATCHED, *_FEATURES, 0, "standardised_difference")
+    assert 1.0 < _kept(case)[0]["standardised_difference"] < 2.0
+    return edit_record(case, pointer, 2.5)
+
+
+@attack("features", "insider", refused_by={"FEA-001"}, base=ranked_case)
+def chance_finds_counted_by_the_stricter_correction(case: KitCase) -> KitCase:
+    """State the Holm-corrected p of features that the plan corrects by Benjamini-Hochberg.
+
+    A search that tolerates a share of chance finds looks like one that tolerates none.
+    """
+    there = axis_pointer(KNOWLEDGE, "identification")
+    candidates = result(case, KNOWLEDGE)["identification"]["candidates"]
+    p = _kept(case, KNOWLEDGE)[0]["p"]
+    return edit_record(case, f"{there}/features/0/p_adjusted", candidates * p)
 
 
 @attack("features", "insider", refused_by={"FEA-001"})
