@@ -54,17 +54,39 @@ class PlannedDictionary(Record):
     """Name of the model it was made for; none: as its files say."""
 
 
+class Columns(Record):
+    """Which columns of a file become which parts of an item; its other columns are not read."""
+
+    prompt: Text
+    """What is put to the model."""
+    id: Text | None = None
+    """The item's name; none: its number in the file, from 1."""
+    cluster: Text | None = None
+    """What belongs together; none: items whose prompts are equal."""
+    kind: Text | None = None
+    """The kind of item; none: `item`."""
+    context: Text | None = None
+    """The class of a contrast; none: no context."""
+    target: Text | None = None
+    """What a grader looks for, or the answer of the risk; none: no target."""
+    other: Text | None = None
+    """The other answer; none: there is none."""
+
+
 class PlannedDataset(Record):
     """A file of items."""
 
     id: Identifier
     """Short name used by evaluations and contrasts."""
     path: Text
-    """The JSONL file, relative to the plan."""
+    """The file, beside the plan or `hf://datasets/OWNER/NAME@REVISION/FILE`: JSON lines, or CSV
+    or Parquet by its ending."""
     sha256: Sha256
     """Digest of its bytes."""
     source: Text
     """Who wrote the items, and under which licence."""
+    columns: Columns | None = None
+    """Columns of the file by what they mean; none: it has the names of the items' parts."""
 
 
 class Splits(Record):

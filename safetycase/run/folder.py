@@ -20,6 +20,7 @@ from safetycase.record.case import ModelFile
 Role = Literal["weights", "tokenizer", "configuration", "chat_template", "other"]
 
 HUB = re.compile(r"hf://([\w.-]+/[\w.-]+)@([0-9a-f]{40})(?:/([\w./-]+))?")
+HUB_DATASET = re.compile(r"hf://datasets/([\w.-]+/[\w.-]+)@([0-9a-f]{40})/(.+)")
 PICKLES = (".pt", ".pth", ".bin", ".pkl", ".ckpt")
 """Endings of files that can run code when they are opened."""
 
@@ -157,8 +158,36 @@ def _hub_folder(path: str, where: str, remedy: str) -> Folder:
     return Folder(path, find, where=where, remedy=remedy)
 
 
+def hub_dataset(path: str, *, where: str) -> Path:
+    """The one file of a dataset on the hub that an address names; nothing else is fetched."""
+    parts = HUB_DATASET.fullmatch(path)
+    if parts is None:
+        raise RunFailed(
+            where,
+            "hf://datasets/OWNER/NAME@REVISION/FILE with the full 40-digit revision",
+            found=path,
+            remedy="A branch or tag can move; a plan names what it measured.",
+        )
+    repository, revision, named = parts.groups()
+    name = safe_relative_path(named)
+    remedy = "Log in if access is granted by request, or save the file beside the plan."
+    found = from_hub(repository, revision, name, where=where, remedy=remedy, kind="dataset")
+    if found is None:
+        raise RunFailed(
+            where, f"a file {name} in {repository}@{revision}", found="none", remedy=remedy
+        )
+    require_cached_bytes(found, hash_file(found, name=name), where=where)
+    return found
+
+
 def from_hub(
-    repository: str, revision: str, name: str, *, where: str, remedy: str
+    repository: str,
+    revision: str,
+    name: str,
+    *,
+    where: str,
+    remedy: str,
+    kind: Literal["model", "dataset"] = "model",
 ) -> Path | None:
     """One file of a revision, from the cache if it is there; none if the revision has none."""
     # slow to import, and only for hf://
@@ -173,7 +202,13 @@ def from_hub(
     for offline in (True, False):
         try:
             return Path(
-                hf_hub_download(repository, name, revision=revision, local_files_only=offline)
+                hf_hub_download(
+                    repository,
+                    name,
+                    revision=revision,
+                    repo_type=kind,
+                    local_files_only=offline,
+                )
             )
         except LocalEntryNotFoundError as error:
             problem = str(error)

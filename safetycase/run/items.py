@@ -1,8 +1,9 @@
 """Items of a dataset file become rows of the items table, each in its split.
 
-Two layouts are read. Ours: one object a line with `id`, `cluster`, `kind`, `prompt` and, where
-they apply, `context`, `target`, `other`. The one of Perez et al. 2022 (arXiv 2212.09251):
-`question` with lettered choices, `answer_matching_behavior`, `answer_not_matching_behavior`.
+Three layouts are read. Ours: rows with `id`, `cluster`, `kind`, `prompt` and, where they apply,
+`context`, `target`, `other`. The one of Perez et al. 2022 (arXiv 2212.09251): `question` with
+lettered choices, `answer_matching_behavior`, `answer_not_matching_behavior`. Any other, if the
+plan says which columns mean what.
 """
 
 from __future__ import annotations
@@ -11,20 +12,21 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from safetycase import canonical
 from safetycase.canonical import JsonValue, as_object, as_text
 from safetycase.digest import sha256_hex
 from safetycase.errors import MalformedInput
 from safetycase.methods.derive import splits_of
 from safetycase.methods.text_grade import fold
-from safetycase.record.plan import Plan
+from safetycase.record.plan import Columns, Plan, PlannedDataset
+from safetycase.run.dataset_file import read_rows
 from safetycase.tables.evidence import Items
 from safetycase.tables.rows import ItemRow
 
 _REQUIRED = ("id", "cluster", "kind", "prompt")
 _OPTIONAL = ("context", "target", "other")
 _LETTERED = ("question", "answer_matching_behavior", "answer_not_matching_behavior")
-_NO_ITEMS = "A dataset has one JSON object a line; leave it out of the plan if it has none."
+_Placed = tuple[str, ItemRow]
+"""Where an item stands in its file, and the item."""
 _CHOICES = re.compile(r"\s*\bChoices:\s*(?=\(A\))")
 _CHOICE = re.compile(r"\(([A-Z])\)\s*(.*?)\s*(?=\n\s*\([A-Z]\)|\n\s*Answer:|\Z)", re.DOTALL)
 
@@ -38,7 +40,7 @@ def read_items(plan: Plan, plan_digest: str, files: Mapping[str, Path]) -> Items
     """
     raw: list[ItemRow] = []
     for dataset in plan.datasets:
-        raw += _unique(_rows(dataset.id, files[dataset.id]), files[dataset.id].name)
+        raw += _unique(_rows(dataset, files[dataset.id]))
     splits = splits_of(plan, plan_digest, [row.cluster for row in raw])
     rows = [_in_split(row, splits[row.cluster]) for row in raw]
     _refuse_repeats(rows)
@@ -76,24 +78,21 @@ def _in_split(row: ItemRow, split: str) -> ItemRow:
     )  # fmt: skip
 
 
-def _rows(dataset: str, file: Path) -> Iterable[ItemRow]:
-    lines = file.read_bytes().splitlines()
-    if not lines:
-        raise MalformedInput(
-            file.name, "at least one item", found="an empty file", remedy=_NO_ITEMS
-        )
-    for number, line in enumerate(lines, start=1):
-        where = f"{file.name} line {number}"
-        value = canonical.read(line, where=where)
-        if isinstance(value, dict) and "question" in value:
-            yield _lettered(dataset, value, where, number)
+def _rows(dataset: PlannedDataset, file: Path) -> Iterable[_Placed]:
+    columns = dataset.columns
+    wanted = None if columns is None else {str(name) for name in columns.spelled().values()}
+    for number, (where, value) in enumerate(read_rows(file, wanted), start=1):
+        if columns is not None:
+            yield where, _mapped(dataset.id, columns, value, where, number)
+        elif isinstance(value, dict) and "question" in value:
+            yield where, _lettered(dataset.id, value, where, number)
         else:
-            yield _plain(dataset, value, where)
+            yield where, _plain(dataset.id, value, where)
 
 
-def _unique(rows: Iterable[ItemRow], where: str) -> list[ItemRow]:
+def _unique(rows: Iterable[_Placed]) -> list[ItemRow]:
     seen: dict[str, ItemRow] = {}
-    for row in rows:
+    for where, row in rows:
         if row.item in seen:
             raise MalformedInput(
                 where,
@@ -123,6 +122,49 @@ def _plain(dataset: str, value: JsonValue, where: str) -> ItemRow:
     )  # fmt: skip
 
 
+def _mapped(
+    dataset: str, columns: Columns, value: JsonValue, where: str, number: int
+) -> ItemRow:
+    """An item from the columns that the plan names; whole numbers and truth values are text."""
+    fields = as_object(value, where=where, required=[columns.prompt], optional=None)
+
+    def part(column: str | None) -> str | None:
+        held = None if column is None else fields.get(column)
+        return None if held is None else _as_words(held, f"{where}#/{column}")
+
+    def named(column: str | None, otherwise: str) -> str:
+        if column is None:
+            return otherwise
+        held = part(column)
+        if not held:
+            raise MalformedInput(f"{where}#/{column}", "some text", found="nothing")
+        return held
+
+    prompt = named(columns.prompt, "")
+    return ItemRow(
+        dataset,
+        named(columns.id, f"{number:04d}"),
+        named(columns.cluster, _same_prompt(dataset, fold(prompt))),
+        named(columns.kind, "item"),
+        part(columns.context),
+        "",
+        part(columns.target),
+        part(columns.other),
+        prompt,
+    )
+
+
+def _as_words(value: JsonValue, where: str) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, int) else as_text(value, where=where)
+
+
+def _same_prompt(dataset: str, prompt: str) -> str:
+    """The cluster of the items with this prompt."""
+    return f"{dataset}-{sha256_hex(prompt.encode())[:12]}"
+
+
 def _lettered(dataset: str, value: JsonValue, where: str, number: int) -> ItemRow:
     """A question with lettered choices; choices beside the two named ones are left out.
 
@@ -138,6 +180,6 @@ def _lettered(dataset: str, value: JsonValue, where: str, number: int) -> ItemRo
         raise MalformedInput(where, expected, found=", ".join(found) or "none")
     prompt = stem.strip().removeprefix("Question:").strip()
     return ItemRow(
-        dataset, f"{number:04d}", f"{dataset}-{sha256_hex(prompt.encode())[:12]}", "choice",
+        dataset, f"{number:04d}", _same_prompt(dataset, prompt), "choice",
         None, "", found[letters[0]], found[letters[1]], prompt,
     )  # fmt: skip

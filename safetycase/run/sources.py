@@ -17,7 +17,7 @@ from safetycase import canonical
 from safetycase.digest import FileDigest, hash_file
 from safetycase.errors import RunFailed
 from safetycase.record.case import ModelFile
-from safetycase.run.folder import Folder, Role, open_folder
+from safetycase.run.folder import Folder, Role, hub_dataset, open_folder
 
 MODEL_FILES: dict[str, Role] = {
     "*.safetensors": "weights",
@@ -124,7 +124,9 @@ def open_dictionary(path: str, beside: Path, *, where: str) -> Folder:
 
 
 def locate_dataset(path: str, beside: Path, *, where: str) -> Path:
-    """The file of a dataset."""
+    """The file of a dataset: beside the plan, or `hf://datasets/OWNER/NAME@REVISION/FILE`."""
+    if path.startswith("hf://"):
+        return hub_dataset(path, where=where)
     file = beside / path
     if not file.is_file():
         raise RunFailed(

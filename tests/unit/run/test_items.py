@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from safetycase.errors import MalformedInput, SafetyCaseError
+from safetycase.errors import MalformedInput, RunFailed, SafetyCaseError
 from safetycase.methods.derive import splits_of
 from safetycase.record.plan import Plan
 from safetycase.run.items import read_items
 from safetycase.run.plan_file import as_plan
 from safetycase.tables.evidence import Items
+from safetycase.tables.rows import ItemRow
 from tests.unit.run.tiny_world import Tiny, plan_value
 
 DIGEST = "d" * 64
@@ -137,3 +141,143 @@ def test_a_question_without_its_choices_is_refused(tmp_path: Path, question: str
                 }
             ],
         )
+
+
+def read_file(file: Path, columns: dict[str, str] | None = None) -> list[ItemRow]:
+    good = file.with_name("good.jsonl")
+    good.write_text(json.dumps(GOOD) + "\n")
+    value = plan().spelled()
+    if columns is not None:
+        value["datasets"][0]["columns"] = columns
+    files = {"contrast": file, "requests": good, "choices": good}
+    items = read_items(as_plan(value, where="plan"), DIGEST, files)
+    return [row for row in items.rows if row.dataset == "contrast"]
+
+
+ROWS: list[dict[str, str]] = [
+    {"id": "a", "cluster": "x", "kind": "k", "context": "test", "prompt": 'Is it, "now"?'},
+    {"id": "b", "cluster": "y", "kind": "k", "context": "", "prompt": "Two\nlines: så?"},
+]
+
+
+def as_csv(file: Path, rows: list[dict[str, Any]], encoding: str = "utf-8") -> Path:
+    with file.open("w", encoding=encoding, newline="") as text:
+        writer = csv.DictWriter(text, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    return file
+
+
+def as_parquet(file: Path, rows: list[dict[str, Any]]) -> Path:
+    pa = pytest.importorskip("pyarrow", reason="the parquet extra is not installed")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    parquet.write_table(pa.Table.from_pylist(rows), file, row_group_size=1)
+    return file
+
+
+def as_jsonl(file: Path, rows: list[dict[str, Any]]) -> Path:
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return file
+
+
+WRITERS: dict[str, Callable[[Path, list[dict[str, Any]]], Path]] = {
+    "jsonl": as_jsonl, "csv": as_csv, "parquet": as_parquet,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet", "CSV"])
+def test_a_table_gives_the_items_of_its_json_lines(tmp_path: Path, ending: str) -> None:
+    lines = [{k: v for k, v in row.items() if v} for row in ROWS]
+    wanted = read_file(as_jsonl(tmp_path / "items.jsonl", lines))
+    file = WRITERS[ending.lower()](tmp_path / f"items.{ending}", ROWS)
+    assert read_file(file) == wanted
+    assert [row.context for row in wanted] == ["test", None]
+
+
+def test_a_spreadsheets_mark_of_byte_order_is_no_part_of_a_name(tmp_path: Path) -> None:
+    file = as_csv(tmp_path / "items.csv", ROWS, encoding="utf-8-sig")
+    assert [row.item for row in read_file(file)] == ["a", "b"]
+
+
+FOREIGN: list[dict[str, Any]] = [
+    {"text": "How?", "label": 1, "flag": True, "unread": "x" * 9, "answer": "thus"},
+    {"text": "Why?", "label": 0, "flag": False, "unread": "y", "answer": "so"},
+    {"text": "how?  ", "label": 0, "flag": False, "unread": "z", "answer": "not"},
+]
+
+
+@pytest.mark.parametrize("ending", WRITERS)
+def test_the_plan_says_what_foreign_columns_mean(tmp_path: Path, ending: str) -> None:
+    file = WRITERS[ending](tmp_path / f"items.{ending}", FOREIGN)
+    columns = {"prompt": "text", "context": "label", "target": "answer"}
+    first, second, third = read_file(file, columns)
+    assert (first.item, first.kind, first.context, first.target) == (
+        "0001",
+        "item",
+        "1",
+        "thus",
+    )
+    assert second.item == "0002"
+    assert first.cluster == third.cluster != second.cluster
+    assert first.other is None
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "parquet"])
+def test_truth_values_are_classes_too(tmp_path: Path, ending: str) -> None:
+    file = WRITERS[ending](tmp_path / f"items.{ending}", FOREIGN)
+    rows = read_file(file, {"prompt": "text", "context": "flag", "target": "answer"})
+    assert [row.context for row in rows] == ["true", "false", "false"]
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "columns", "where", "expected"),
+    [
+        ("x.csv", b"", None, "x.csv", "at least one item"),
+        ("x.csv", b"id,cluster,kind,prompt\n", None, "x.csv", "at least one item"),
+        ("x.csv", b"id,cluster,kind,prompt\na,a,k\n", None, "x.csv row 2", "4 cells"),
+        ("x.csv", b"id,cluster,kind,prompt\na,a,k,\n", None, "x.csv row 2", "all required"),
+        ("x.csv", b"id,id,kind,prompt\n", None, "x.csv", "every column once"),
+        ("x.csv", b"id,cluster,kind,prompt\na,a,k,p\na,b,k,q\n", None, "x.csv row 3", "once"),
+        ("x.csv", b"id,cluster,kind,prompt\n\xff\xfe,a,k,p\n", None, "x.csv after", "CSV"),
+        ("x.csv", b'id,cluster,kind,prompt\na,a,k,"p"q\n', None, "x.csv after row 1", "CSV"),
+        ("x.csv", b"text\nhow\n", {"prompt": "txt"}, "x.csv", "the columns txt"),
+        ("x.csv", b"t,k\nhow,\n", {"prompt": "t", "kind": "k"}, "x.csv row 2#/k", "some text"),
+        ("x.jsonl", b'{"t": 0.5}\n', {"prompt": "t"}, "x.jsonl line 1#/t", "a string"),
+        ("x.jsonl", b'{"t": ["a"]}\n', {"prompt": "t"}, "x.jsonl line 1#/t", "a string"),
+        ("x.jsonl", b'{"u": "a"}\n', {"prompt": "t"}, "x.jsonl line 1", "all required"),
+        ("x.parquet", b"no such thing", None, "x.parquet", "Parquet"),
+    ],
+)
+def test_a_table_that_cannot_be_read_is_refused_with_its_row(
+    tmp_path: Path,
+    name: str,
+    data: bytes,
+    columns: dict[str, str] | None,
+    where: str,
+    expected: str,
+) -> None:
+    if name.endswith("parquet"):
+        pytest.importorskip("pyarrow", reason="the parquet extra is not installed")
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(MalformedInput) as refused:
+        read_file(tmp_path / name, columns)
+    assert refused.value.where.startswith(where)
+    assert expected in refused.value.expected
+
+
+def test_a_number_in_a_parquet_column_of_text_is_refused_with_its_row(tmp_path: Path) -> None:
+    file = as_parquet(tmp_path / "x.parquet", [{**ROWS[0], "id": 5}])
+    with pytest.raises(MalformedInput) as refused:
+        read_file(file)
+    assert refused.value.where == "x.parquet row 1#/id"
+
+
+def test_parquet_without_its_extra_is_refused_with_the_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    (tmp_path / "x.parquet").write_bytes(b"PAR1")
+    with pytest.raises(RunFailed) as refused:
+        read_file(tmp_path / "x.parquet")
+    assert refused.value.remedy is not None
+    assert "pip install 'safetycase[parquet]'" in refused.value.remedy

@@ -137,8 +137,9 @@ def test_files_of_a_dictionary_are_fetched_by_name_cache_first(
     asked = []
 
     def hf_hub_download(
-        repository: str, name: str, *, revision: str, local_files_only: bool
+        repository: str, name: str, *, revision: str, repo_type: str, local_files_only: bool
     ) -> str:
+        assert repo_type == "model"
         asked.append((repository, name, revision, local_files_only))
         if local_files_only:
             raise LocalEntryNotFoundError("not cached")
@@ -236,3 +237,45 @@ def test_a_dataset_is_one_file_beside_the_plan(tmp_path: Path) -> None:
     assert locate_dataset("x.jsonl", tmp_path, where="here") == tmp_path / "x.jsonl"
     with pytest.raises(RunFailed):
         locate_dataset(".", tmp_path, where="here")
+
+
+DATASET = "hf://datasets/some-lab/prompts@" + REVISION + "/data/part one.csv"
+
+
+def test_a_dataset_of_the_hub_is_one_file_of_its_cache(hub: Hub, tmp_path: Path) -> None:
+    shelf = Hub(hub.root.parent / "datasets--some-lab--prompts")
+    placed = shelf.cache("data/part one.csv", b"prompt\nA?\n")
+    assert locate_dataset(DATASET, tmp_path, where="here") == placed
+    placed.resolve().write_bytes(b"prompt\nB?\n")
+    with pytest.raises(RunFailed, match="the bytes of the hub"):
+        locate_dataset(DATASET, tmp_path, where="here")
+
+
+def test_a_dataset_that_the_hub_does_not_give_is_told_with_the_remedy(
+    hub: Hub, tmp_path: Path
+) -> None:
+    assert not hub.root.exists()
+    with pytest.raises(RunFailed) as refused:
+        locate_dataset(DATASET, tmp_path, where="here")
+    assert refused.value.expected == f"data/part one.csv of some-lab/prompts@{REVISION}"
+    assert refused.value.remedy is not None
+    assert "save the file beside the plan" in refused.value.remedy
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "hf://datasets/a/b@main/items.csv",
+        f"hf://datasets/a/b@{REVISION}",
+        f"hf://a/b@{REVISION}/items.csv",
+        f"hf://datasets/a/b@{REVISION[:7]}/items.csv",
+    ],
+)
+def test_a_dataset_of_a_revision_that_can_move_is_refused(tmp_path: Path, path: str) -> None:
+    with pytest.raises(RunFailed, match="full 40-digit revision"):
+        locate_dataset(path, tmp_path, where="here")
+
+
+def test_a_dataset_outside_its_repository_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UnsafePath):
+        locate_dataset(f"hf://datasets/a/b@{REVISION}/../x.csv", tmp_path, where="here")
