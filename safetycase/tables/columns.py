@@ -6,6 +6,7 @@ its text among the different ones, so that equal texts are read, graded and kept
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -285,7 +286,7 @@ class Filling:
             values = (
                 numbered(self._vocabularies[name], cells)
                 if dtype is None
-                else np.fromiter(cells, dtype=dtype, count=len(rows))
+                else np.frombuffer(struct.pack(f"{len(rows)}{dtype.char}", *cells), dtype)
             )
             self._growing[name].extend(values, expected)
         self._rows += len(rows)
@@ -321,17 +322,18 @@ class _Growing:
         return self._held[: self._size]
 
 
-def numbered(vocabulary: Vocabulary, texts: Collection[str]) -> Numbers:
+def numbered(vocabulary: Vocabulary, texts: Iterable[str]) -> Numbers:
     """The number of each text, new ones numbered; in a small type that holds them all.
 
     Rows stand in the order of a grid: one arm for many rows, under it the items as they first
     came. Both are recognised as a whole; only where neither is so, text by text.
     """
+    texts = texts if isinstance(texts, list) else list(texts)
     count = len(texts)
-    if count and len(set(texts)) == 1:
-        number = vocabulary[next(iter(texts))]
+    if count and texts[0] == texts[-1] and len(set(texts)) == 1:
+        number = vocabulary[texts[0]]
         return np.full(count, number, dtype=np.min_scalar_type(len(vocabulary) - 1))
-    codes = _as_first_came(vocabulary, texts if isinstance(texts, list) else list(texts))
+    codes = _as_first_came(vocabulary, texts)
     if codes is None:
         codes = np.fromiter(map(vocabulary.__getitem__, texts), dtype=np.int64, count=count)
     return codes.astype(np.min_scalar_type(max(0, len(vocabulary) - 1)))
