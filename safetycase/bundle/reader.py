@@ -39,7 +39,7 @@ class Container:
         self._archive = archive
         self._members = members
         self._limits = limits
-        self._cache: dict[str, bytes] = {}
+        self._cache: dict[str, list[bytes]] = {}
         self._kept = 0
         self._digests: dict[str, FileDigest] = {}
 
@@ -69,15 +69,19 @@ class Container:
                 found = str(self.size(name))
                 raise TooLarge(self._place(name), expected, found=found, limit="whole")
             data = b"".join(self.stream(name))
-            self._keep(name, data)
+            self._keep(name, [data])
             return data
-        return self._cache[name]
+        pieces = self._cache[name]
+        if len(pieces) > 1:
+            pieces[:] = [b"".join(pieces)]
+        return pieces[0] if pieces else b""
 
-    def _keep(self, name: str, data: bytes) -> None:
+    def _keep(self, name: str, pieces: list[bytes]) -> None:
         """Keep a member that was inflated to its end, and so is checked, if there is room."""
-        if self._kept + len(data) <= _KEPT:
-            self._cache[name] = data
-            self._kept += len(data)
+        size = sum(map(len, pieces))
+        if self._kept + size <= _KEPT:
+            self._cache[name] = pieces
+            self._kept += size
 
     def stream(self, name: str) -> Iterator[bytes]:
         """A member's bytes in pieces of at most 1 MiB.
@@ -85,7 +89,8 @@ class Container:
         Size and CRC are known to be right only when the iterator ends without a refusal.
         """
         if name in self._cache:
-            yield from _split(memoryview(self._cache[name]))
+            for kept in list(self._cache[name]):
+                yield from _split(memoryview(kept)) if len(kept) > _CHUNK else (kept,)
             return
         member = self._member(name)
         end = member.data_offset + member.stored_size
@@ -114,7 +119,7 @@ class Container:
                 if held is not None:
                     held.append(piece)
             if held is not None and name not in self._cache:
-                self._keep(name, b"".join(held))
+                self._keep(name, held)
             self._digests[name] = FileDigest(name, self.size(name), hasher.hexdigest())
         return self._digests[name]
 

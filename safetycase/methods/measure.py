@@ -45,7 +45,7 @@ from safetycase.record.results import (
     Comparison,
     Rate,
 )
-from safetycase.tables.columns import Answers, Flags
+from safetycase.tables.columns import Answers, Flags, Numbers
 from safetycase.tables.evidence import Evidence
 from safetycase.tables.rows import path_of
 
@@ -271,13 +271,20 @@ def realised(answers: Answers) -> tuple[float | None, float | None]:
     edits = int(answers.edits.sum(dtype=np.int64))
     if not edits:
         return None, None
-    delta = math.fsum((answers.delta * answers.edits).tolist()) / edits
-    residual = math.fsum((answers.residual * answers.edits).tolist()) / edits
+    delta = _sum(answers.delta * answers.edits) / edits
+    residual = _sum(answers.residual * answers.edits) / edits
     if residual <= 0.0:
         raise MethodRefused(
             "rows of an edited arm", "activations with a norm above 0", found="0"
         )
     return delta, delta / residual
+
+
+def _sum(values: Numbers) -> float:
+    """The correctly rounded sum; of one value so often, that is their product."""
+    if (values == values[0]).all():
+        return float(values[0]) * len(values)
+    return math.fsum(values.tolist())
 
 
 def realised_norm(

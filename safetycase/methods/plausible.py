@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from safetycase.methods.outcomes import counts_in
 from safetycase.record.control_tests import ControlFamily
 from safetycase.record.plan import Plan
 from safetycase.record.planned_axis import Axis
-from safetycase.tables.columns import Answers, Numbers
+from safetycase.tables.columns import Answers, Flags, Numbers
 from safetycase.tables.evidence import Evidence
 
 TOO_SELDOM = 1e-9
@@ -70,24 +71,28 @@ def rounded(answers: Answers) -> Iterator[Rounded]:
     figures count once. Not looked at: zero, and the size of the edit, which a plan can choose.
     """
     step = max(1, len(answers) // MOST_FIGURES)
-    for column in (*SCORES[answers.kind], "residual"):
-        figures = np.unique(np.abs(answers.numbers(column)[::step]))
-        figures = figures[figures > 0.0]
-        short = int(_is_short(figures).sum())
-        if short <= math.floor(SHORT_SHARE * len(figures)):
+    names = (*SCORES[answers.kind], "residual")
+    held = np.abs(np.array([answers.numbers(name)[::step] for name in names], dtype=np.float64))
+    is_short = _are_short(held)
+    for column in np.flatnonzero(is_short.any(axis=1)):
+        figures = len(np.unique(held[column][held[column] > 0.0]))
+        short = len(np.unique(held[column][is_short[column]]))
+        if short <= math.floor(SHORT_SHARE * figures):
             continue  # At most the median: chance gives at least that many every other time.
-        chance = at_least(short, len(figures), SHORT_SHARE)
+        chance = at_least(short, figures, SHORT_SHARE)
         if chance < TOO_SELDOM:
-            yield Rounded(column, short, len(figures), chance)
+            yield Rounded(names[column], short, figures, chance)
 
 
-def _is_short(figures: Numbers) -> Numbers:
-    """Whether each figure above zero has at most four significant digits."""
-    scaled = figures * 10.0 ** (_DIGITS - 1 - np.floor(np.log10(figures)))
-    nearest: Numbers = np.abs(scaled - np.round(scaled)) < _SLACK
+def _are_short(figures: Numbers) -> Flags:
+    """Whether each figure is above zero and has at most four significant digits."""
+    nonzero = np.where(figures > 0.0, figures, math.pi)
+    scaled = nonzero * 10.0 ** (_DIGITS - 1 - np.floor(np.log10(nonzero)))
+    nearest: Flags = np.abs(scaled - np.round(scaled)) < _SLACK
     return nearest
 
 
+@lru_cache(maxsize=10_000)
 def at_least(counted: int, trials: int, share: float) -> float:
     """P(X >= counted) of a binomial X, by the incomplete beta function (DLMF 8.17.5)."""
     if counted <= 0:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from safetycase.bundle import reader
 from safetycase.bundle.layout import Limits
 from safetycase.bundle.reader import open_case
 from safetycase.bundle.writer import write_case
@@ -289,6 +290,27 @@ def test_large_members_stream_whole(tmp_path: Path, members: dict[str, bytes]) -
     assert b"".join(pieces) == data
     assert max(map(len, pieces)) <= 2**20
     assert case.digest("evidence/big.jsonl") == FileDigest.of("evidence/big.jsonl", data)
+
+
+@pytest.mark.parametrize("room", [0, 2**27])
+def test_a_member_is_the_same_however_often_it_is_read(
+    forged: Forge, members: dict[str, bytes], monkeypatch: pytest.MonkeyPatch, room: int
+) -> None:
+    monkeypatch.setattr(reader, "_KEPT", room)
+    large = {**members, ROWS: bytes(range(256)) * 20_000}
+    case = open_case(forged(list(large.items())))
+    for name, data in large.items():
+        digest = FileDigest.of(name, data)
+        assert [case.digest(name), case.digest(name)] == [digest, digest]
+        assert b"".join(case.stream(name)) == case.read(name) == case.read(name) == data
+        assert b"".join(case.stream(name)) == data
+
+
+def test_a_wrong_crc_is_refused_every_time(forged: Forge) -> None:
+    case = open_case(forged(both={ROWS: {"crc": 7}}))
+    for read in (case.digest, case.digest, case.read, lambda name: list(case.stream(name))):
+        with pytest.raises(MalformedInput, match="declared size and CRC"):
+            read(ROWS)
 
 
 @given(st.data())
