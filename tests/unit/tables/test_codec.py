@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import gc
+from contextlib import suppress
+
 import pytest
 
 from safetycase.errors import SchemaViolation
@@ -56,3 +59,16 @@ def test_blank_lines_after_another_spelling_are_refused_too() -> None:
     pieces = [DATA.replace(b"1.5", b"1.50", 1), b"\n", DATA.split(b"\n")[1] + b"\n"]
     with pytest.raises(SchemaViolation, match="blank or joined lines"):
         scan_table("probes", pieces, size=len(DATA))
+
+
+def test_the_collector_of_cycles_is_left_as_it_was() -> None:
+    for data in (DATA, DATA[:-1]):
+        with suppress(SchemaViolation):
+            scan_table("probes", [data], size=len(data))
+        assert gc.isenabled()
+    gc.disable()
+    try:
+        scan_table("probes", [DATA], size=len(DATA))
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
