@@ -7,7 +7,7 @@ for controls that happen to do nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -27,12 +27,17 @@ from safetycase.methods.controls import (
     draw_pairs,
     is_along,
 )
-from safetycase.methods.identify import live_features, select_features
+from safetycase.methods.identify import densities, live_features, select_features
+from safetycase.methods.matching import gain_of, length_of
+from safetycase.methods.operations import adds
 from safetycase.methods.stream import Stream, derive_seed
 from safetycase.record.plan import Plan
-from safetycase.record.planned_axis import Axis
+from safetycase.record.planned_axis import Axis, Operation
 from safetycase.record.results import Role
 from safetycase.tables.evidence import Evidence
+
+TUNING_ROLES = frozenset({"dose", "best_of_dose", "gauge"})
+"""Arms that are measured on the tuning split alone."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,13 @@ class ArmSpec:
     word: str | None = None
     seed: str | None = None
     prefix: str | None = None
+    operation: Operation | None = None
+    gain: float | None = None
+
+    @property
+    def made_as(self) -> str:
+        """The role that its direction is made for: of a gauge, that of its control."""
+        return self.id.split("/")[2] if self.role == "gauge" else self.role
 
 
 @dataclass(frozen=True)
@@ -59,11 +71,17 @@ class Chosen:
     best_of_dose: float
 
 
+DENSE_AS = 0.5
+"""Share of the target's density that a random feature has, where it must fire to act."""
+
+
 def unit_norm(axis: Axis, evidence: Evidence) -> float:
-    """Mean L2 norm of the activation pool, rounded to six significant digits.
+    """What a dose of 1 is: the pool's mean L2 norm in six digits, or 1 in any other unit.
 
     Rounded so that the last bits of a summation order never enter a coefficient.
     """
+    if axis.candidate.unit != "residual_norm_fraction":
+        return 1.0
     pool = evidence.tensor(f"{axis.id}.pool")
     if pool.ndim != 2 or not pool.shape[0]:
         raise MethodRefused(
@@ -99,7 +117,7 @@ def _draw(
     target = target_features(axis, evidence)
     sets = draw_feature_sets(
         Stream(plan_digest, f"{axis.id}/{family}"),
-        live_features(plan, axis, evidence),
+        _eligible(plan, axis, target, evidence),
         size=len(target),
         count=count,
         excluded=target,
@@ -107,22 +125,59 @@ def _draw(
     return [tuple(sorted(features)) for features in sets]
 
 
+def _eligible(plan: Plan, axis: Axis, target: Sequence[int], evidence: Evidence) -> list[int]:
+    """Live features; where the operation acts only as a feature fires, those that fire enough.
+
+    A feature that seldom fires would need a large edit in few places to be as large on the
+    whole: no control for one that fires in many.
+    """
+    live = live_features(plan, axis, evidence)
+    if axis.candidate.operation in {"add", "project_out"}:
+        return live
+    shares = densities(axis, evidence)
+    least = DENSE_AS * min(shares[feature] for feature in target)
+    return [feature for feature in live if shares[feature] >= least]
+
+
 def tuning_arms(plan: Plan, axis: Axis, plan_digest: str, evidence: Evidence) -> list[ArmSpec]:
     """The target's dose series, then that of each best-of set."""
     norm = unit_norm(axis, evidence)
     target = target_features(axis, evidence)
     doses = axis.candidate.doses
+    does = _own_operation(axis)
     arms = [
-        ArmSpec(arm, "dose", target, None, dose, dose * norm)
+        ArmSpec(arm, "dose", target, None, dose, dose * norm, operation=does)
         for arm, dose in zip(grid.dose_arms(axis), doses, strict=True)
     ]
     sets = best_of_sets(plan, axis, plan_digest, evidence)
     for names, features in zip(grid.best_of_arms(plan, axis), sets, strict=True):
         arms += [
-            ArmSpec(arm, "best_of_dose", features, None, dose, dose * norm)
+            ArmSpec(arm, "best_of_dose", features, None, dose, dose * norm, operation=does)
             for arm, dose in zip(names, doses, strict=True)
         ]
     return arms
+
+
+def _own_operation(axis: Axis) -> Operation | None:
+    """What is said of an arm that does what the axis does; nothing where the axis adds."""
+    return None if adds(axis.candidate) else axis.candidate.operation
+
+
+def gauge_arms(
+    plan: Plan, axis: Axis, plan_digest: str, evidence: Evidence, chosen: Chosen
+) -> list[ArmSpec]:
+    """Controls that do what the target does, as they are before their gain is known.
+
+    Measured on the tuning split, so that the gain follows from rows. None on axes that add,
+    where every control is as long as the target by its coefficient.
+    """
+    gauged = dict(zip(grid.gauged_arms(plan, axis), grid.gauge_arms(plan, axis), strict=True))
+    controls = _controls(plan, axis, plan_digest, evidence, chosen.dose) if gauged else []
+    return [
+        replace(spec, id=gauged[spec.id], role="gauge")
+        for spec in controls
+        if spec.id in gauged
+    ]
 
 
 def held_out_arms(
@@ -132,19 +187,50 @@ def held_out_arms(
     norm = unit_norm(axis, evidence)
     target = target_features(axis, evidence)
     random_set = best_of_sets(plan, axis, plan_digest, evidence)[chosen.best_of]
-    dose = chosen.dose
+    dose, does = chosen.dose, _own_operation(axis)
+    turned = -dose if does is None else dose
     named: list[tuple[Role, tuple[int, ...], float]] = [
         ("target", target, dose),
         ("sham", target, 0.0),
         ("reconstruction", (), 0.0),
-        ("opposite", target, -dose),
+        ("opposite", target, turned),
         ("best_of", random_set, chosen.best_of_dose),
     ]
     arms = [
-        ArmSpec(f"{axis.id}/{role}", role, features, None, d, d * norm)
+        ArmSpec(
+            f"{axis.id}/{role}",
+            role,
+            features,
+            None,
+            d,
+            d * norm,
+            operation=does if features else None,
+            gain=-1.0 if does is not None and role == "opposite" else None,
+        )
         for role, features, d in named
     ]
-    arms += _baseline_arms(axis, dose, norm)
+    controls = _controls(plan, axis, plan_digest, evidence, dose)
+    return arms + [_matched(plan, axis, evidence, spec) for spec in controls]
+
+
+def _matched(plan: Plan, axis: Axis, evidence: Evidence, spec: ArmSpec) -> ArmSpec:
+    """A control as large as the target is on tuning items, if it is not by its coefficient."""
+    if spec.operation is None:
+        return spec
+    if spec.operation == "add":
+        length = length_of(plan, axis, evidence, spec.dose)
+        return replace(spec, coefficient=length if spec.dose > 0.0 else -length)
+    gauge = grid.gauge_of(axis, spec.id)
+    return replace(spec, gain=gain_of(plan, axis, evidence, spec.dose, gauge))
+
+
+def _controls(
+    plan: Plan, axis: Axis, plan_digest: str, evidence: Evidence, dose: float
+) -> list[ArmSpec]:
+    """Simpler interventions and all control families at a dose, in the order of the grid."""
+    norm = unit_norm(axis, evidence)
+    target = target_features(axis, evidence)
+    arms = _baseline_arms(axis, dose, norm)
     sets = _draw(
         plan, axis, plan_digest, evidence, "random_live", plan.controls.random_live_features
     )
@@ -168,7 +254,18 @@ def held_out_arms(
         for arm in grid.control_arms(plan, axis, family):
             seed = derive_seed(plan_digest, arm)
             arms.append(ArmSpec(arm, family, (), None, dose, dose * norm, seed=seed))
-    return arms
+    return [replace(spec, operation=_done_by(plan, axis, spec)) for spec in arms]
+
+
+def _done_by(plan: Plan, axis: Axis, spec: ArmSpec) -> Operation | None:
+    """What a control does: what the target does, where that has a meaning for it; else it adds.
+
+    A prompt does nothing to activations.
+    """
+    does = _own_operation(axis)
+    if does is None or spec.prefix is not None:
+        return None
+    return does if spec.id in grid.gauged_arms(plan, axis) else "add"
 
 
 def _baseline_arms(axis: Axis, dose: float, norm: float) -> list[ArmSpec]:
@@ -188,7 +285,7 @@ def _not_along_target(
 ) -> Callable[[int, int], bool]:
     """Whether the difference of two activations of the pool lies elsewhere than the target."""
     pool = evidence.tensor(f"{axis.id}.pool")
-    aim = direction(_decoder_rows(axis, target, evidence))
+    aim = direction(decoder_rows(axis, target, evidence))
 
     def elsewhere(first: int, second: int) -> bool:
         return not is_along(difference_direction(pool, first, second), aim)
@@ -204,7 +301,7 @@ def needed_features(arms: Iterable[ArmSpec]) -> list[int]:
 def directions(
     plan: Plan, axis: Axis, arms: Sequence[ArmSpec], evidence: Evidence
 ) -> np.ndarray:
-    """Unit directions float32 [arms, d_model]; zeros where nothing is added.
+    """Unit directions float32 [arms, d_model]; zeros where features or nothing is edited.
 
     Of features: the normalised sum of their unit decoder rows. Of a pool pair: the normalised
     difference of the two activations. Of a word, of the axis's own or permuted labels: the
@@ -217,16 +314,16 @@ def directions(
             result[i] = difference_direction(pool, *arm.pool_pair)
         elif arm.word is not None:
             result[i] = unrelated_direction(plan, axis, arm.word, evidence)
-        elif arm.role == "gaussian" and arm.seed is not None:
+        elif arm.made_as == "gaussian" and arm.seed is not None:
             result[i] = gaussian(arm.seed, pool.shape[1])
-        elif arm.role in {"difference_in_means", "shuffled_label"}:
+        elif arm.made_as in {"difference_in_means", "shuffled_label"}:
             result[i] = own_direction(axis, evidence, arm.seed)
-        elif arm.features:
-            result[i] = direction(_decoder_rows(axis, arm.features, evidence))
+        elif arm.features and arm.operation is None:
+            result[i] = direction(decoder_rows(axis, arm.features, evidence))
     return result
 
 
-def _decoder_rows(axis: Axis, features: Sequence[int], evidence: Evidence) -> np.ndarray:
+def decoder_rows(axis: Axis, features: Sequence[int], evidence: Evidence) -> np.ndarray:
     """The published decoder rows of some features [features, d_model]."""
     rows = evidence.tensor(f"{axis.id}.w_dec")
     index = {int(f): i for i, f in enumerate(evidence.tensor(f"{axis.id}.features"))}

@@ -135,11 +135,13 @@ def _said(answers: Answers) -> Iterator[Hashable]:
 
 def _direction(spec: ArmSpec | None) -> Hashable:
     """What is added, but for its size; none where nothing is, as in the baseline."""
-    return None if spec is None else (*_recipe(spec), spec.coefficient > 0.0)
+    if spec is None:
+        return None
+    return (*_recipe(spec), spec.coefficient > 0.0, (spec.gain or 1.0) > 0.0)
 
 
 def _vector(spec: ArmSpec) -> Hashable:
-    return (*_recipe(spec), spec.coefficient)
+    return (*_recipe(spec), spec.coefficient, spec.gain)
 
 
 def _recipe(spec: ArmSpec) -> tuple[Hashable, ...]:

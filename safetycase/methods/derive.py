@@ -10,6 +10,7 @@ from safetycase.canonical import write
 from safetycase.digest import sha256_hex
 from safetycase.methods import arms as planned
 from safetycase.methods import beside
+from safetycase.methods.arm_edits import clamp_units, state_edits
 from safetycase.methods.calibration import calibrations
 from safetycase.methods.claims import Findings, adjust, claim_p, conditions, detectable
 from safetycase.methods.decision import decide
@@ -22,9 +23,9 @@ from safetycase.methods.measure import (
     comparisons,
     control_tests,
     rates,
-    realised_norm,
 )
 from safetycase.methods.neighbours import Neighbours
+from safetycase.methods.realised import realised_norm
 from safetycase.methods.sites import hook_path
 from safetycase.methods.split import SPLITS, assign_all
 from safetycase.methods.spread import steering
@@ -81,21 +82,31 @@ def intervention(plan: Plan, axis: Axis, evidence: Evidence) -> Intervention | N
         unit=axis.candidate.unit,
         unit_norm=planned.unit_norm(axis, evidence),
         positions=axis.candidate.positions,
-        condition="always",
+        condition=axis.candidate.condition or "always",
         error_policy="current",
         dtype="float32",
         cache="edited",
     )
 
 
-def intervention_digest(shared: Intervention, features: Sequence[int], dose: float) -> str:
-    """Digest of the complete specification: what a release configuration names."""
+def intervention_digest(
+    shared: Intervention,
+    features: Sequence[int],
+    dose: float,
+    units: Sequence[float] | None = None,
+) -> str:
+    """Digest of the complete specification: what a release configuration names.
+
+    `units`, of `clamp`: what a level of 1 is of each feature.
+    """
     specification = {
         **shared.spelled(),
         "features": list(features),
         "dose": dose,
         "coefficient": dose * shared.unit_norm,
     }
+    if units is not None:
+        specification["units"] = list(units)
     return sha256_hex(write(specification))
 
 
@@ -108,6 +119,7 @@ def arm_specs(
     chosen = choose(axis, dose_responses(plan, axis, evidence))
     return [
         *planned.tuning_arms(plan, axis, plan_digest, evidence),
+        *planned.gauge_arms(plan, axis, plan_digest, evidence, chosen),
         *planned.held_out_arms(plan, axis, plan_digest, evidence, chosen),
     ]
 
@@ -121,7 +133,7 @@ def arms(plan: Plan, axis: Axis, plan_digest: str, evidence: Evidence) -> tuple[
 
 
 def _arm(plan: Plan, axis: Axis, evidence: Evidence, spec: planned.ArmSpec) -> Arm:
-    tuning = spec.role in {"dose", "best_of_dose"}
+    tuning = spec.role in planned.TUNING_ROLES
     measure = axis.dose_rule.measure if tuning else axis.claim.measure
     split = "tuning" if tuning else "held_out"
     delta, relative = realised_norm(plan, evidence, measure, spec.id, split)
@@ -133,6 +145,8 @@ def _arm(plan: Plan, axis: Axis, evidence: Evidence, spec: planned.ArmSpec) -> A
         word=spec.word,
         seed=spec.seed,
         prefix=spec.prefix,
+        operation=spec.operation,
+        gain=spec.gain,
         dose=spec.dose,
         coefficient=spec.coefficient,
         realised=delta,
@@ -147,7 +161,8 @@ def traces_of(plan: Plan, axis: Axis, plan_digest: str, evidence: Evidence) -> T
     specs = arm_specs(plan, axis, plan_digest, evidence)
     rows = trace_rows(plan, axis, plan_digest, evidence, specs)
     directions = planned.directions(plan, axis, specs, evidence)
-    return Traces(plan, axis, evidence, rows, specs, directions)
+    states = state_edits(axis, specs, directions, evidence)
+    return Traces(plan, axis, evidence, rows, specs, directions, states)
 
 
 def neighbours_of(plan: Plan, axis: Axis, evidence: Evidence) -> Neighbours | None:
@@ -164,7 +179,8 @@ def target_digest(plan: Plan, axis: Axis, evidence: Evidence) -> str | None:
         return None
     chosen = choose(axis, dose_responses(plan, axis, evidence))
     features = planned.target_features(axis, evidence)
-    return intervention_digest(shared, features, chosen.dose)
+    units = clamp_units(axis, features, evidence)
+    return intervention_digest(shared, features, chosen.dose, units)
 
 
 def findings_of(

@@ -17,6 +17,7 @@ from safetycase.methods import arms as planned
 from safetycase.methods import beside, derive, dose, identify, label, measure, spread
 from safetycase.methods import claims as judged
 from safetycase.methods.argument import argument, limitations
+from safetycase.methods.arm_edits import clamp_units, state_edits
 from safetycase.methods.calibration import calibrations
 from safetycase.methods.decision import decide
 from safetycase.methods.degradation import matched_comparison
@@ -203,7 +204,10 @@ class DerivedAxis:
             return None
         specs = self.arm_specs
         rows = trace_rows(whole.plan, self.axis, whole.plan_digest, self.evidence, specs)
-        return Traces(whole.plan, self.axis, self.evidence, rows, specs, self.directions)
+        states = state_edits(self.axis, specs, self.directions, self.evidence)
+        return Traces(
+            whole.plan, self.axis, self.evidence, rows, specs, self.directions, states
+        )
 
     @once
     def arms(self) -> tuple[Arm, ...]:
@@ -223,7 +227,8 @@ class DerivedAxis:
             return None
         chosen = dose.choose(self.axis, self.dose_response)
         features = sorted(kept.feature for kept in self.selection.features)
-        return derive.intervention_digest(self.intervention, features, chosen.dose)
+        units = clamp_units(self.axis, features, self.evidence)
+        return derive.intervention_digest(self.intervention, features, chosen.dose, units)
 
     @once
     def rates(self) -> tuple[Rate, ...]:

@@ -47,6 +47,45 @@ def best_of_arms(plan: Plan, axis: Axis) -> list[list[str]]:
     ]
 
 
+_GAUGED = frozenset({"random_live"})
+_GAUGED_DIRECTIONS = frozenset(
+    {
+        "random_direction",
+        "unrelated_contrast",
+        "shuffled_label",
+        "gaussian",
+        "difference_in_means",
+    }
+)
+
+
+def gauged_arms(plan: Plan, axis: Axis) -> list[str]:
+    """Held-out controls that do what the target does, at a gain that tuning rows give.
+
+    None on axes that add. Features can be scaled and clamped; any direction projected out.
+    """
+    if axis.candidate.operation == "add":
+        return []
+    both = axis.candidate.operation == "project_out"
+    gauged = _GAUGED | _GAUGED_DIRECTIONS if both else _GAUGED
+    return [arm for arm in held_out_arms(plan, axis) if arm.split("/")[1] in gauged]
+
+
+def gauge_of(axis: Axis, arm: str) -> str:
+    """The arm of the tuning split that the gain of a held-out control follows from."""
+    return f"{axis.id}/gauge/{arm.removeprefix(f'{axis.id}/')}"
+
+
+def gauge_arms(plan: Plan, axis: Axis) -> list[str]:
+    """Arms of the tuning split that are measured once the target's dose is chosen."""
+    return [gauge_of(axis, arm) for arm in gauged_arms(plan, axis)]
+
+
+def is_gauge(arm: str) -> bool:
+    """Whether an arm is there for a gain alone."""
+    return "/gauge/" in arm
+
+
 def is_unedited(arm: str) -> bool:
     """Whether an arm edits nothing and has no hook: the baseline, and a prompt."""
     return arm == BASELINE or arm.endswith("/prompt")
@@ -103,7 +142,10 @@ def arm_count(plan: Plan) -> int:
     """How many arms a plan asks for, without naming them: counted before anything is listed."""
     drawn = sum(control_counts(plan).values())
     return sum(
-        len(named_arms(axis)) + drawn + (1 + plan.controls.best_of) * len(axis.candidate.doses)
+        len(named_arms(axis))
+        + drawn
+        + (1 + plan.controls.best_of) * len(axis.candidate.doses)
+        + (0 if axis.candidate.operation == "add" else 1 + drawn)
         for axis in plan.axes
     )
 
@@ -186,6 +228,8 @@ def _axis_cells(plan: Plan, axis: Axis, evaluation: Evaluation) -> Iterator[Cell
         for arms in best_of_arms(plan, axis):
             for arm in arms:
                 yield Cell(evaluation.id, evaluation.dataset, arm, "tuning")
+        for arm in gauge_arms(plan, axis):
+            yield Cell(evaluation.id, evaluation.dataset, arm, "tuning")
     for arm in _held_out_arms_for(plan, axis, evaluation.id):
         yield Cell(evaluation.id, evaluation.dataset, arm, "held_out")
 

@@ -88,10 +88,20 @@ def density(activations: np.ndarray) -> np.ndarray:
 
 def live_features(plan: Plan, axis: Axis, evidence: Evidence) -> list[int]:
     """Features that fire on at least the plan's share of discovery prompts, ascending."""
-    key = ("density", axis.id, axis.selection.contrast)
-    shares = evidence.once(key, lambda: density(pooled(axis, evidence)))
-    dense_enough = shares >= plan.controls.minimum_density
+    dense_enough = densities(axis, evidence) >= plan.controls.minimum_density
     return [int(i) for i in np.flatnonzero(dense_enough)]
+
+
+def densities(axis: Axis, evidence: Evidence) -> np.ndarray:
+    """Share of discovery prompts on which each feature fires, float64 [width]."""
+    key = ("density", axis.id, axis.selection.contrast)
+    return evidence.once(key, lambda: density(pooled(axis, evidence)))
+
+
+def largest(axis: Axis, evidence: Evidence) -> np.ndarray:
+    """Largest activation of each feature over all discovery prompts, float32 [width]."""
+    key = ("largest", axis.id, axis.selection.contrast)
+    return evidence.once(key, lambda: pooled(axis, evidence).max(axis=0))
 
 
 def select_features(axis: Axis, evidence: Evidence) -> Selection:

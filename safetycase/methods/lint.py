@@ -10,6 +10,7 @@ from safetycase.methods.controls import controls_needed, least_attainable
 from safetycase.methods.equations import read_place, written_place
 from safetycase.methods.grader_faults import grader_faults
 from safetycase.methods.grid import relied_on
+from safetycase.methods.operations import UNITS
 from safetycase.methods.sites import READ_ONLY
 from safetycase.record.control_tests import ControlFamily
 from safetycase.record.plan import Plan
@@ -33,6 +34,7 @@ def lint(plan: Plan) -> list[str]:
         *_exclusions(plan),
         *grader_faults(plan),
         *_alpha(plan),
+        *_operations(plan),
         *_doses(plan),
         *_claims(plan),
         *_decision(plan),
@@ -152,6 +154,21 @@ def _doses(plan: Plan) -> Iterator[str]:
             yield f"{where}: a dose occurs twice."
         if len({abs(d) for d in doses} - {0.0}) < 2:
             yield f"{where}: at least two sizes are needed to see a dose-response."
+
+
+def _operations(plan: Plan) -> Iterator[str]:
+    for axis in plan.axes:
+        where, edit = f"/axes {axis.id} /candidate", axis.candidate
+        if edit.unit not in UNITS[edit.operation]:
+            units = " or ".join(UNITS[edit.operation])
+            yield f"{where}/unit: {edit.operation} is dosed in {units}, not in {edit.unit}."
+        if edit.condition is not None and edit.operation != "clamp":
+            yield f"{where}/condition: only clamp has one; {edit.operation} needs none."
+        if edit.operation == "ablate":
+            if -1.0 not in edit.doses or not all(-1.0 <= dose <= 1.0 for dose in edit.doses):
+                yield f"{where}/doses: of ablate, -1 (all of it) and none beyond -1 and 1."
+            if axis.dose_rule.sign != "negative":
+                yield f"{where}: to ablate is a negative dose; ask for sign negative, or scale."
 
 
 def _claims(plan: Plan) -> Iterator[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -29,12 +28,12 @@ from safetycase.methods.identify import finds_nothing
 from safetycase.methods.interval import Interval, clopper_pearson
 from safetycase.methods.outcomes import (
     Counts,
-    answers_of,
     counted_samples,
     counts_in,
     groups_of,
 )
 from safetycase.methods.paired import Pairs, mcnemar_exact, tango_interval
+from safetycase.methods.realised import realised_norm
 from safetycase.record.control_tests import ControlFamily, ControlTest
 from safetycase.record.counted import Clustered, ExcludedPairs
 from safetycase.record.plan import Plan
@@ -45,7 +44,7 @@ from safetycase.record.results import (
     Comparison,
     Rate,
 )
-from safetycase.tables.columns import Answers, Flags, Numbers
+from safetycase.tables.columns import Flags
 from safetycase.tables.evidence import Evidence
 from safetycase.tables.rows import path_of
 
@@ -262,40 +261,6 @@ def comparisons(plan: Plan, axis: Axis, evidence: Evidence) -> tuple[Comparison,
     return tuple(result)
 
 
-def realised(answers: Answers) -> tuple[float | None, float | None]:
-    """Mean ‖Δh‖ per edited position, and its ratio to mean ‖h‖; none where nothing is edited.
-
-    Weighted by each row's number of edited positions; sums are correctly rounded (fsum), so
-    that they depend on no order.
-    """
-    edits = int(answers.edits.sum(dtype=np.int64))
-    if not edits:
-        return None, None
-    delta = _sum(answers.delta * answers.edits) / edits
-    residual = _sum(answers.residual * answers.edits) / edits
-    if residual <= 0.0:
-        raise MethodRefused(
-            "rows of an edited arm", "activations with a norm above 0", found="0"
-        )
-    return delta, delta / residual
-
-
-def _sum(values: Numbers) -> float:
-    """The correctly rounded sum; of one value so often, that is their product."""
-    if (values == values[0]).all():
-        return float(values[0]) * len(values)
-    return math.fsum(values.tolist())
-
-
-def realised_norm(
-    plan: Plan, evidence: Evidence, measure: Measure, arm: str, split: str
-) -> tuple[float | None, float | None]:
-    """The realised edit of an arm over the rows of one evaluation and split."""
-    key = ("realised", measure.evaluation, arm, split)
-    cell = answers_of(plan, evidence, measure.evaluation, arm, split)
-    return evidence.once(key, lambda: realised(cell))
-
-
 def effect(
     plan: Plan, axis: Axis, evidence: Evidence, arm: str, *, at_most: bool = False
 ) -> float:
@@ -354,4 +319,11 @@ def acts_like_the_target(plan: Plan, axis: Axis, evidence: Evidence, arm: str) -
     done, _ = realised_norm(plan, evidence, measure, arm, "held_out")
     if wanted is None or done is None:
         return False
+    if not wanted:
+        raise MethodRefused(
+            f"axis {axis.id}",
+            "an edit of some size on the claim's held-out items",
+            found=f"none: {axis.candidate.operation} met no activation of its features",
+            remedy="Nothing follows from an edit of nothing; ask where the features fire.",
+        )
     return acts(done, wanted, tolerance=plan.controls.norm_tolerance)

@@ -15,10 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from safetycase.errors import MethodRefused
+from safetycase.methods import operations
 from safetycase.methods.arms import ArmSpec
 from safetycase.methods.encode import Recomputed, recomputed
 from safetycase.methods.equations import dictionary_of, read_place, written_place
 from safetycase.methods.grid import evaluation_named
+from safetycase.methods.operations import StateEdit
 from safetycase.methods.outcomes import answers_of
 from safetycase.methods.stream import Stream
 from safetycase.record.plan import Audit, Plan
@@ -126,6 +128,8 @@ class Traces:
     specs: Sequence[ArmSpec]
     directions: NDArray[np.float32]
     """Unit direction of every arm."""
+    states: Sequence[StateEdit | None]
+    """What every arm does, if it depends on the activation."""
 
     def tensor(self, name: str) -> NDArray[Any]:
         """A tensor of the axis; of traces, refused unless it has one row for each."""
@@ -137,14 +141,61 @@ class Traces:
 
     @property
     def specified(self) -> NDArray[np.float32]:
-        """What the intervention's specification adds at each trace, float32 [traces, width]."""
+        """What the intervention's specification adds at each trace, float32 [traces, width].
+
+        Of an edit that depends on the activation: by the stated activations, or by what stands
+        before it.
+        """
         arms = {spec.id: number for number, spec in enumerate(self.specs)}
-        vectors = [
-            np.float32(self.specs[arms[row.arm]].coefficient) * self.directions[arms[row.arm]]
-            for row in self.rows
-        ]
-        width = self.directions.shape[-1]
-        return np.array(vectors, dtype=np.float32).reshape(len(vectors), width)
+        added = np.zeros((len(self.rows), self.directions.shape[-1]), dtype=np.float32)
+        for trace, row in enumerate(self.rows):
+            arm = arms[row.arm]
+            state = self.states[arm]
+            if state is None:
+                added[trace] = np.float32(self.specs[arm].coefficient) * self.directions[arm]
+            elif state.features:
+                added[trace] = operations.delta(state, self._stated(state, trace))[0]
+            else:
+                before = self.tensor("trace_before")[trace : trace + 1]
+                along = operations.coordinates(state, before)
+                added[trace] = operations.delta(state, along)[0]
+        return added
+
+    def _stated(self, state: StateEdit, trace: int) -> NDArray[Any]:
+        return self.tensor("trace_activations")[trace : trace + 1, self._columns(state)]
+
+    def _columns(self, state: StateEdit) -> list[int]:
+        columns = {int(f): place for place, f in enumerate(self.tensor("features"))}
+        return [columns[feature] for feature in state.features]
+
+    def _rounding(self) -> NDArray[np.float64]:
+        """How far rounding may move what is added, beside the sum's own [traces, width].
+
+        Nothing where a constant is added.
+        """
+        arms = {spec.id: number for number, spec in enumerate(self.specs)}
+        moved = np.zeros((len(self.rows), self.directions.shape[-1]))
+        groups: dict[int, list[int]] = {}
+        for trace, row in enumerate(self.rows):
+            groups.setdefault(arms[row.arm], []).append(trace)
+        again = self.activations() if any(map(self._reads, groups)) else None
+        for arm, traces in groups.items():
+            state = self.states[arm]
+            if state is None:
+                continue
+            if state.features and again is not None:
+                columns = self._columns(state)
+                moved[traces] = operations.rounding_of_activations(state, again, columns)[
+                    traces
+                ]
+            else:
+                before = self.tensor("trace_before")[traces]
+                moved[traces] = operations.rounding_of_coordinates(state, before)
+        return moved
+
+    def _reads(self, arm: int) -> bool:
+        state = self.states[arm]
+        return state is not None and bool(state.features)
 
     def activations(self) -> Recomputed:
         """Activations of every published feature, from what the dictionary read."""
@@ -164,12 +215,12 @@ class Traces:
             for name in ("before", "delta", "after")
         )
         specified = self.specified.astype(np.float64)
-        slack = _FLOAT32 * (np.abs(before) + np.abs(specified))
+        slack = _FLOAT32 * (np.abs(before) + np.abs(specified)) + self._rounding()
         sizes = np.linalg.norm(delta, axis=1)
         for trace in np.flatnonzero((np.abs(delta - specified) > slack).any(axis=1)).tolist():
             wanted = np.linalg.norm(specified[trace])
             gap = np.linalg.norm(delta[trace] - specified[trace])
-            expected = f"coefficient times unit direction, of size {wanted:.6g}"
+            expected = f"what the arm is specified to add, of size {wanted:.6g}"
             yield TraceFault(trace, expected, f"size {sizes[trace]:.6g}, a gap of {gap:.3g}")
         unit = UNIT[self.plan.model.dtype]
         slack = unit * np.abs(after) + _FLOAT32 * (np.abs(before) + np.abs(delta))
@@ -209,9 +260,10 @@ class Traces:
     def account_faults(self) -> Iterator[TraceFault]:
         """Traces of rows that report another edit norm, or less residual than the traces hold.
 
-        The traces' mean ‖Δh‖ is the row's `delta`, since every position gets the same edit;
-        the norms before the edit sum to no more than the row's whole.
+        The traces' mean ‖Δh‖ is the row's `delta` where every position gets the same edit;
+        else, and of the norms before the edit, they sum to no more than the row's whole.
         """
+        same = {s.id for s, state in zip(self.specs, self.states, strict=True) if state is None}
         before, after = (
             self.tensor(f"trace_{name}").astype(np.float64) for name in ("before", "after")
         )
@@ -220,8 +272,13 @@ class Traces:
         share = _SIZE[self.plan.model.dtype]
         for traces, row in self._by_row():
             mean = float(moved[traces].mean())
-            if abs(mean - row.delta) > share * row.delta:
+            is_whole = self.rows[traces[0]].arm in same or len(traces) == row.edits
+            if is_whole and abs(mean - row.delta) > share * row.delta:
                 yield TraceFault(traces[0], f"a mean edit of {row.delta:.6g}", f"{mean:.6g}")
+            in_all = row.edits * row.delta * (1.0 + share)
+            if not is_whole and moved[traces].sum() > in_all:
+                expected = f"edits that sum to at most {in_all:.6g}"
+                yield TraceFault(traces[0], expected, f"{moved[traces].sum():.6g}")
             whole = row.edits * row.residual * (1.0 + share)
             if sizes[traces].sum() > whole:
                 expected = f"norms before the edit that sum to at most {whole:.6g}"
@@ -271,7 +328,8 @@ class Traces:
         crossed = again.at_threshold & (np.abs(stated - again.exact) > again.error)
         specified = self.specified.astype(np.float64)
         gaps = np.linalg.norm(self.tensor("trace_delta") - specified, axis=1)
-        shares = gaps / np.linalg.norm(specified, axis=1)
+        sizes = np.linalg.norm(specified, axis=1)
+        shares = np.divide(gaps, sizes, out=gaps.copy(), where=sizes > 0.0)
         return TraceSummary(
             rows=len(list(self._by_row())),
             traces=len(self.rows),

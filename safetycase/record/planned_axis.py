@@ -9,6 +9,33 @@ from pydantic import Field
 from safetycase.record.base import Identifier, Record, Share, Text
 from safetycase.record.planned_evaluation import Measure, Outcome
 
+Operation = Literal["add", "scale", "ablate", "clamp", "project_out"]
+"""What is done to an activation h, with the activations z of features f, what each of them adds
+(its decoder row d), a coefficient c (the dose times the unit) and the part of h that the
+dictionary does not explain left as it is:
+
+`add`: h ← h + c · unit direction; `scale`: h ← h + c · Σ z·d, so that -1 takes the features out
+and 1 doubles them; `ablate`: the same by another name, for doses from -1 to 1; `clamp`:
+h ← h + Σ (c·t - z)·d, where t is the feature's unit, and nothing at all at dose 0;
+`project_out`: h ← h + c · P h, where P projects on the span of the decoder rows, so that -1
+takes it out.
+"""
+DoseUnit = Literal[
+    "residual_norm_fraction",
+    "l2",
+    "activation_multiple",
+    "max_activation_multiple",
+    "activation_value",
+    "projection_multiple",
+]
+"""What a dose of 1 is. `residual_norm_fraction`: the mean residual norm at the site, over
+discovery activations; `l2`: a length of 1; `activation_multiple`: what a feature adds as it
+fires; `max_activation_multiple`: its largest activation over discovery prompts;
+`activation_value`: an activation of 1; `projection_multiple`: the projection on the span.
+"""
+Positions = Literal["all_but_bos"]
+When = Literal["always", "where_active"]
+
 Direction = Literal["up", "down"]
 
 
@@ -57,12 +84,14 @@ class LabelValidation(Record):
 class Candidate(Record):
     """An edit to be tried: the selected features, with a series of doses."""
 
-    operation: Literal["add"]
-    """`add`: h ← h + coefficient · unit direction, at every edited position."""
-    unit: Literal["residual_norm_fraction"]
-    """A dose of 1 is the mean residual norm at the site, over discovery activations."""
-    positions: Literal["all_but_bos"]
+    operation: Operation
+    """What is done at every edited position, by the list of operations."""
+    unit: DoseUnit
+    """What a dose of 1 is, by the list of units; each operation has its own."""
+    positions: Positions
     """Prompt and generated tokens alike, except the first."""
+    condition: When | None = None
+    """Of `clamp`: at every position, or for each feature only where it fires; none: always."""
     doses: Annotated[tuple[float, ...], Field(min_length=5)]
     """Signed doses in the order they are tried; zero and both signs are among them."""
 

@@ -12,6 +12,7 @@ from safetycase.record.calibration import EvaluationCalibration
 from safetycase.record.control_tests import ControlTest, MatchedComparison
 from safetycase.record.counted import Clustered, ExcludedPairs, Steering
 from safetycase.record.doses import DoseResponse
+from safetycase.record.planned_axis import DoseUnit, Operation, Positions, When
 from safetycase.record.planned_evaluation import Measure
 from safetycase.record.trace_summary import TraceSummary
 from safetycase.record.unavailable import Unavailable
@@ -34,8 +35,9 @@ Role = Literal[
     "best_of",
     "dose",
     "best_of_dose",
+    "gauge",
 ]
-"""What an arm is for; `dose` and `best_of_dose` are measured on the tuning split."""
+"""What an arm is for; `dose`, `best_of_dose` and `gauge` are measured on the tuning split."""
 
 
 class SplitCount(Record):
@@ -120,15 +122,16 @@ class Intervention(Record):
     """Path of the activation that is edited: that which the dictionary writes."""
     layer: Count
     """Block, counted from 0."""
-    operation: Literal["add"]
-    """h ← h + coefficient · unit direction."""
-    unit: Literal["residual_norm_fraction"]
-    """A dose of 1 is `unit_norm`."""
+    operation: Operation
+    """What is done to the activation; of `add`: h ← h + coefficient · unit direction."""
+    unit: DoseUnit
+    """What a dose of 1 is; of lengths, `unit_norm`."""
     unit_norm: Annotated[float, Field(gt=0.0)]
-    """Mean L2 norm of the activation pool, to six significant digits; activation units."""
-    positions: Literal["all_but_bos"]
+    """Mean L2 norm of the activation pool, to six significant digits, in activation units; 1
+    where doses are no share of it."""
+    positions: Positions
     """Edited positions."""
-    condition: Literal["always"]
+    condition: When
     """When the edit applies."""
     error_policy: Literal["current"]
     """The part of the activation that the dictionary does not explain stays as it is."""
@@ -155,10 +158,15 @@ class Arm(Record):
     """Seed of the permuted labels or of the Gaussian components, if the arm has any."""
     prefix: Text | None = None
     """Text in front of every prompt, if the arm is a prompt and no edit."""
+    operation: Operation | None = None
+    """What the arm does, on an axis that does not add; none where the axis adds."""
+    gain: float | None = None
+    """What the edit is multiplied by to be as large as the target's; none: 1."""
     dose: float
     """Signed dose in the plan's unit; 0 if nothing is added."""
     coefficient: float
-    """Dose times the unit norm: the signed length of the edit, in activation units."""
+    """Dose times the unit norm; of an arm that adds, the signed length of the edit, in
+    activation units."""
     realised: float | None = None
     """Mean ‖Δh‖ per edited position over the arm's rows; none if there is no edit."""
     relative: float | None = None

@@ -48,6 +48,7 @@ ROLE_NAMES: Mapping[str, str] = {
     "prompt": "Prompt",
     "dose": "Dose series",
     "best_of_dose": "Random set, dose series",
+    "gauge": "Controls before their gain",
 }
 
 ROLE_MEANINGS: Mapping[str, str] = {
@@ -68,6 +69,8 @@ ROLE_MEANINGS: Mapping[str, str] = {
     "difference_in_means": "the difference of the class means of the axis's contrast, without "
     "any feature, with an edit as long as the target's.",
     "prompt": "a text in front of every prompt, nothing edited.",
+    "gauge": "controls that do what the target does, measured on tuning items to make their "
+    "edit as large as the target's.",
 }
 
 CONDITION_QUESTIONS: Mapping[str, str] = {

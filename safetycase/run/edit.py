@@ -20,11 +20,16 @@ from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
 from safetycase.errors import RunFailed
+from safetycase.methods.arm_edits import state_edits
 from safetycase.methods.arms import ArmSpec
+from safetycase.methods.operations import StateEdit
 from safetycase.methods.sites import Place
+from safetycase.record.planned_axis import Axis
 from safetycase.run.dictionaries.dictionary import Dictionary
 from safetycase.run.model import LoadedModel
 from safetycase.run.sites import on_read, on_write
+from safetycase.run.state_edits import StateRows, rows_of, state_rows
+from safetycase.tables.evidence import Evidence
 
 _PER_ROW = ("attention_mask", "position_embeddings", "position_ids")
 
@@ -34,8 +39,9 @@ class ArmEdit:
     """What an arm does to the activation at a place.
 
     No place: nothing at all (the baseline, and a prompt, which has a `prefix` that stands in
-    front of every prompt). A vector [width]: it is added. No vector: the
-    activation is replaced by what the dictionary makes of the one that it reads.
+    front of every prompt). A vector [width]: it is added. A `state`: what is added depends on
+    the activation. Neither: the activation is replaced by what the dictionary makes of the one
+    that it reads.
     """
 
     arm: str
@@ -43,12 +49,40 @@ class ArmEdit:
     vector: np.ndarray | None
     dictionary: str | None
     prefix: str = ""
+    state: StateEdit | None = None
 
 
-def edit_of(spec: ArmSpec, direction: np.ndarray, *, place: Place, dictionary: str) -> ArmEdit:
-    """What a planned arm does at a place, given its unit direction float32 [d_model]."""
+def edits_of(
+    axis: Axis,
+    specs: Sequence[ArmSpec],
+    directions: np.ndarray,
+    evidence: Evidence,
+    *,
+    place: Place,
+) -> dict[str, ArmEdit]:
+    """What planned arms do at a place, by arm, along their unit directions [arms, d_model].
+
+    Needs the decoder rows of their features in the evidence.
+    """
+    states = state_edits(axis, specs, directions, evidence)
+    return {
+        spec.id: _edit_of(spec, direction, state, place=place, dictionary=axis.dictionary)
+        for spec, direction, state in zip(specs, directions, states, strict=True)
+    }
+
+
+def _edit_of(
+    spec: ArmSpec,
+    direction: np.ndarray,
+    state: StateEdit | None,
+    *,
+    place: Place,
+    dictionary: str,
+) -> ArmEdit:
     if spec.prefix is not None:
         return ArmEdit(spec.id, None, None, None, spec.prefix)
+    if state is not None:
+        return ArmEdit(spec.id, place, None, dictionary, state=state)
     vector = (np.float32(spec.coefficient) * direction).astype(np.float32)
     is_replaced = spec.role == "reconstruction"
     return ArmEdit(spec.id, place, None if is_replaced else vector, dictionary)
@@ -68,12 +102,22 @@ class Realised:
 
 @dataclass
 class _Edits:
-    """The edits at one place: vectors [rows, width], which rows they concern, replacements."""
+    """The edits at one place, and how often its hook was called.
+
+    Vectors [rows, width], which rows they concern, replacements, what depends on activations.
+    """
 
     vectors: torch.Tensor
     edited: torch.Tensor
     replaced: list[tuple[Dictionary, torch.Tensor]]
+    state: list[StateRows]
     fired: int = 0
+
+    @property
+    def dictionaries(self) -> Iterator[Dictionary]:
+        """All that must be given what they read."""
+        yield from (dictionary for dictionary, _ in self.replaced)
+        yield from (part.dictionary for part in self.state if part.dictionary is not None)
 
 
 class RowEdits:
@@ -127,11 +171,11 @@ class RowEdits:
         self._read.clear()
 
     def _reads(self) -> set[Place]:
-        """Where replacements read, if not where they write."""
+        """Where dictionaries read, if not where they write."""
         return {
             dictionary.reads
             for place, edits in self._places.items()
-            for dictionary, _ in edits.replaced
+            for dictionary in edits.dictionaries
             if dictionary.reads != place
         }
 
@@ -199,6 +243,11 @@ class RowEdits:
             chosen = torch.isin(self._kept, rows).nonzero().squeeze(1)
             made = dictionary.reconstruct(self._given(dictionary, place, h)[chosen].float())
             edited[chosen] = torch.where(where[chosen][..., None], made, h[chosen].float())
+        for part in edits.state:
+            chosen = torch.isin(self._kept, part.rows).nonzero().squeeze(1)
+            given = h if part.dictionary is None else self._given(part.dictionary, place, h)
+            added = part.added(given[chosen].float(), self._kept[chosen])
+            edited[chosen] += added * where[chosen][..., None]
         result = edited.to(h.dtype)
         if self.watched is not None:
             self.watched[:] = [h.float(), edited, result.float()]
@@ -256,18 +305,22 @@ def _edits_at(
         edited[number] = True
         if arm.vector is not None:
             vectors[number] = torch.from_numpy(arm.vector)
-        else:
+        elif arm.state is None:
             replaced.setdefault(cast("str", arm.dictionary), []).append(number)
     return _Edits(
         vectors=vectors.repeat(items, 1),
         edited=edited.repeat(items),
         replaced=[
-            (dictionaries[name], _rows_of(numbers, len(arms), items, model.device))
+            (dictionaries[name], rows_of(numbers, len(arms), items, model.device))
             for name, numbers in replaced.items()
         ],
+        state=state_rows(
+            [
+                (arm.state, arm.dictionary) if arm.place == place and arm.state else None
+                for arm in arms
+            ],
+            items,
+            dictionaries,
+            model.device,
+        ),
     )
-
-
-def _rows_of(numbers: list[int], arms: int, items: int, device: torch.device) -> torch.Tensor:
-    first = torch.arange(items, device=device)[:, None] * arms
-    return (first + torch.tensor(numbers, device=device)[None, :]).flatten()

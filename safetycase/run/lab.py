@@ -60,16 +60,20 @@ class Lab:
 
 BASELINE_STEP = "measuring the baseline"
 DOSE_STEP = "trying doses"
+GAUGE_STEP = "measuring how large controls are"
 HELD_OUT_STEP = "measuring held-out items"
 
 
 def planned_rows(plan: Plan, items: Items) -> dict[str, int]:
     """The answers that a plan asks for, by the step that measures them."""
-    rows = {BASELINE_STEP: 0, DOSE_STEP: 0, HELD_OUT_STEP: 0}
+    rows = {BASELINE_STEP: 0, DOSE_STEP: 0, GAUGE_STEP: 0, HELD_OUT_STEP: 0}
     for evaluation in plan.evaluations:
         for split in grid.SPLITS:
-            arms = len(arms_of(plan, evaluation, split, ()))
+            every = arms_of(plan, evaluation, split, ())
+            gauges = sum(grid.is_gauge(arm) for arm in every)
+            arms, asked = len(every) - gauges, len(items.of(evaluation.dataset, split))
             step = DOSE_STEP if split == "tuning" else HELD_OUT_STEP
-            count = arms * len(items.of(evaluation.dataset, split))
-            rows[step if arms > 1 else BASELINE_STEP] += count
-    return rows
+            rows[step if arms > 1 else BASELINE_STEP] += arms * asked
+            if gauges:
+                rows[GAUGE_STEP] += (1 + gauges) * asked
+    return rows if rows[GAUGE_STEP] else {k: n for k, n in rows.items() if k != GAUGE_STEP}

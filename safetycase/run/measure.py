@@ -249,7 +249,11 @@ def _arm_specification(arm: ArmEdit) -> JsonValue:
         "vector": None if arm.vector is None else sha256_hex(arm.vector.tobytes()),
         "dictionary": arm.dictionary,
     }
-    return specification | ({"prefix": arm.prefix} if arm.prefix else {})
+    if arm.prefix:
+        specification["prefix"] = arm.prefix
+    if arm.state is not None:
+        specification["state"] = arm.state.digest
+    return specification
 
 
 def _account(realised: Realised) -> tuple[int, float, float]:

@@ -98,6 +98,7 @@ def run(
             find_neighbours(lab)
             stages.validate_labels(lab, kept)
             stages.design(lab)
+            stages.gauge(lab)
             stages.remeasure(lab)
             trace(lab)
             ask_people(lab, beside=plan_path.parent, out=out_dir)

@@ -25,7 +25,7 @@ from safetycase.record.planned_evaluation import Choice, Evaluation, Probe
 from safetycase.record.replay import RowPlace, Weights
 from safetycase.run.architecture import stated_architecture
 from safetycase.run.bind import Bound, RunOptions, bind
-from safetycase.run.edit import BASELINE_EDIT, ArmEdit, edit_of
+from safetycase.run.edit import BASELINE_EDIT, ArmEdit, edits_of
 from safetycase.run.freeze import BoundDictionary, FrozenPlan, bound_dictionary
 from safetycase.run.measure import Bench, answers
 from safetycase.run.progress import Progress
@@ -187,10 +187,7 @@ def _published_edits(
         specs = arm_specs(published.plan, axis, plan_digest, evidence)
         directions = evidence.tensor(f"{axis.id}.directions")
         place = bench.dictionaries[axis.dictionary].writes
-        edits |= {
-            spec.id: edit_of(spec, direction, place=place, dictionary=axis.dictionary)
-            for spec, direction in zip(specs, directions, strict=True)
-        }
+        edits |= edits_of(axis, specs, directions, evidence, place=place)
     return edits
 
 

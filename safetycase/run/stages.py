@@ -5,7 +5,7 @@ Every figure on which a step depends is computed by `methods`; here things are m
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 import numpy as np
@@ -21,14 +21,15 @@ from safetycase.methods.grid import samples_of
 from safetycase.methods.identify import select_features
 from safetycase.methods.judge import Asked, asked_of, judgement
 from safetycase.methods.label import label_check_rows, label_of, label_word_rows
+from safetycase.methods.matching import length_of
 from safetycase.methods.probe import LinearProbe, probe_of, tensor_name
 from safetycase.methods.stream import Stream
 from safetycase.record.case import SelfTest
 from safetycase.record.planned_axis import Axis
 from safetycase.record.planned_evaluation import Evaluation, Generate, Probe
-from safetycase.run.edit import BASELINE_EDIT, ArmEdit, edit_of
+from safetycase.run.edit import BASELINE_EDIT, ArmEdit, edits_of
 from safetycase.run.judge import said_by
-from safetycase.run.lab import BASELINE_STEP, DOSE_STEP, HELD_OUT_STEP, Lab
+from safetycase.run.lab import BASELINE_STEP, DOSE_STEP, GAUGE_STEP, HELD_OUT_STEP, Lab
 from safetycase.run.measure import (
     answerable,
     arms_of,
@@ -47,6 +48,7 @@ from safetycase.run.observe import (
 from safetycase.run.probe import last_residuals
 from safetycase.run.selftest import Fit, Subject, self_tests, text_rows
 from safetycase.run.shrink import is_reshaped
+from safetycase.run.state_edits import require_operable
 from safetycase.run.units import Unit
 from safetycase.tables.columns import Answers
 from safetycase.tables.rows import AnswerRow, ItemRow, sample_of
@@ -59,6 +61,7 @@ def require_prompts(lab: Lab) -> None:
     """
     plan, bench = lab.bench.plan, lab.bench
     lab.progress.begin("reading all prompts", 0)
+    require_operable(plan, bench.dictionaries)
     for axis in plan.axes:
         for split in ("discovery", "held_out"):
             lab.prompts(lab.contrast(axis, split))
@@ -214,6 +217,26 @@ def design(lab: Lab) -> None:
     _measure_all(lab, DOSE_STEP, edits)
 
 
+def gauge(lab: Lab) -> None:
+    """Controls whose edit depends on activations are measured at the chosen dose, unscaled.
+
+    How large the target's and theirs come to be on tuning items gives their gain. Refused where
+    the target's features never fire there.
+    """
+    plan = lab.bench.plan
+    edits: dict[str, ArmEdit] = {}
+    for axis in lab.edited:
+        evidence = lab.notes.evidence()
+        chosen = choose(axis, dose_responses(plan, axis, evidence))
+        specs = planned.gauge_arms(plan, axis, lab.plan_digest, evidence, chosen)
+        if specs:
+            length_of(plan, axis, evidence, chosen.dose)
+            tuned = planned.tuning_arms(plan, axis, lab.plan_digest, evidence)
+            edits |= _edits(lab, axis, specs, [*tuned, *specs])
+    if edits:
+        _measure_all(lab, GAUGE_STEP, edits)
+
+
 def remeasure(lab: Lab) -> None:
     """Targets and controls are measured on held-out items, beside the baseline."""
     plan = lab.bench.plan
@@ -229,7 +252,7 @@ def remeasure(lab: Lab) -> None:
         _note_decoder_rows(lab, axis, every)
         directions = planned.directions(plan, axis, every, lab.notes.evidence())
         lab.notes.tensors[f"{axis.id}.directions"] = directions
-        held_out = [s for s in every if s.role not in {"dose", "best_of_dose"}]
+        held_out = [s for s in every if s.role not in planned.TUNING_ROLES]
         edits |= _edits(lab, axis, held_out, every)
     _measure_all(lab, HELD_OUT_STEP, edits)
 
@@ -256,12 +279,10 @@ def _edits(
 ) -> dict[str, ArmEdit]:
     """What arms do where the dictionary writes; `every` arm has its decoder rows noted."""
     _note_decoder_rows(lab, axis, every or specs)
-    directions = planned.directions(lab.bench.plan, axis, specs, lab.notes.evidence())
     place = lab.bench.dictionaries[axis.dictionary].writes
-    return {
-        spec.id: edit_of(spec, direction, place=place, dictionary=axis.dictionary)
-        for spec, direction in zip(specs, directions, strict=True)
-    }
+    evidence = lab.notes.evidence()
+    directions = planned.directions(lab.bench.plan, axis, specs, evidence)
+    return edits_of(axis, specs, directions, evidence, place=place)
 
 
 def _measure_all(
@@ -271,8 +292,7 @@ def _measure_all(
     plan, notes = lab.bench.plan, lab.notes
     jobs: list[tuple[Evaluation, Sequence[ItemRow], list[str], list[Unit]]] = []
     for evaluation in plan.evaluations:
-        for split in ("discovery", "tuning", "held_out"):
-            arms = arms_of(plan, evaluation, split, notes.featureless)
+        for split, arms in _stretches(lab, evaluation):
             items = notes.items.of(evaluation.dataset, split)
             wanted = len(arms) == 1 if only_baseline else len(arms) > 1
             is_done = (evaluation.id, split) in notes.alone
@@ -280,7 +300,7 @@ def _measure_all(
             if is_done or not wanted or not items or not is_ready:
                 continue
             asked = answerable(lab.bench, evaluation, items)
-            notes.exclude(evaluation, arms, items, asked, "prompt_longer_than_context")
+            notes.exclude(evaluation, _noted(arms), items, asked, "prompt_longer_than_context")
             items = asked
             chosen = [BASELINE_EDIT, *(edits[arm] for arm in arms[1:])]
             units = units_of(lab.bench, evaluation, items, chosen, _probe(lab, evaluation))
@@ -297,6 +317,21 @@ def _measure_all(
         lab.notes.reshaped_units += sum(is_reshaped(result) for result in given)
         rows = [row for result in given for row in rows_of(evaluation, result)]
         _note_answers(lab, evaluation, items, arms, rows)
+
+
+def _stretches(lab: Lab, evaluation: Evaluation) -> Iterator[tuple[str, list[str]]]:
+    """Splits of an evaluation with the arms that are measured together, the baseline first."""
+    for split in grid.SPLITS:
+        arms = arms_of(lab.bench.plan, evaluation, split, lab.notes.featureless)
+        gauges = [arm for arm in arms if grid.is_gauge(arm)]
+        yield split, [arm for arm in arms if arm not in gauges]
+        if gauges:
+            yield split, [grid.BASELINE, *gauges]
+
+
+def _noted(arms: Sequence[str]) -> Sequence[str]:
+    """The arms whose answers are kept: the baseline beside gauges has answered before."""
+    return arms[1:] if grid.is_gauge(arms[-1]) else arms
 
 
 def _probe(lab: Lab, evaluation: Evaluation) -> LinearProbe | None:
@@ -344,6 +379,6 @@ def _note_answers(
         if first is not graded:
             notes.repeated_baselines += 1
             notes.unequal_baselines += first.outcome != outcome
-    for arm in arms:
+    for arm in _noted(arms):
         given = [known[arm, item.item, sample] for item in items for sample in samples]
         notes.note(evaluation.id, arm, given)

@@ -25,7 +25,7 @@ from safetycase.record.planned_evaluation import Choice, Evaluation, Generate
 from safetycase.run.arm_run import ArmRun, reading
 from safetycase.run.choose import question_of
 from safetycase.run.dictionaries.dictionary import Dictionary
-from safetycase.run.edit import ArmEdit, edit_of
+from safetycase.run.edit import ArmEdit, edits_of
 from safetycase.run.generate import GenerationSettings, generate
 from safetycase.run.lab import Lab
 from safetycase.run.measure import Bench
@@ -54,10 +54,7 @@ def trace(lab: Lab) -> None:
             evaluation_named(plan, axis.claim.measure.evaluation),
             axis,
             rows,
-            {
-                spec.id: edit_of(spec, direction, place=place, dictionary=axis.dictionary)
-                for spec, direction in zip(specs, directions, strict=True)
-            },
+            edits_of(axis, specs, directions, evidence, place=place),
             items=notes.items,
             answers=notes.answers,
             features=planned.needed_features(specs),

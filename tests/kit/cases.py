@@ -35,6 +35,7 @@ from tests.kit.builder import (
     policy,
     resign,
 )
+from tests.kit.operation_cases import projected_case, scaled_case
 from tests.kit.toy_plan import toy_plan
 from tests.kit.toy_world import FILLERS, ToyWorld
 
@@ -456,5 +457,7 @@ HONEST: dict[str, Callable[[], KitCase]] = {
     "strata": strata_case,
     "other axes kept": asked_case,
     "refusals alone": refusing_case,
+    "scaled and clamped": scaled_case,
+    "projected out": projected_case,
 }
 """Honest cases by name: none may be refused."""

@@ -38,6 +38,7 @@ from safetycase.tables.rows import (
     ProbeRow,
     path_of,
 )
+from tests.kit.toy_edits import ToyEdit, baseline, edits_of
 from tests.kit.toy_judge import records, with_judgements
 from tests.kit.toy_missing import without_missing
 from tests.kit.toy_plan import DICTIONARY_FILES, MODEL_FILES
@@ -88,6 +89,10 @@ class Lab:
         words, checks = self._labels(evidence)
         evidence = Evidence(items, {}, words, checks, tensors)
         specs = {axis.id: self._tuning(axis, evidence) for axis in self.plan.axes}
+        evidence = self.answered(evidence, specs)
+        for axis in self.edited(evidence):
+            chosen = dose.choose(axis, dose.dose_responses(self.plan, axis, evidence))
+            specs[axis.id] += planned.gauge_arms(self.plan, axis, self.digest, evidence, chosen)
         evidence = self.answered(evidence, specs)
         for axis in self.edited(evidence):
             chosen = dose.choose(axis, dose.dose_responses(self.plan, axis, evidence))
@@ -161,9 +166,11 @@ class Lab:
         self, evidence: Evidence, specs: Mapping[str, list[planned.ArmSpec]]
     ) -> Evidence:
         """The evidence with the answers of all cells whose arms are known."""
-        edits = {"baseline": (np.zeros(D_MODEL), 0.0, True)}
+        edits = {"baseline": baseline(self.toy)}
         for axis in self.plan.axes:
-            edits |= self._edits(axis, specs[axis.id], evidence)
+            arms = specs[axis.id]
+            directions = planned.directions(self.plan, axis, arms, evidence)
+            edits |= edits_of(self.toy, axis, arms, directions, evidence)
         evaluations = {evaluation.id: evaluation for evaluation in self.plan.evaluations}
         probes = {
             e.id: probe_of(e.id, e.measure, evidence)
@@ -182,25 +189,25 @@ class Lab:
         for cell in cells(self.plan, featureless(self.plan, evidence)):
             if cell.arm not in edits:
                 continue
-            edit, size, bare = edits[cell.arm]
+            edit = edits[cell.arm]
             evaluation = evaluations[cell.evaluation]
             for item in evidence.items.of(cell.dataset, cell.split):
                 length = len(item.prompt.split())
                 if evaluation.measure.kind == "generate":
                     before = residuals[item.item]
                     for n in range(samples_of(evaluation)):
-                        row = self._sampled(cell, item, n, before, edit, size, bare=bare)
+                        row = self._sampled(cell, item, n, before, edit)
                         answers.append(row)
                 elif evaluation.measure.kind == "choice":
-                    account = self._account(item, 2 * length, size, "", bare=bare)
-                    letters = self.toy.letters(item, edit)
+                    account = self._account(item, 2 * length, edit, "")
+                    letters = self.toy.letters(item, edit.on(item))
                     answers.append(
                         ChoiceRow(cell.evaluation, cell.arm, item.item, *letters, *account, "")
                     )
                 else:
-                    account = self._account(item, length, size, "", bare=bare)
+                    account = self._account(item, length, edit, "")
                     direction = probes[cell.evaluation].direction.astype(np.float64)
-                    score = six(float((residuals[item.item] + edit) @ direction))
+                    score = six(float((residuals[item.item] + edit.on(item)) @ direction))
                     answers.append(
                         ProbeRow(cell.evaluation, cell.arm, item.item, score, *account, "")
                     )
@@ -208,25 +215,12 @@ class Lab:
         graded = replace(evidence, answers=group_answers(answers), exclusions=gone)
         return regrade(self.plan, with_judgements(self.plan, graded))
 
-    def _edits(
-        self, axis: Axis, specs: list[planned.ArmSpec], evidence: Evidence
-    ) -> dict[str, tuple[np.ndarray, float, bool]]:
-        """What each arm pushes by, how long its edit is, and whether it has no hook."""
-        edits: dict[str, tuple[np.ndarray, float, bool]] = {}
-        rows = planned.directions(self.plan, axis, specs, evidence)
-        for spec, row in zip(specs, rows, strict=True):
-            size = 2.5 if spec.role == "reconstruction" else abs(spec.coefficient)
-            if spec.prefix is None:
-                edits[spec.id] = (spec.coefficient * row.astype(np.float64), size, False)
-            else:
-                edits[spec.id] = (self.toy.pushed_by(spec.prefix), 0.0, True)
-        return edits
-
     def _account(
-        self, item: ItemRow, positions: int, size: float, text: str, *, bare: bool
+        self, item: ItemRow, positions: int, edit: ToyEdit, text: str
     ) -> tuple[int, float, float]:
-        if bare:
+        if edit.bare:
             return 0, 0.0, 0.0
+        size = edit.mean_size(f"{item.prompt} {text}")
         return positions, six(size), self.toy.residual_norm(item, text)
 
     def _sampled(
@@ -235,13 +229,10 @@ class Lab:
         item: ItemRow,
         sample: int,
         residual: np.ndarray,
-        edit: np.ndarray,
-        size: float,
-        *,
-        bare: bool,
+        edit: ToyEdit,
     ) -> GenerationRow:
         at = residual + self.toy.luck(item, sample)
-        row = self._generated(cell, item, at, edit, size, bare=bare)
+        row = self._generated(cell, item, at, edit)
         return msgspec.structs.replace(row, sample=sample)
 
     def _generated(
@@ -249,16 +240,14 @@ class Lab:
         cell: Any,
         item: ItemRow,
         residual: np.ndarray,
-        edit: np.ndarray,
-        size: float,
-        *,
-        bare: bool,
+        edit: ToyEdit,
     ) -> GenerationRow:
-        outcome = self.toy.outcome(item, residual, edit)
-        text = self.toy.text(item, outcome, edit)
+        push = edit.on(item)
+        outcome = self.toy.outcome(item, residual, push)
+        text = self.toy.text(item, outcome, push)
         tokens = len(text.split()) + 1
         positions = len(item.prompt.split()) + tokens - 1
-        account = self._account(item, positions, size, text, bare=bare)
+        account = self._account(item, positions, edit, text)
         nll = self.toy.nll(item, outcome)
         return GenerationRow(
             cell.evaluation, cell.arm, item.item, 0, text, tokens, "eos", nll, *account, ""

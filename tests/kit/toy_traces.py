@@ -14,12 +14,13 @@ from itertools import groupby
 import numpy as np
 
 from safetycase.methods import arms as planned
+from safetycase.methods.arm_edits import state_edits
 from safetycase.methods.encode import recomputed
 from safetycase.methods.fit import tested_items
 from safetycase.methods.identify import select_features
 from safetycase.methods.label import words
 from safetycase.methods.neighbours import cosines, nearest
-from safetycase.methods.traces import trace_rows
+from safetycase.methods.traces import Traces, trace_rows
 from safetycase.record.plan import Plan
 from safetycase.record.planned_axis import Axis
 from safetycase.tables.evidence import Evidence
@@ -85,29 +86,26 @@ def _tensors(
     specs: list[planned.ArmSpec],
     rows: list[TraceRow],
 ) -> dict[str, np.ndarray]:
-    directions = dict(
-        zip((s.id for s in specs), planned.directions(plan, axis, specs, evidence), strict=True)
-    )
-    coefficients = {spec.id: np.float32(spec.coefficient) for spec in specs}
+    directions = planned.directions(plan, axis, specs, evidence)
     before = []
     for _, group in groupby(rows, lambda r: (r.arm, r.item)):
         traced = list(group)
         tokens = _tokens(plan, evidence, traced[0])
         before += [vector(toy, tokens[row.position]) for row in traced]
     residuals = np.array(before, dtype=np.float32).reshape(len(rows), D_MODEL)
-    edits = np.array(
-        [coefficients[row.arm] * directions[row.arm] for row in rows], dtype=np.float32
-    ).reshape(len(rows), D_MODEL)
-    edited = residuals + edits
     parts = slices(toy, planned.needed_features(specs))
     equation = next(d.equation for d in plan.dictionaries if d.id == axis.dictionary)
     activations = recomputed(equation, parts.__getitem__, residuals).exact
     parts |= {
         "trace_before": residuals,
-        "trace_delta": edited - residuals,
-        "trace_after": edited,
         "trace_activations": activations.astype(np.float32),
     }
+    known = {f"{axis.id}.{name}": values for name, values in parts.items()}
+    held = replace(evidence, tensors={**evidence.tensors, **known})
+    states = state_edits(axis, specs, directions, evidence)
+    edits = Traces(plan, axis, held, rows, specs, directions, states).specified
+    edited = residuals + edits
+    parts |= {"trace_delta": edited - residuals, "trace_after": edited}
     return {f"{axis.id}.{name}": values for name, values in parts.items()}
 
 

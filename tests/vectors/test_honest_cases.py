@@ -43,12 +43,15 @@ ALSO_NOT_APPLICABLE = {
 }
 JUDGES = {"GRD-004", "GRD-005", "GRD-006"}
 GRADERS = {"GRD-001", "GRD-002"}
+TRACED = {f"TRC-00{number}" for number in range(1, 7)}
 ANSWERED = {
     "with a page": {"REN-001", "REN-002", "REN-003"},
     "overridden, stricter": {"CLM-009"},
     "strata": {"BES-003"},
     "every control": {"CTL-001", "CTL-002", "CTL-003"},
-    "audit traces": {"FEA-008", "FEA-009", *(f"TRC-00{number}" for number in range(1, 7))},
+    "audit traces": {"FEA-008", "FEA-009", *TRACED},
+    "scaled and clamped": TRACED,
+    "projected out": TRACED,
 }
 """Honest cases in which those questions arise."""
 NOT_MEASURED_AGAIN = {"REP-001", "REP-002", "REP-003"}

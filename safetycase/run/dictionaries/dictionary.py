@@ -73,6 +73,11 @@ class Dictionary:
         """Width of the activation that it reads, and of that which it writes."""
         return self.specification.depth
 
+    @property
+    def scales_by_token(self) -> bool:
+        """Whether what a feature adds has each token's own length, and not its row's."""
+        return self._form.undone and self._form.normalisation != "none"
+
     def preactivations(self, x: torch.Tensor) -> torch.Tensor:
         """What the activation function is given, of all features."""
         return self._biased(self._input(x) @ self._encoder, self._small)

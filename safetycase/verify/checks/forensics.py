@@ -118,10 +118,14 @@ def edits_leave_a_trace(case: OpenedCase, _number: int, axis: Axis) -> Run:
     """No arm that adds a direction has the baseline's scores."""
     specs = case.axis(axis.id).arm_specs
     adding = {spec.id for spec in specs if spec.coefficient or spec.prefix}
+    # What depends on activations does nothing where none is met, as its rows then say.
+    depending = {spec.id for spec in specs if spec.operation not in {None, "add"}}
     scored = _scored_after(case.plan, dictionary_of(case.plan, axis).layer)
     examined = 0
     for (evaluation, arm), rows in case.evidence.answers.items():
         if arm not in adding or evaluation not in scored or len(rows) < TELLING_ROWS:
+            continue
+        if arm in depending and not rows.delta.any():
             continue
         examined += 1
         if not differs(rows, case.evidence.answers.get((evaluation, BASELINE))).any():

@@ -35,8 +35,9 @@ _ADDING_NOTHING = frozenset({"sham", "reconstruction", "prompt"})
 @FAMILY.axis_check(
     1,
     proves="Every arm has the features, the pair of activations, the word, the seed or the "
-    "prefix, the dose and the coefficient that follow from the selection, the plan, its digest "
-    "and the chosen dose: no control was drawn again.",
+    "prefix, the operation, the dose, the coefficient and the gain that follow from the "
+    "selection, the plan, its digest, the chosen dose and the edit norms on tuning rows: no "
+    "control was drawn again, or made weaker.",
     cannot_prove="That the plan was not chosen for its draws; that needs a later seed.",
     references=("design 5 step 8", "question 5 (random features)",
                 "question 6 (unrelated contrasts)"),
@@ -124,7 +125,7 @@ FAMILY.figures(
     needs=("plan", "rows", "tensors"),
     proves="On every row of every arm that adds a direction, the edit has the size of the "
     "arm's coefficient: the dose was given as stated, controls are as strong as the target.",
-    cannot_prove=_DONE,
+    cannot_prove=f"{_DONE} Of edits that depend on activations only traced positions tell.",
     references=("design 5 step 8", "question 6 (matched norm)"),
     owns=("evidence/{generations,choices,probes}.jsonl: delta",),
 )
@@ -133,7 +134,7 @@ def doses_are_given_as_stated(case: OpenedCase, _number: int, axis: Axis) -> Run
     sizes = {
         spec.id: abs(spec.coefficient)
         for spec in case.axis(axis.id).arm_specs
-        if spec.role not in _ADDING_NOTHING
+        if spec.role not in _ADDING_NOTHING and spec.operation in {None, "add"}
     }
     examined = 0
     for (_, arm), answers in case.evidence.answers.items():
@@ -145,7 +146,7 @@ def doses_are_given_as_stated(case: OpenedCase, _number: int, axis: Axis) -> Run
         for row in np.flatnonzero(~given).tolist():
             found = str(answers.delta[row])
             yield Fault(answers.where(row), f"an edit of size {size:.6g}", found)
-    return examined
+    return examined or NotApplicable("no arm adds a vector; gains follow from tuning rows")
 
 
 @FAMILY.check(

@@ -71,8 +71,9 @@ def _faults(case: OpenedCase, axis: Axis, kind: Faults) -> Run:
 @FAMILY.edited_check(
     2,
     proves="At every trace, what was added is the arm's coefficient times its unit direction, "
-    "number by number to the rounding of float32, and the activation after the edit is the one "
-    "before plus that, to the rounding of the model's number format.",
+    "or what its operation makes of the published activations and decoder rows, number by "
+    "number to the rounding of float32, and the activation after the edit is the one before "
+    "plus that, to the rounding of the model's number format.",
     cannot_prove=_REAL,
     references=("trust 8.3", "design 5", "question 24 (hook, sign, unit, coefficient, dtype)"),
     owns=("evidence/traces.safetensors: delta, after",),
@@ -101,8 +102,8 @@ def activations_are_made_again(case: OpenedCase, _number: int, axis: Axis) -> Ru
 @FAMILY.edited_check(
     4,
     proves="The traces agree with the rows that they belong to: the mean size of their edits "
-    "is the row's, and the activations before them have no larger norms than the row reports "
-    "in all.",
+    "is the row's (where edits depend on activations, they sum to no more than the row's), and "
+    "the activations before them have no larger norms than the row reports in all.",
     cannot_prove="Anything of positions that were not drawn.",
     references=("trust 8.3", "design 5 step 8", "question 6 (matched norm)"),
     owns=("evidence/{generations,choices,probes}.jsonl: residual, of traced rows",),

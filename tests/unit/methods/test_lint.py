@@ -104,6 +104,18 @@ def _bound_without_axis(plan: dict[str, Any]) -> None:
     plan["decision"]["rules"][0]["rate_at_most"] = 0.1
 
 
+def _candidate(**fields: Any) -> Callable[[dict[str, Any]], None]:
+    """A plan whose edit is of another kind."""
+
+    def change(plan: dict[str, Any]) -> None:
+        plan["axes"][0]["candidate"] |= fields
+
+    return change
+
+
+_ABLATE = {"operation": "ablate", "unit": "activation_multiple"}
+
+
 @pytest.mark.parametrize(
     ("fault", "place"),
     [
@@ -113,6 +125,13 @@ def _bound_without_axis(plan: dict[str, Any]) -> None:
         (_one_sign, "/candidate/doses"),
         (_dose_twice, "/candidate/doses"),
         (_one_size, "/candidate/doses"),
+        (_candidate(operation="scale"), "/candidate/unit: scale is dosed in activation_mul"),
+        (_candidate(unit="activation_value"), "/candidate/unit: add is dosed in residual_norm"),
+        (_candidate(condition="where_active"), "/candidate/condition: only clamp has one"),
+        (
+            _candidate(**_ABLATE, doses=[-2.0, -1.0, 0.0, 0.5, 1.0]),
+            "/candidate/doses: of ablate",
+        ),
         (_unknown_evaluation, "no evaluation aks"),
         (_unknown_dictionary, "no dictionary dcit"),
         (_site_without_architecture, "/dictionaries dict: mlp_out has no path"),
@@ -161,3 +180,20 @@ def test_an_empty_gain_and_another_axis_are_named_rightly() -> None:
     assert "/claim/not_by: " in faults
     assert "no other axis nowhere" in faults
     assert "nowhere occurs 2 times" in faults
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"operation": "add", "unit": "l2"},
+        {"operation": "scale", "unit": "activation_multiple"},
+        {**_ABLATE, "doses": [-1.0, -0.5, 0.0, 0.5, 1.0]},
+        {"operation": "clamp", "unit": "activation_value", "condition": "where_active"},
+        {"operation": "clamp", "unit": "max_activation_multiple"},
+        {"operation": "project_out", "unit": "projection_multiple"},
+    ],
+)
+def test_every_operation_has_a_unit(fields: dict[str, Any]) -> None:
+    data = plan_data()
+    _candidate(**fields)(data)
+    assert lint(plan_of(data)) == []

@@ -1,0 +1,54 @@
+"""Honest cases of the toy whose edits depend on what they find."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from tests.kit.builder import Json, KitCase, build_case
+from tests.kit.toy_plan import toy_plan
+
+
+def _traced_plan() -> Json:
+    plan = toy_plan() | {"audit": {"rows": 12, "positions": 3}}
+    plan["controls"]["norm_tolerance"] = 0.5
+    return plan
+
+
+def scaled_plan() -> Json:
+    """The toy plan, traced: its first axis scales its features, its second clamps them."""
+    plan = _traced_plan()
+    watched, knowledge = plan["axes"]
+    watched["candidate"] |= {
+        "operation": "scale",
+        "unit": "activation_multiple",
+        "doses": [-2.0, -1.0, 0.0, 1.0, 2.0],
+    }
+    knowledge["candidate"] |= {
+        "operation": "clamp",
+        "unit": "max_activation_multiple",
+        "doses": [-1.0, -0.5, 0.0, 0.5, 1.0],
+    }
+    return plan
+
+
+@cache
+def scaled_case() -> KitCase:
+    """An honest case of scaled and of clamped features."""
+    return build_case(scaled_plan())
+
+
+def projected_plan() -> Json:
+    """The toy plan, traced, whose first axis projects the span of its features out."""
+    plan = _traced_plan()
+    plan["axes"][0]["candidate"] |= {
+        "operation": "project_out",
+        "unit": "projection_multiple",
+        "doses": [-2.0, -1.0, 0.0, 1.0, 2.0],
+    }
+    return plan
+
+
+@cache
+def projected_case() -> KitCase:
+    """An honest case whose first axis takes a span out of every activation."""
+    return build_case(projected_plan())

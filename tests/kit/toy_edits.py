@@ -1,0 +1,87 @@
+"""What the toy's arms do to it: a vector everywhere, or what its features' activations give."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from safetycase.methods import arms as planned
+from safetycase.methods import operations
+from safetycase.methods.arm_edits import state_edits
+from safetycase.methods.encode import recomputed
+from safetycase.methods.operations import StateEdit
+from safetycase.record.planned_axis import Axis
+from safetycase.tables.evidence import Evidence
+from safetycase.tables.rows import ItemRow
+from tests.kit.toy_traces import slices, vector
+from tests.kit.toy_world import D_MODEL, ToyWorld
+
+EQUATION = "jumprelu.gs2"
+
+
+@dataclass(frozen=True)
+class ToyEdit:
+    """One arm's edit: `push` everywhere, or what a `state` gives at each token."""
+
+    toy: ToyWorld
+    push: np.ndarray
+    size: float
+    bare: bool = False
+    """Whether there is no hook."""
+    state: StateEdit | None = None
+
+    def on(self, item: ItemRow) -> np.ndarray:
+        """What moves the toy on an item: the largest of the edits at its tokens."""
+        if self.state is None:
+            return self.push
+        added = self._added(item.prompt)
+        return added[np.linalg.norm(added, axis=1).argmax()]
+
+    def mean_size(self, text: str) -> float:
+        """Mean ‖Δh‖ over the tokens of a text."""
+        if self.state is None:
+            return self.size
+        return float(np.linalg.norm(self._added(text), axis=1).mean())
+
+    def _added(self, text: str) -> np.ndarray:
+        return added_at(self.toy, self.state, [vector(self.toy, t) for t in text.split()])
+
+
+def added_at(
+    toy: ToyWorld, state: StateEdit | None, residuals: Sequence[np.ndarray]
+) -> np.ndarray:
+    """What an edit adds at some residuals, float64 [n, d_model]."""
+    x = np.array(residuals, dtype=np.float32).reshape(len(residuals), D_MODEL)
+    if state is None:
+        return np.zeros(x.shape)
+    if not state.features:
+        return operations.delta(state, operations.coordinates(state, x))
+    parts = slices(toy, state.features)
+    return operations.delta(state, recomputed(EQUATION, parts.__getitem__, x).exact)
+
+
+def baseline(toy: ToyWorld) -> ToyEdit:
+    """Nothing at all."""
+    return ToyEdit(toy, np.zeros(D_MODEL), 0.0, bare=True)
+
+
+def edits_of(
+    toy: ToyWorld,
+    axis: Axis,
+    specs: Sequence[planned.ArmSpec],
+    directions: np.ndarray,
+    evidence: Evidence,
+) -> Mapping[str, ToyEdit]:
+    """The edits of planned arms, by arm."""
+    edits = {}
+    states = state_edits(axis, specs, directions, evidence)
+    for spec, row, state in zip(specs, directions, states, strict=True):
+        size = 2.5 if spec.role == "reconstruction" else abs(spec.coefficient)
+        if spec.prefix is None:
+            push = spec.coefficient * row.astype(np.float64)
+            edits[spec.id] = ToyEdit(toy, push, size, state=state)
+        else:
+            edits[spec.id] = ToyEdit(toy, toy.pushed_by(spec.prefix), 0.0, bare=True)
+    return edits
