@@ -19,11 +19,11 @@ from safetycase.cli.run import BatchRows, Device, Threads, require_runner
 from safetycase.errors import KeyRefused, NotVerified, UsageError
 
 if TYPE_CHECKING:
+    from safetycase.bundle.parts import CaseParts
     from safetycase.record.replay import Replay
     from safetycase.run.bind import RunOptions
     from safetycase.run.replay import WeightsAtHand
     from safetycase.sign.keys import SigningKeys
-    from safetycase.verify.case import OpenedCase
 
 _DIFFERING_SHOWN = 20
 
@@ -89,7 +89,7 @@ def replay(
 
 
 def _measured(
-    opened: OpenedCase,
+    opened: CaseParts,
     at_hand: WeightsAtHand,
     wish: tuple[str, int],
     keys: SigningKeys,
@@ -127,10 +127,10 @@ def _measured(
     return done
 
 
-def _recomputed(path: Path) -> OpenedCase:
+def _recomputed(path: Path) -> CaseParts:
     """The case, once every figure of it has been recomputed; else what failed is told."""
+    from safetycase.bundle.parts import CaseParts
     from safetycase.cli.verify import chosen_policy
-    from safetycase.verify.case import OpenedCase
     from safetycase.verify.engine import verify
     from safetycase.verify.outcome import TIERS
 
@@ -142,7 +142,7 @@ def _recomputed(path: Path) -> OpenedCase:
         found = ", ".join(verdict.failing()) or verdict.reason
         remedy = f"See `safetycase verify {path}`: there is nothing to measure again."
         raise NotVerified(str(path), "a case that recomputes", found=found, remedy=remedy)
-    return OpenedCase(data, policy, at)
+    return CaseParts(data)
 
 
 def _by_id(given: Sequence[str]) -> dict[str, str]:

@@ -15,8 +15,8 @@ from safetycase.cli.verify import At, PolicyPath, chosen_policy, moment
 from safetycase.errors import SafetyCaseError, UsageError
 
 if TYPE_CHECKING:
+    from safetycase.bundle.parts import CaseParts
     from safetycase.methods.samples import Sample
-    from safetycase.verify.case import OpenedCase
     from safetycase.verify.policy import Policy
 
 HTML_MEMBER, PDF_MEMBER = "report/case.html", "report/case.pdf"
@@ -57,12 +57,12 @@ def report(
 
 def rendered(case: Path, policy: Policy, *, at: str, pdf: bool) -> Renderings:
     """The pages of a case under a policy; a case that cannot be read is refused."""
+    from safetycase.bundle.parts import CaseParts
     from safetycase.report.html import render_html
-    from safetycase.verify.case import OpenedCase
     from safetycase.verify.engine import verify
 
     data = case.read_bytes()
-    opened = OpenedCase(data, policy, at)
+    opened = CaseParts(data)
     record, plan = opened.record, opened.plan
     verdict = verify(data, policy, at=at, renderings=False)
     if verdict.case_id is None:
@@ -72,7 +72,7 @@ def rendered(case: Path, policy: Policy, *, at: str, pdf: bool) -> Renderings:
     return Renderings(html, _pdf(html) if pdf else None)
 
 
-def _drawn(opened: OpenedCase) -> tuple[Sample, ...]:
+def _drawn(opened: CaseParts) -> tuple[Sample, ...]:
     """The answers that the case's id draws; none where rows cannot be read."""
     try:
         return opened.samples

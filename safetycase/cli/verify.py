@@ -90,7 +90,7 @@ def verify(
     else:
         console.say(_text(case, verdicts))
     if samples:
-        console.say(_samples(case, chosen_policy(policy), chosen_limits(limit or [])))
+        console.say(_samples(case, chosen_limits(limit or [])))
     return worst(verdict.exit_code for _, verdict in verdicts)
 
 
@@ -146,11 +146,11 @@ def _text(case: Path, verdicts: list[tuple[str, Verdict]]) -> str:
     return render_texts(verdicts) if case.is_dir() else render_text(verdicts[0][1])
 
 
-def _samples(case: Path, policy: Policy, limits: Limits) -> str:
+def _samples(case: Path, limits: Limits) -> str:
+    from safetycase.bundle.parts import CaseParts
     from safetycase.report.samples_text import render_samples
-    from safetycase.verify.case import OpenedCase
 
-    return render_samples(OpenedCase(case, policy, moment(None), limits).samples)
+    return render_samples(CaseParts(case, limits).samples)
 
 
 def worst(codes: Iterable[int]) -> int:

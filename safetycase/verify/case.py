@@ -1,144 +1,34 @@
-"""An opened case: its parts, read when a check asks for them, each at most once.
+"""A case before the verifier: its parts, and what the user's policy says of them.
 
-Nothing here judges. A part that is missing or malformed raises the refusal that its reader
-raised, every time it is asked for; the check that owns the part turns that into FAIL, every
-other check into UNKNOWN (`lacks`).
+A part that is missing or malformed is refused by its reader; the check that owns the part
+turns that into FAIL, every other check into UNKNOWN (`lacks`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
-
-from safetycase import canonical
 from safetycase.bundle import layout
 from safetycase.bundle.limits import DEFAULT_LIMITS, Limits
-from safetycase.bundle.reader import Container, open_case
-from safetycase.bundle.tensors import Array, read_tensors
-from safetycase.digest import sha256_hex
-from safetycase.envelope.dsse import Envelope, read_envelope
-from safetycase.envelope.statement import CaseStatement, case_id, open_statement
+from safetycase.bundle.parts import CaseParts
 from safetycase.envelope.trust import SignatureReport, read_instant, verify_envelope
-from safetycase.errors import (
-    MalformedInput,
-    MethodRefused,
-    SafetyCaseError,
-    SchemaViolation,
-    TooLarge,
-)
-from safetycase.methods.derived import Derived, DerivedAxis
-from safetycase.methods.grid import arm_count
+from safetycase.errors import MalformedInput, MethodRefused, SafetyCaseError
 from safetycase.methods.once import once
-from safetycase.methods.replay import Published
 from safetycase.methods.replay_review import ReExecution, Review, counting, read_reviews
-from safetycase.methods.samples import Sample, samples
-from safetycase.methods.tensors import TensorFault, tensor_faults
-from safetycase.record.case import Case
-from safetycase.record.plan import Plan
-from safetycase.record.results import AxisResult
-from safetycase.tables.codec import Table, scan_table
-from safetycase.tables.columns import Answers
-from safetycase.tables.evidence import Evidence, Items, group_answers
-from safetycase.tables.rows import ANSWER_KINDS, TABLES, path_of
 from safetycase.verify.policy import Policy
 
-Model = TypeVar("Model", bound=BaseModel)
 
-
-class OpenedCase:
-    """The bytes of a case, and what they say when read as record, plan, rows and tensors."""
+class OpenedCase(CaseParts):
+    """The parts of a case, the policy that it is judged by, and the time of asking."""
 
     def __init__(
         self, source: Path | bytes, policy: Policy, at: str, limits: Limits = DEFAULT_LIMITS
     ) -> None:
         """Keep where the bytes are, what the user asks for, the time of asking, the limits."""
-        self.kept: dict[str, Any] = {}
+        super().__init__(source, limits)
         self.policy = policy
         self.at = at
-        self.limits = limits
-        self._source = source
-
-    @once
-    def container(self) -> Container:
-        """The members, by name."""
-        return open_case(self._source, limits=self.limits.container)
-
-    @once
-    def archive_sha256(self) -> str:
-        """SHA-256 of exactly the bytes that were read."""
-        if isinstance(self._source, bytes):
-            return sha256_hex(self._source)
-        return self.container.archive_sha256
-
-    @once
-    def envelope(self) -> Envelope:
-        """The envelope of the case's statement."""
-        name = layout.CASE_STATEMENT_NAME
-        return read_envelope(self.container.read(name), where=name)
-
-    @once
-    def statement(self) -> CaseStatement:
-        """What the signatures are over: the model and every file, by digest."""
-        return open_statement(self.envelope, where=layout.CASE_STATEMENT_NAME)
-
-    @once
-    def case_id(self) -> str:
-        """SHA-256 of the statement's payload: the name of the case in any zip."""
-        return case_id(self.envelope.payload)
-
-    @once
-    def signatures(self) -> SignatureReport:
-        """Which of the policy's signers have signed the statement."""
-        return verify_envelope(
-            self.envelope, self.policy.trust(), read_instant(self.at, where="at")
-        )
-
-    @once
-    def record_json(self) -> canonical.JsonValue:
-        """case.json as plain values, as spelled."""
-        data = self.container.read(layout.RECORD_NAME)
-        return canonical.read(data, where=layout.RECORD_NAME)
-
-    @once
-    def record(self) -> Case:
-        """case.json as the record's model."""
-        return self._model(Case, layout.RECORD_NAME, self.record_json)
-
-    @once
-    def plan_json(self) -> canonical.JsonValue:
-        """plan.json as plain values, as spelled."""
-        data = self.container.read(layout.PLAN_NAME)
-        return canonical.read(data, where=layout.PLAN_NAME)
-
-    @once
-    def plan(self) -> Plan:
-        """plan.json as the plan's model."""
-        plan = self._model(Plan, layout.PLAN_NAME, self.plan_json)
-        arms = arm_count(plan)
-        if arms > self.limits.arms:
-            expected = f"a plan of at most {self.limits.arms} arms"
-            raise TooLarge(layout.PLAN_NAME, expected, found=str(arms), limit="arms")
-        return plan
-
-    @once
-    def plan_digest(self) -> str:
-        """SHA-256 of plan.json, from which all draws and splits derive."""
-        return sha256_hex(self.container.read(layout.PLAN_NAME))
-
-    def _model(self, model: type[Model], name: str, _strict: canonical.JsonValue) -> Model:
-        """Bytes that strict JSON has accepted, as a model; so they have one reading only."""
-        try:
-            return model.model_validate_json(self.container.read(name))
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            place = "".join(f"/{step}" for step in first["loc"])
-            found = f"{first['msg']} ({error.error_count()} in all)"
-            raise SchemaViolation(
-                f"{name}#{place}", "the record's schema", found=found
-            ) from None
 
     def stated(self, pointer: str) -> object:
         """The value of case.json at a JSON pointer; refused where it states nothing."""
@@ -160,110 +50,12 @@ class OpenedCase:
             return False
         return True
 
-    def stated_axis(self, number: int) -> AxisResult:
-        """The record's result of an axis; refused where there is none."""
-        stated = self.record.results.axes
-        if number >= len(stated):
-            raise MethodRefused(f"case.json#/results/axes/{number}", "a result", found="none")
-        return stated[number]
-
     @once
-    def table_kinds(self) -> tuple[str, ...]:
-        """Kinds of tables that the case holds, in schema order."""
-        return tuple(kind for kind in TABLES if path_of(kind) in self.container)
-
-    @once
-    def tables(self) -> dict[str, Table]:
-        """Every table, by kind."""
-        return {
-            kind: scan_table(
-                kind,
-                self.container.stream(path_of(kind)),
-                size=self.container.size(path_of(kind)),
-                limits=self.limits.tables,
-            )
-            for kind in self.table_kinds
-        }
-
-    def rows(self, kind: str) -> Sequence[Any]:
-        """Rows of a table; none if the case has no such table."""
-        return self.tables[kind].rows if kind in self.tables else ()
-
-    def answers(self, kind: str) -> Answers:
-        """A table of answers, column by column; refused if the case has none of that kind."""
-        rows = self.rows(kind)
-        if not isinstance(rows, Answers):
-            raise MethodRefused(path_of(kind), "a table of answers", found="none")
-        return rows
-
-    @once
-    def tensor_files(self) -> dict[str, dict[str, Array]]:
-        """Arrays of every file of tensors, by the file's name in the case."""
-        names = [
-            name
-            for name in self.container.names
-            if layout.is_bound(name) and name.endswith(".safetensors")
-        ]
-        return {name: read_tensors(self.container.read(name), where=name) for name in names}
-
-    @once
-    def tensors(self) -> dict[str, Array]:
-        """All arrays by name; a name that occurs in two files is refused."""
-        merged: dict[str, Array] = {}
-        for path, arrays in self.tensor_files.items():
-            twice = sorted(set(arrays) & set(merged))
-            if twice:
-                raise MalformedInput(path, "every tensor once", found=f"{twice[0]} twice")
-            merged |= arrays
-        return merged
-
-    @once
-    def tensor_faults(self) -> list[TensorFault]:
-        """Where the tensors are not those that the plan asks for."""
-        widths, most = self._model_widths(), self.limits.activations
-        return tensor_faults(self.plan, widths, self.tensor_files, activations=most)
-
-    @once
-    def sound_tensors(self) -> dict[str, Array]:
-        """The arrays of planned name, type and shape; methods never meet any others."""
-        try:
-            bad = {fault.tensor for fault in self.tensor_faults}
-            return {n: a for n, a in self.tensors.items() if n not in bad}
-        except SafetyCaseError:
-            return {}
-
-    def _model_widths(self) -> dict[str, int]:
-        try:
-            return {entry.id: entry.model_width for entry in self.record.dictionaries}
-        except SafetyCaseError:
-            return {}
-
-    @once
-    def evidence(self) -> Evidence:
-        """Tables and tensors as published."""
-        return Evidence(
-            items=Items(self.rows("items")),
-            answers=group_answers(*map(self.rows, ANSWER_KINDS)),
-            label_words=self.rows("label_words"),
-            label_checks=self.rows("label_checks"),
-            tensors=self.sound_tensors,
-            traces=self.rows("traces"),
-            human_labels=self.rows("human_labels"),
-            exclusions=self.rows("exclusions"),
-            dictionary_texts=self.rows("dictionary_texts"),
-            judgements=self.rows("judgements"),
+    def signatures(self) -> SignatureReport:
+        """Which of the policy's signers have signed the statement."""
+        return verify_envelope(
+            self.envelope, self.policy.trust(), read_instant(self.at, where="at")
         )
-
-    @once
-    def derived(self) -> Derived:
-        """What follows from plan and evidence; of the record, only who is shipped is read."""
-        return Derived(self.plan, self.plan_digest, self.evidence, self._shipped)
-
-    @once
-    def published(self) -> Published:
-        """The case as a re-execution reads it."""
-        tables = {kind: self.rows(kind) for kind in ANSWER_KINDS}
-        return Published(self.case_id, self.plan, self.derived.evidence, tables)
 
     @once
     def replays(self) -> tuple[Review, ...]:
@@ -282,18 +74,6 @@ class OpenedCase:
     def reexecutions(self) -> tuple[ReExecution, ...]:
         """Those that count: of this case, and of rows that the nonce drew."""
         return counting(self.reviews, self.published, self.record.subject.tensor_root)
-
-    def _shipped(self) -> frozenset[str]:
-        return frozenset(guard.axis for guard in self.record.subject.safeguards)
-
-    @once
-    def samples(self) -> tuple[Sample, ...]:
-        """Rows for a reader to look at, drawn by the case's id."""
-        return samples(self.case_id, self.plan, self.evidence.items, self.evidence.answers)
-
-    def axis(self, name: str) -> DerivedAxis:
-        """What follows for one axis."""
-        return self.derived.axes[name]
 
 
 def _lacks_rows(case: OpenedCase) -> None:

@@ -30,13 +30,7 @@ from safetycase.verify.case import OpenedCase, lacks
 from safetycase.verify.check import STAGES, Check, Examined, Fault, NotApplicable, drained
 from safetycase.verify.checks import all_checks
 from safetycase.verify.judgement import LAST_STOPPING_STAGE, judge, required_checks
-from safetycase.verify.outcome import (
-    EARLIER_STAGES,
-    CheckResult,
-    Finding,
-    Outcome,
-    Verdict,
-)
+from safetycase.verify.outcome import EARLIER_STAGES, CheckResult, Finding, Outcome, Verdict
 from safetycase.verify.policy import Policy
 
 FINDINGS_SHOWN = 20

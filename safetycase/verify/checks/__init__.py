@@ -29,29 +29,13 @@ from safetycase.verify.checks import (
     traces,
 )
 
-FAMILIES: tuple[Family, ...] = (
-    container.FAMILY,
-    encoding.FAMILY,
-    integrity.FAMILY,
-    signature.FAMILY,
-    schema.FAMILY,
-    provenance.FAMILY,
-    ordering.FAMILY,
-    reexecution.FAMILY,
-    governance.FAMILY,
-    design.FAMILY,
-    evidence.FAMILY,
-    graders.FAMILY,
-    statistics.FAMILY,
-    controls.FAMILY,
-    beside.FAMILY,
-    forensics.FAMILY,
-    features.FAMILY,
-    intervention.FAMILY,
-    traces.FAMILY,
-    claims.FAMILY,
-    rendering.FAMILY,
-)
+_IN_ORDER = (
+    container, encoding, integrity, signature, schema, provenance, ordering, reexecution,
+    governance, design, evidence, graders, statistics, controls, beside, forensics, features,
+    intervention, traces, claims, rendering,
+)  # fmt: skip
+
+FAMILIES: tuple[Family, ...] = tuple(module.FAMILY for module in _IN_ORDER)
 
 
 def all_checks() -> Mapping[str, Check]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from safetycase.verify.check import (
-    Family,
-)
+from safetycase.verify.check import Family
 
 FAMILY = Family(
     "BES", "Beside the claim",

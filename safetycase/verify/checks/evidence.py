@@ -15,12 +15,7 @@ from safetycase.record.planned_axis import Axis
 from safetycase.record.planned_evaluation import Generate, Probe
 from safetycase.tables.columns import Answers
 from safetycase.verify.case import OpenedCase
-from safetycase.verify.check import (
-    Family,
-    Fault,
-    NotApplicable,
-    Run,
-)
+from safetycase.verify.check import Family, Fault, NotApplicable, Run
 
 FAMILY = Family(
     "EVI", "Evidence", "Rows are graded as planned, and report what the edit did.",

@@ -14,14 +14,7 @@ from safetycase.methods.label import words_of
 from safetycase.record.planned_axis import Axis
 from safetycase.tables.rows import LabelCheckRow, path_of
 from safetycase.verify.case import OpenedCase
-from safetycase.verify.check import (
-    Family,
-    Fault,
-    NotApplicable,
-    Run,
-    compared,
-    told,
-)
+from safetycase.verify.check import Family, Fault, NotApplicable, Run, compared, told
 
 FAMILY = Family(
     "FEA", "Features", "Features must be those that the rule finds, and be labelled.",

@@ -13,12 +13,7 @@ from safetycase.record.plan import Plan
 from safetycase.record.planned_axis import Axis
 from safetycase.record.planned_evaluation import Choice, Probe
 from safetycase.verify.case import OpenedCase
-from safetycase.verify.check import (
-    Family,
-    Fault,
-    NotApplicable,
-    Run,
-)
+from safetycase.verify.check import Family, Fault, NotApplicable, Run
 
 FAMILY = Family(
     "FOR", "Forensics", "Rows must not bear the traces of copying.",

@@ -10,13 +10,7 @@ from safetycase.methods.account import near
 from safetycase.methods.arms import ArmSpec, needed_features
 from safetycase.record.planned_axis import Axis
 from safetycase.verify.case import OpenedCase
-from safetycase.verify.check import (
-    Family,
-    Fault,
-    NotApplicable,
-    Run,
-    compared,
-)
+from safetycase.verify.check import Family, Fault, NotApplicable, Run, compared
 
 FAMILY = Family(
     "IVN", "Interventions", "What was added must be what plan, seed and pool give.",

@@ -8,13 +8,7 @@ from safetycase.methods.traces import TraceFault, Traces
 from safetycase.record.planned_axis import Axis
 from safetycase.tables.rows import path_of
 from safetycase.verify.case import OpenedCase
-from safetycase.verify.check import (
-    Family,
-    Fault,
-    NotApplicable,
-    Run,
-    compared,
-)
+from safetycase.verify.check import Family, Fault, NotApplicable, Run, compared
 
 FAMILY = Family(
     "TRC", "Audit traces",
