@@ -6,7 +6,7 @@ raises the refusal that its reader raised, every time it is asked for.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -145,6 +145,11 @@ class CaseParts:
     def rows(self, kind: str) -> Sequence[Any]:
         """Rows of a table; none if the case has no such table."""
         return self.tables[kind].rows if kind in self.tables else ()
+
+    def lines(self, kind: str) -> Iterator[tuple[str, Any]]:
+        """Rows of a table, each with its place in the file; the first line names columns."""
+        for number, row in enumerate(self.rows(kind), start=2):
+            yield f"{path_of(kind)} line {number}", row
 
     def answers(self, kind: str) -> Answers:
         """A table of answers, column by column; refused if the case has none of that kind."""

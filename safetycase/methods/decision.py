@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 from safetycase.methods import format as spell
 from safetycase.methods.clusters import korn_graubard
+from safetycase.methods.gap import Gap
 from safetycase.methods.grid import axis_named
 from safetycase.methods.interval import clopper_pearson
 from safetycase.record.governance import Override
@@ -125,34 +125,25 @@ def direction(plan: Plan, derived: str, instead: str) -> Literal["stricter", "lo
     return "looser" if tiers.index(instead) < tiers.index(derived) else "stricter"
 
 
-@dataclass(frozen=True, slots=True)
-class Objection:
-    """What speaks against an override: a contradiction, or that nobody says it may be."""
-
-    field: str
-    expected: str
-    found: str
-    contradicts: bool
-
-
 def objections(
     plan: Plan, derived: str, override: Override, trusted: Collection[str]
-) -> Iterator[Objection]:
+) -> Iterator[Gap]:
     """What speaks against a stated override of the derived tier.
 
     `trusted`: who may loosen a decision, by the reader's policy, and has signed this case. A
     stricter override needs nobody's leave.
     """
+    place = "case.json#/override/"
+    said = f"{override.by} sets {override.tier} for {derived}: {override.reason}"
     tiers = {*(rule.tier for rule in plan.decision.rules), plan.decision.otherwise}
     if override.tier not in tiers:
-        yield Objection(
-            "tier", f"one of {', '.join(sorted(tiers))}", override.tier, contradicts=True
-        )
+        expected = f"one of {', '.join(sorted(tiers))}"
+        yield Gap(f"{place}tier", expected, override.tier, said)
         return
     way = direction(plan, derived, override.tier)
     if way != override.direction:
         expected = way or f"another tier than {derived}"
-        yield Objection("direction", expected, override.direction, contradicts=True)
+        yield Gap(f"{place}direction", expected, override.direction, said)
     elif way == "looser" and override.by not in trusted:
         expected = "a signer of this case whom the policy lets loosen decisions"
-        yield Objection("by", expected, override.by, contradicts=False)
+        yield Gap(f"{place}by", expected, override.by, said, silent=True)

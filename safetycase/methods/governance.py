@@ -17,14 +17,15 @@ from safetycase.record.plan import Plan
 from safetycase.tables.rows import GenerationRow
 
 
+def files_digest(files: Iterable[ModelFile]) -> str:
+    """Manifest digest of stated files."""
+    return manifest_digest(FileDigest(file.path, file.size, file.sha256) for file in files)
+
+
 def tokenizer_digest(files: Iterable[ModelFile]) -> str | None:
     """Manifest digest of the tokenizer's files; none if the weights' file holds it."""
-    alone = [
-        FileDigest(file.path, file.size, file.sha256)
-        for file in files
-        if file.role == "tokenizer"
-    ]
-    return manifest_digest(alone) if alone else None
+    alone = [file for file in files if file.role == "tokenizer"]
+    return files_digest(alone) if alone else None
 
 
 def measured_configuration(plan: Plan, files: Iterable[ModelFile]) -> Configuration:

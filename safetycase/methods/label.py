@@ -85,12 +85,6 @@ def label_of(rows: Sequence[LabelWordRow], size: int) -> tuple[str, ...]:
     return tuple(row.word for row in ordered[:size])
 
 
-def predicts(label: Iterable[str], prompt: str) -> bool:
-    """Whether the label says that the feature fires somewhere in the prompt."""
-    vocabulary = frozenset(label)
-    return not vocabulary.isdisjoint(words_of(prompt))
-
-
 def label_check_rows(
     axis: str,
     feature: int,
@@ -105,16 +99,23 @@ def label_check_rows(
     each of its words, on that word.
     """
     vocabulary = frozenset(label)
-    rows = [
-        LabelCheckRow(axis, feature, item.item, -1, values[0], predicts(label, item.prompt))
-        for item, values in zip(items, activations, strict=True)
-    ]
-    for item, values in list(zip(items, activations, strict=True))[:examples]:
-        rows += [
-            LabelCheckRow(axis, feature, item.item, n, values[n + 1], word.text in vocabulary)
-            for n, word in enumerate(words(item.prompt))
-        ]
+    texts = {item.item: words_of(item.prompt) for item in items}
+    largest = {item.item: values for item, values in zip(items, activations, strict=True)}
+    rows = []
+    for item, place in checked(items, examples):
+        here = texts[item] if place == -1 else [texts[item][place]]
+        fires = not vocabulary.isdisjoint(here)
+        rows.append(LabelCheckRow(axis, feature, item, place, largest[item][place + 1], fires))
     return rows
+
+
+def checked(items: Sequence[ItemRow], examples: int) -> list[tuple[str, int]]:
+    """What labels are checked on: every item as a whole (-1), the words of the first ones."""
+    return [(item.item, -1) for item in items] + [
+        (item.item, place)
+        for item in items[:examples]
+        for place in range(len(words_of(item.prompt)))
+    ]
 
 
 def vocabularies(

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from safetycase.errors import MethodRefused
+from safetycase.methods.rank import auroc
 from safetycase.record.planned_evaluation import Probe
 from safetycase.tables.evidence import Evidence
 
@@ -22,6 +23,8 @@ class LinearProbe:
 
     direction: np.ndarray
     threshold: float
+    auroc: float
+    """How well projections on it tell apart the residuals that it was made from."""
 
 
 def tensor_name(evaluation: str) -> str:
@@ -44,7 +47,8 @@ def fit(residuals: np.ndarray, positive: np.ndarray) -> LinearProbe:
         raise MethodRefused("probe", "two different class means", found="equal ones")
     direction = ((above - below) / length).astype(np.float32)
     middle = (above + below) / 2
-    return LinearProbe(direction, float(direction.astype(np.float64) @ middle))
+    threshold = float(direction.astype(np.float64) @ middle)
+    return LinearProbe(direction, threshold, auroc(x @ direction, positive))
 
 
 def probe_of(evaluation: str, measure: Probe, evidence: Evidence) -> LinearProbe:

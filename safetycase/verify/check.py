@@ -46,9 +46,11 @@ class Fault:
     axis: str | None = None
 
     @classmethod
-    def unknown(cls, where: str, expected: str, found: str, sentence: str = "") -> Fault:
+    def unknown(
+        cls, where: str, expected: str, found: str, sentence: str, axis: str | None = None
+    ) -> Fault:
         """What the case lacks for an answer."""
-        return cls(where, expected, found, sentence, Outcome.UNKNOWN)
+        return cls(where, expected, found, sentence, Outcome.UNKNOWN, axis)
 
 
 @dataclass(frozen=True, slots=True)

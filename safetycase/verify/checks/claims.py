@@ -6,7 +6,6 @@ from safetycase.methods.argument import breaks, limitations
 from safetycase.methods.decision import objections
 from safetycase.verify.case import OpenedCase
 from safetycase.verify.check import Family, Fault, NotApplicable, Run, compared, told
-from safetycase.verify.outcome import Outcome
 
 FAMILY = Family(
     "CLM", "Claims", "Words may say no more than the figures allow.",
@@ -113,11 +112,9 @@ def required_claims_hold(case: OpenedCase) -> Run:
         if claim is None:
             yield Fault("plan.json#/axes", f"an axis {name}", "none")
         elif not claim.holds:
-            failed = ", ".join(c.id for c in claim.conditions if not c.holds)
+            failed = "failed: " + ", ".join(c.id for c in claim.conditions if not c.holds)
             where = f"claim of {name}"
-            yield Fault(
-                where, "a claim that holds", f"failed: {failed}", claim.wording, axis=name
-            )
+            yield Fault(where, "a claim that holds", failed, claim.wording, axis=name)
     return len(names)
 
 
@@ -156,9 +153,4 @@ def override_is_open(case: OpenedCase) -> Run:
         return NotApplicable("nobody sets another tier than the rules give")
     trusted = set(case.policy.may_loosen) & set(case.signatures.verified)
     tier = case.derived.decision.tier
-    for found in objections(case.plan, tier, override, trusted):
-        where = f"case.json#/override/{found.field}"
-        text = f"{override.by} sets {override.tier} for {tier}: {override.reason}"
-        outcome = Outcome.FAIL if found.contradicts else Outcome.UNKNOWN
-        yield Fault(where, found.expected, found.found, text, outcome)
-    return 1
+    return (yield from told(objections(case.plan, tier, override, trusted)))

@@ -11,7 +11,6 @@ from safetycase.methods.lint import lint
 from safetycase.methods.text_grade import fold
 from safetycase.verify.case import OpenedCase
 from safetycase.verify.check import Family, Fault, Run, compared, told
-from safetycase.verify.outcome import Outcome
 
 FAMILY = Family(
     "DES", "Design", "The plan must be able to show its claims, and be carried out.",
@@ -47,14 +46,11 @@ def plan_can_reach_its_claims(case: OpenedCase) -> Run:
 )
 def splits_follow_from_the_plan(case: OpenedCase) -> Run:
     """Every item is in the split that the plan's seed gives its cluster."""
-    stated = case.rows("items")
-    for number, (row, placed) in enumerate(
-        zip(stated, case.derived.items.rows, strict=True), start=2
-    ):
+    derived = case.derived.items.rows
+    for (where, row), placed in zip(case.lines("items"), derived, strict=True):
         if row.split != placed.split:
-            where = f"evidence/items.jsonl line {number}"
             yield Fault(where, f"{row.cluster} in {placed.split}", row.split)
-    return len(stated)
+    return len(derived)
 
 
 @FAMILY.check(
@@ -86,11 +82,9 @@ def no_prompt_crosses_splits(case: OpenedCase) -> Run:
         text = fold(row.prompt)
         line, split = first.setdefault(text, (number, row.split))
         if split != row.split:
-            yield Fault(
-                f"evidence/items.jsonl line {number}",
-                "a prompt of one split only",
-                f"that of line {line}, which is in {split}; this is in {row.split}",
-            )
+            where = f"evidence/items.jsonl line {number}"
+            found = f"that of line {line}, which is in {split}; this is in {row.split}"
+            yield Fault(where, "a prompt of one split only", found)
     return len(rows)
 
 
@@ -135,14 +129,10 @@ def sample_is_large_enough(case: OpenedCase) -> Run:
     figures = design_figures(case.plan, held_out)
     for figure in figures:
         if not figure.attainable:
-            yield Fault(
-                f"plan.json#/axes {figure.axis}",
-                f"a sample that can show {figure.what}",
-                figure.says,
-                f"This sample decides nothing about {figure.what}: {figure.says}",
-                Outcome.UNKNOWN,
-                figure.axis,
-            )
+            where = f"plan.json#/axes {figure.axis}"
+            expected = f"a sample that can show {figure.what}"
+            text = f"This sample decides nothing about {figure.what}: {figure.says}"
+            yield Fault.unknown(where, expected, figure.says, text, axis=figure.axis)
     return len(figures)
 
 
@@ -197,12 +187,8 @@ def few_answers_are_missing(case: OpenedCase) -> Run:
         where = f"{found.cell.evaluation} / {found.cell.arm} / {found.cell.split}"
         limit = 0.0 if case.plan.exclusions is None else case.plan.exclusions.at_most
         axis = found.cell.arm.partition("/")[0] if "/" in found.cell.arm else None
-        yield Fault(
-            where,
-            f"at most {spell.percent(limit)} of the answers missing",
-            f"{found.missing} of {found.planned}",
-            "So much is missing that this arm shows nothing.",
-            Outcome.UNKNOWN,
-            axis,
-        )
+        expected = f"at most {spell.percent(limit)} of the answers missing"
+        missing = f"{found.missing} of {found.planned}"
+        text = "So much is missing that this arm shows nothing."
+        yield Fault.unknown(where, expected, missing, text, axis=axis)
     return sum(1 for _ in cells(case.plan, without))

@@ -8,9 +8,8 @@ import numpy as np
 
 from safetycase.errors import MethodRefused
 from safetycase.methods.account import excess_probability, hook_faults, same_answers
-from safetycase.methods.grid import BASELINE, evaluation_named
+from safetycase.methods.grid import BASELINE
 from safetycase.methods.probe import probe_of
-from safetycase.methods.rank import auroc
 from safetycase.record.planned_axis import Axis
 from safetycase.record.planned_evaluation import Generate, Probe
 from safetycase.tables.columns import Answers
@@ -25,6 +24,7 @@ FAMILY = Family(
 _NOISE = {"float32": 1e-3, "bfloat16": 0.1}
 """Largest difference of a log-probability between two equal computations in batches of
 different shape, in nats, by number format."""
+_CHANCE = 0.5
 
 
 @FAMILY.check(
@@ -153,32 +153,18 @@ def _impossible(answers: Answers, limit: int) -> Iterator[tuple[int, str, str]]:
 )
 def probes_tell_their_classes_apart(case: OpenedCase) -> Run:
     """Every probe separates its classes on the split it was trained on."""
-    names = [e.id for e in case.plan.evaluations if e.measure.kind == "probe"]
-    if not names:
+    probes = {e.id: e.measure for e in case.plan.evaluations if isinstance(e.measure, Probe)}
+    if not probes:
         return NotApplicable("the plan has no probe")
-    for name in names:
+    evidence = case.derived.ungraded
+    for name, measure in probes.items():
         where = f"evidence/probes.safetensors:{name}.residuals"
-        case.derived.ungraded.tensor(f"{name}.residuals")
+        evidence.tensor(f"{name}.residuals")
         try:
-            area = _training_auroc(case, name)
+            area = probe_of(name, measure, evidence).auroc
         except MethodRefused as refusal:
             yield Fault(where, refusal.expected, refusal.found or "none", str(refusal))
             continue
         if area <= _CHANCE:
             yield Fault(where, "an AUROC above 0.5", repr(area))
-    return len(names)
-
-
-_CHANCE = 0.5
-
-
-def _training_auroc(case: OpenedCase, name: str) -> float:
-    measure = evaluation_named(case.plan, name).measure
-    if not isinstance(measure, Probe):
-        raise MethodRefused(f"evaluation {name}", "a probe", found=measure.kind)
-    evidence = case.derived.ungraded
-    probe = probe_of(name, measure, evidence)
-    items = evidence.items.of(measure.contrast, "discovery")
-    labels = np.array([item.context == measure.positive for item in items])
-    scores = evidence.tensor(f"{name}.residuals").astype(np.float64) @ probe.direction
-    return auroc(scores, labels)
+    return len(probes)

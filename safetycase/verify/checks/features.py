@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
 from dataclasses import asdict
 
 from safetycase.errors import MethodRefused
 from safetycase.methods.derive import neighbours_of
 from safetycase.methods.fit import fit_faults
 from safetycase.methods.identify import pooled
-from safetycase.methods.label import words_of
+from safetycase.methods.label_tables import check_gaps, word_gaps
 from safetycase.record.planned_axis import Axis
-from safetycase.tables.rows import LabelCheckRow, path_of
+from safetycase.tables.rows import path_of
 from safetycase.verify.case import OpenedCase
 from safetycase.verify.check import Family, Fault, NotApplicable, Run, compared, told
 
@@ -23,7 +21,6 @@ FAMILY = Family(
 
 _REAL = "That the published activations are the model's own; that needs the weights."
 _VALIDATION = frozenset({"held_out_auroc", "label", "label_score"})
-_TABLES = ("evidence/label_words.jsonl", "evidence/label_checks.jsonl")
 
 
 @FAMILY.axis_check(
@@ -92,16 +89,13 @@ FAMILY.figures(
 )
 def label_predictions_are_made_again(case: OpenedCase) -> Run:
     """Every prediction of a label follows from its words and the prompt."""
-    stated = case.evidence.label_checks
-    for number, (row, again) in enumerate(
-        zip(stated, case.derived.label_checks, strict=True), start=2
-    ):
+    derived = case.derived.label_checks
+    for (where, row), again in zip(case.lines("label_checks"), derived, strict=True):
         if row.predicted != again.predicted:
-            where = f"{_TABLES[1]} line {number}"
             yield Fault(where, str(again.predicted), str(row.predicted), axis=row.axis)
     if len(case.derived.featureless) == len(case.plan.axes):
         return NotApplicable("no feature is found, so there is no label")
-    return len(stated)
+    return len(derived)
 
 
 FAMILY.figures(
@@ -131,62 +125,11 @@ FAMILY.figures(
 def label_tables_are_complete(case: OpenedCase, _number: int, axis: Axis) -> Run:
     """The label tables hold every planned row of the kept features, and no other."""
     kept = [feature.feature for feature in case.axis(axis.id).selection.features]
-    examined = 0
-    yield from _word_faults(case, axis, kept)
-    wanted = list(_planned_checks(case, axis))
-    for feature in kept:
-        rows = [
-            row
-            for row in case.evidence.label_checks
-            if row.axis == axis.id and row.feature == feature
-        ]
-        found = [(row.item, row.position) for row in rows]
-        examined += len(found)
-        if found != wanted:
-            yield Fault(
-                f"{_TABLES[1]} {axis.id} feature {feature}",
-                f"{len(wanted)} rows: all held-out prompts, then the words of the first ones",
-                f"{len(found)} rows, or another order",
-            )
-        yield from _word_above_prompt(feature, rows)
-    strange = {row.feature for row in case.evidence.label_checks if row.axis == axis.id}
-    for feature in sorted(strange.difference(kept)):
-        yield Fault(_TABLES[1], "checks of kept features", f"feature {feature}")
-    return max(examined, not kept)
-
-
-def _word_faults(case: OpenedCase, axis: Axis, kept: list[int]) -> Iterator[Fault]:
-    items = case.derived.items.of(axis.selection.contrast.dataset, "discovery")
-    counts = Counter(word for item in items for word in words_of(item.prompt))
-    rows = [row for row in case.evidence.label_words if row.axis == axis.id]
-    for row in rows:
-        if row.feature not in kept:
-            yield Fault(_TABLES[0], "words of kept features", f"feature {row.feature}")
-        elif row.count != counts[row.word]:
-            where = f"{_TABLES[0]} feature {row.feature} word {row.word}"
-            yield Fault(where, f"{counts[row.word]} occurrences", str(row.count))
-    order = sorted(rows, key=lambda r: (kept.index(r.feature), -r.activation, r.word)) if all(
-        row.feature in kept for row in rows
-    ) else rows  # fmt: skip
-    if order != rows or len({(row.feature, row.word) for row in rows}) != len(rows):
-        yield Fault(_TABLES[0], "words by feature, most active first, once each", "others")
-
-
-def _planned_checks(case: OpenedCase, axis: Axis) -> Iterator[tuple[str, int]]:
-    items = case.derived.items.of(axis.selection.contrast.dataset, "held_out")
-    for item in items:
-        yield item.item, -1
-    for item in items[: axis.labels.examples]:
-        for position in range(len(words_of(item.prompt))):
-            yield item.item, position
-
-
-def _word_above_prompt(feature: int, rows: list[LabelCheckRow]) -> Iterator[Fault]:
-    whole = {row.item: row.activation for row in rows if row.position == -1}
-    for row in rows:
-        if row.activation > whole.get(row.item, row.activation):
-            where = f"{_TABLES[1]} feature {feature} item {row.item} position {row.position}"
-            yield Fault(where, f"at most {whole[row.item]}, the prompt's", repr(row.activation))
+    checks = [row for row in case.evidence.label_checks if row.axis == axis.id]
+    words = [row for row in case.evidence.label_words if row.axis == axis.id]
+    yield from told(word_gaps(axis, kept, case.derived.items, words))
+    yield from told(check_gaps(axis, kept, case.derived.items, checks))
+    return len(checks) or not kept
 
 
 @FAMILY.axis_check(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from safetycase.digest import FileDigest, manifest_digest
 from safetycase.methods import calibration, gold, judge
+from safetycase.methods.governance import files_digest
 from safetycase.verify.case import OpenedCase
 from safetycase.verify.check import Family, Fault, NotApplicable, Run, compared, told
 from safetycase.verify.outcome import Outcome
@@ -31,15 +32,17 @@ def graders_get_gold_rows_right(case: OpenedCase) -> Run:
     """Every grader gets right what is known."""
     if not gold.generated(case.plan):
         return NotApplicable("no answer of this plan is a text")
-    for gap in gold.gold_gaps(case.plan, case.evidence):
-        where, outcome = f"plan.json#{gap.where}", _outcome(silent=gap.silent)
-        for axis in gold.axes_asking(case.plan, gap.evaluation) or (None,):
-            yield Fault(where, gap.expected, gap.found, outcome=outcome, axis=axis)
+    yield from _by_axis(case, gold.gold_gaps(case.plan, case.evidence), "plan.json#")
     return sum(len(measure.gold or ()) for _, measure in gold.generated(case.plan))
 
 
-def _outcome(*, silent: bool) -> Outcome:
-    return Outcome.UNKNOWN if silent else Outcome.FAIL
+def _by_axis(
+    case: OpenedCase, gaps: Iterable[gold.GoldGap | calibration.LabelGap], place: str = ""
+) -> Iterator[Fault]:
+    for gap in gaps:
+        outcome = Outcome.UNKNOWN if gap.silent else Outcome.FAIL
+        for axis in gold.axes_asking(case.plan, gap.evaluation) or (None,):
+            yield Fault(place + gap.where, gap.expected, gap.found, "", outcome, axis)
 
 
 @FAMILY.check(
@@ -59,10 +62,7 @@ def people_labelled_what_was_drawn(case: OpenedCase) -> Run:
     if not gold.generated(case.plan):
         return NotApplicable("no answer of this plan is a text")
     asked = replace(case.evidence, items=case.derived.items)
-    for gap in calibration.label_gaps(case.plan, case.plan_digest, asked):
-        outcome = _outcome(silent=gap.silent)
-        for axis in gold.axes_asking(case.plan, gap.evaluation) or (None,):
-            yield Fault(gap.where, gap.expected, gap.found, outcome=outcome, axis=axis)
+    yield from _by_axis(case, calibration.label_gaps(case.plan, case.plan_digest, asked))
     return len(case.rows("human_labels"))
 
 
@@ -125,7 +125,7 @@ def nobody_judges_itself(case: OpenedCase) -> Run:
         yield Fault("case.json#/judges", "the judges of the plan", f"{len(stated)} judges")
     for number, one in enumerate(stated):
         here = f"case.json#/judges/{number}"
-        files = manifest_digest(FileDigest(f.path, f.size, f.sha256) for f in one.files)
+        files = files_digest(one.files)
         if files != one.manifest_digest:
             yield Fault(f"{here}/files", f"files of {one.manifest_digest}", files)
         if one.tensor_root == case.record.subject.tensor_root:

@@ -28,11 +28,8 @@ def listed_files_are_there(case: OpenedCase) -> Run:
             continue
         found = case.container.digest(file.path)
         if found != file:
-            yield Fault(
-                file.path,
-                f"{file.size} bytes with SHA-256 {file.sha256}",
-                f"{found.size} bytes with SHA-256 {found.sha256}",
-            )
+            expected, stands = (f"{f.size} bytes, SHA-256 {f.sha256}" for f in (file, found))
+            yield Fault(file.path, expected, stands)
     return len(case.statement.files)
 
 
@@ -91,9 +88,8 @@ def tables_are_those_of_the_record(case: OpenedCase) -> Run:
 def row_counts_are_stated(case: OpenedCase) -> Run:
     """The record's row counts are those of the tables."""
     for number, table in enumerate(case.record.tables):
-        rows = case.rows(table.kind)
-        is_there = (table.path, table.kind) in [(path_of(k), k) for k in case.table_kinds]
-        if is_there and len(rows) != table.rows:
-            where = f"case.json#/tables/{number}/rows"
-            yield Fault(where, str(len(rows)), str(table.rows))
+        rows = len(case.rows(table.kind))
+        is_there = table.kind in case.table_kinds and table.path == path_of(table.kind)
+        if is_there and rows != table.rows:
+            yield Fault(f"case.json#/tables/{number}/rows", str(rows), str(table.rows))
     return len(case.record.tables)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from operator import attrgetter
 
-from safetycase.digest import FileDigest, manifest_digest
 from safetycase.methods.equations import recorded
+from safetycase.methods.governance import files_digest
 from safetycase.methods.instruments import InstrumentTest, required_tests
 from safetycase.record.case import ModelFile
 from safetycase.verify.case import OpenedCase
@@ -17,6 +18,7 @@ FAMILY = Family(
 )  # fmt: skip
 
 _TRUTH = "That the digests are those of the files that were really loaded."
+_WITHOUT_VALUE = attrgetter("id", "subject", "question", "at_least", "at_most")
 _NEEDED_PACKAGES = ("numpy", "torch", "transformers")
 
 
@@ -44,7 +46,7 @@ def plan_is_the_one_named(case: OpenedCase) -> Run:
 def subject_is_its_files(case: OpenedCase) -> Run:
     """The subject's files are those of the planned manifest."""
     files = case.record.subject.files
-    planned, derived = case.plan.model.manifest_digest, _manifest(files)
+    planned, derived = case.plan.model.manifest_digest, files_digest(files)
     if derived != planned:
         found = f"files whose digest is {derived}"
         yield Fault("case.json#/subject/files", f"files whose digest is {planned}", found)
@@ -86,7 +88,7 @@ def dictionaries_are_those_planned(case: OpenedCase) -> Run:
         wanted = planned.get(entry.id)
         if wanted is None:
             continue
-        derived = _manifest(entry.files)
+        derived = files_digest(entry.files)
         stated = entry.manifest_digest
         if not stated == derived == wanted.manifest_digest:
             found = f"{stated}; its files give {derived}"
@@ -96,10 +98,6 @@ def dictionaries_are_those_planned(case: OpenedCase) -> Run:
             if (have := getattr(entry, name)) != want:
                 yield Fault(f"case.json#{here}/{name}", str(want), str(have))
     return len(case.record.dictionaries)
-
-
-def _manifest(files: Sequence[ModelFile]) -> str:
-    return manifest_digest(FileDigest(file.path, file.size, file.sha256) for file in files)
 
 
 def _unsorted(where: str, files: Iterable[ModelFile]) -> Iterable[Fault]:
@@ -120,14 +118,8 @@ def _unsorted(where: str, files: Iterable[ModelFile]) -> Iterable[Fault]:
 )  # fmt: skip
 def instruments_were_tested(case: OpenedCase) -> Run:
     """Every fixed test of the instruments is there, with its fixed bounds."""
-    stated: list[tuple[str, str, str, float | None, float | None]] = [
-        (test.id, test.subject, test.question, test.at_least, test.at_most)
-        for test in case.record.self_tests
-    ]
-    wanted = [
-        (test.id, test.subject, test.question, test.at_least, test.at_most)
-        for test in _required(case)
-    ]
+    stated = [_WITHOUT_VALUE(test) for test in case.record.self_tests]
+    wanted = [_WITHOUT_VALUE(test) for test in _required(case)]
     for test in wanted:
         if stated.count(test) != 1:
             found = f"{stated.count(test)} such tests"

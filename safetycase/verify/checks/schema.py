@@ -150,8 +150,7 @@ def items_have_names_of_their_own(case: OpenedCase) -> Run:
     rows = case.rows("items")
     known = {dataset.id for dataset in case.plan.datasets}
     counts = Counter((row.dataset, row.item) for row in rows)
-    for number, row in enumerate(rows, start=2):
-        where = f"evidence/items.jsonl line {number}"
+    for where, row in case.lines("items"):
         if row.dataset not in known:
             yield Fault(where, "a dataset of the plan", row.dataset)
         if counts[row.dataset, row.item] > 1:

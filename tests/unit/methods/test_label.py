@@ -8,7 +8,6 @@ from safetycase.methods.label import (
     label_of,
     label_score,
     label_word_rows,
-    predicts,
     repredict,
     vocabularies,
     words,
@@ -50,7 +49,9 @@ def test_a_word_on_which_the_feature_is_silent_is_no_label() -> None:
 
 @pytest.mark.parametrize(("prompt", "fires"), [("a TEST", True), ("a testing", False)])
 def test_a_label_predicts_by_whole_words(prompt: str, fires: bool) -> None:
-    assert predicts(("test",), prompt) is fires
+    rows = label_check_rows("axis", 3, ["test"], [_item("i", prompt)], [[1.0, 0.0, 1.0]], 1)
+    assert [(row.position, row.activation) for row in rows] == [(-1, 1.0), (0, 0.0), (1, 1.0)]
+    assert [row.predicted for row in rows] == [fires, False, fires]
 
 
 def test_balanced_accuracy_by_hand() -> None:

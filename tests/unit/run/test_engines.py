@@ -281,7 +281,7 @@ def test_a_task_keeps_every_bit(items: Sequence[ItemRow]) -> None:
     vector = rng.normal(size=33).astype(np.float32)
     vector[:3] = [np.float32(-0.0), np.float32(1e-45), np.float32(np.inf)]
     arms = [BASELINE_EDIT, ArmEdit("a/target", Place(1, "resid_post"), vector, "tiny")]
-    task = Task("requests", list(items), arms, LinearProbe(vector[::2].copy(), 0.1))
+    task = Task("requests", list(items), arms, LinearProbe(vector[::2].copy(), 0.1, 1.0))
     read = read_task(write_task(task))
     assert (read.evaluation, list(read.items)) == (task.evaluation, task.items)
     assert [(a.arm, a.place, a.dictionary) for a in read.arms] == [
