@@ -54,7 +54,7 @@ def is_positive(contrast: Contrast, item: ItemRow) -> bool:
 
 
 def pooled(axis: Axis, evidence: Evidence) -> np.ndarray:
-    """Largest activation of every feature over each discovery prompt, float32 [items, width].
+    """Pooled activation of every feature over each discovery prompt, float32 [items, width].
 
     Read from the published sparse rows. Refused unless they are well formed: one row an item,
     indices within the width and ascending in a row, values above zero.
@@ -81,7 +81,7 @@ def pooled(axis: Axis, evidence: Evidence) -> np.ndarray:
 
 
 def density(activations: np.ndarray) -> np.ndarray:
-    """Share of prompts on which each feature fires, float64 [width]."""
+    """Share of prompts with a pooled activation above 0, float64 [width]."""
     fired: np.ndarray = (activations > 0).mean(axis=0, dtype=np.float64)
     return fired
 
@@ -217,10 +217,45 @@ def detections(axis: Axis, feature: int, evidence: Evidence) -> list[LabelCheckR
     return rows
 
 
+def held_out_name(axis: Axis) -> str:
+    """Name of the tensor of what held-out prompts give, where the plan names a pooling."""
+    return f"{axis.id}.held_out"
+
+
+def held_out_scores(axis: Axis, feature: int, evidence: Evidence) -> NDArray[np.float64]:
+    """Pooled activations of a kept feature on the held-out prompts, float64 [items].
+
+    The whole-prompt rows of its label checks, or where the plan names a pooling the feature's
+    column of the tensor of that. Refused: a tensor that has not a row for each prompt and a
+    column for each kept feature, or values under zero.
+    """
+    largest = np.array([row.activation for row in detections(axis, feature, evidence)])
+    if axis.selection.pooling is None:
+        return largest
+    kept = [one.feature for one in select_features(axis, evidence).features]
+    found = evidence.tensor(held_out_name(axis))
+    where = f"evidence/pooled.safetensors {held_out_name(axis)}"
+    if found.shape != (len(largest), len(kept)) or (found < 0).any():
+        expected = f"activations of {len(kept)} features on {len(largest)} prompts"
+        raise MethodRefused(where, expected, found=f"{found.shape}")
+    scores: NDArray[np.float64] = found[:, kept.index(feature)].astype(np.float64)
+    return scores
+
+
+def above_largest(axis: Axis, feature: int, evidence: Evidence) -> int:
+    """On how many held-out prompts a pooled activation is above the largest, which none can be.
+
+    The largest are published to six digits, and so are compared to five.
+    """
+    largest = np.array([row.activation for row in detections(axis, feature, evidence)])
+    scores = held_out_scores(axis, feature, evidence)
+    return int((scores > largest * (1.0 + 1e-5)).sum())
+
+
 def held_out_auroc(axis: Axis, feature: int, evidence: Evidence) -> float:
     """AUROC of a kept feature on the held-out prompts of its contrast."""
     items = evidence.items.of(axis.selection.contrast.dataset, "held_out")
-    scores = np.array([row.activation for row in detections(axis, feature, evidence)])
+    scores = held_out_scores(axis, feature, evidence)
     labels = np.array([is_positive(axis.selection.contrast, item) for item in items])
     return auroc(scores, labels)
 

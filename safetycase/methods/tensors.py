@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from safetycase.methods.contrasts import needed_means
 from safetycase.methods.encode import slice_names
 from safetycase.methods.equations import dictionary_of, read_place, written_place
+from safetycase.methods.identify import held_out_name
 from safetycase.record.plan import Plan
 from safetycase.record.planned_axis import Axis
 
@@ -65,19 +66,26 @@ def planned_tensors(plan: Plan, model_widths: Mapping[str, int]) -> Iterator[Pla
             ("directions", "directions", "<f4", (None, width)),
         ):
             yield PlannedTensor(tensor_path(stem), f"{axis.id}.{name}", dtype, shape)
-        for name in needed_means(plan, axis):
-            yield PlannedTensor(tensor_path("means"), name, "<f4", (None, width))
-        if plan.geometry is not None:
-            path = tensor_path("neighbours")
-            yield PlannedTensor(path, f"{axis.id}.neighbours", "<i8", ("named",))
-            shape = ("named", width)
-            yield PlannedTensor(path, f"{axis.id}.neighbour_rows", "<f4", shape)
+        yield from _asked_for(plan, axis, width)
         if plan.audit is not None:
             yield from _trace_tensors(plan, axis, width)
     for evaluation in plan.evaluations:
         if evaluation.measure.kind == "probe":
             name = f"{evaluation.id}.residuals"
             yield PlannedTensor(tensor_path("probes"), name, "<f4", (None, None))
+
+
+def _asked_for(plan: Plan, axis: Axis, width: Size) -> Iterator[PlannedTensor]:
+    """What only some plans publish of the search and of what stands around it."""
+    if axis.selection.pooling is not None:
+        path = tensor_path("pooled")
+        yield PlannedTensor(path, held_out_name(axis), "<f4", (None, None))
+    for name in needed_means(plan, axis):
+        yield PlannedTensor(tensor_path("means"), name, "<f4", (None, width))
+    if plan.geometry is not None:
+        path, shape = tensor_path("neighbours"), ("named", width)
+        yield PlannedTensor(path, f"{axis.id}.neighbours", "<i8", ("named",))
+        yield PlannedTensor(path, f"{axis.id}.neighbour_rows", "<f4", shape)
 
 
 def _trace_tensors(plan: Plan, axis: Axis, width: Size) -> Iterator[PlannedTensor]:

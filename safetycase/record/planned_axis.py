@@ -38,6 +38,10 @@ When = Literal["always", "where_active"]
 
 Direction = Literal["up", "down"]
 
+Pooling = Literal["max", "mean", "last"]
+"""How activations over a prompt's tokens, the first left out, become one: the largest, their
+mean, or that at the last token."""
+
 
 class Contrast(Record):
     """Two classes of prompts whose difference the features should carry."""
@@ -68,6 +72,9 @@ class Selection(Record):
     correction: Literal["holm", "benjamini_hochberg"] | None = None
     """`holm`: alpha bounds the chance that any significant candidate is a chance find;
     `benjamini_hochberg`: the expected share of chance finds among them. None: `holm`."""
+    pooling: Pooling | None = None
+    """What a feature's activation on a prompt is: the largest over its tokens but the first,
+    their mean, or that at the last token. None: `max`."""
 
 
 class LabelValidation(Record):

@@ -35,6 +35,11 @@ _STATISTICS = {
     "standardised_mean_difference": "the difference of class means in standard deviations, p "
     "by Welch",
 }
+_POOLINGS = {
+    "max": "the largest activations over prompts",
+    "mean": "the mean activations over prompts",
+    "last": "the activations at the last tokens",
+}
 _CORRECTIONS = {
     "holm": "by Holm: that any significant candidate is a chance find is no likelier than the "
     "planned alpha",
@@ -44,11 +49,13 @@ _CORRECTIONS = {
 
 
 def search_in_words(rule: Selection) -> str | None:
-    """How candidates were ranked and corrected; none for AUROC and Holm, the usual way."""
-    if rule.statistic == "auroc" and rule.correction in {None, "holm"}:
+    """How candidates were ranked and corrected; none for largest, AUROC and Holm, as usual."""
+    named = rule.correction or "holm", rule.pooling or "max"
+    if (rule.statistic, *named) == ("auroc", "holm", "max"):
         return None
-    corrected = _CORRECTIONS[rule.correction or "holm"]
-    return f"Ranked by {_STATISTICS[rule.statistic]}; corrected {corrected}."
+    corrected, pooled = _CORRECTIONS[named[0]], _POOLINGS[named[1]]
+    ranked = _STATISTICS[rule.statistic]
+    return f"Ranked, of {pooled}, by {ranked}; corrected {corrected}."
 
 
 def feature_rows(source: Source, result: AxisResult, found: str) -> Iterator[FeatureRow]:

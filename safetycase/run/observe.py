@@ -15,6 +15,7 @@ from safetycase.errors import RunFailed
 from safetycase.methods.label import words
 from safetycase.methods.sites import Place
 from safetycase.methods.stream import Stream
+from safetycase.record.planned_axis import Pooling
 from safetycase.run.arm_run import reading, run_until_read
 from safetycase.run.dictionaries.dictionary import Dictionary
 from safetycase.run.model import LoadedModel
@@ -26,7 +27,7 @@ ENCODED_AT_ONCE = 2**26
 
 @dataclass(frozen=True)
 class Pooled:
-    """Largest activation of each feature over each prompt, sparse rows (CSR)."""
+    """Pooled activation of each feature over each prompt, sparse rows (CSR)."""
 
     values: np.ndarray
     columns: np.ndarray
@@ -58,18 +59,52 @@ def pooled_activations(
     prompts: Sequence[Prompt],
     *,
     batch_rows: int,
+    pooling: Pooling = "max",
 ) -> Pooled:
-    """Largest activation of every feature over each prompt, rows in the order given."""
+    """Pooled activation of every feature over each prompt, rows in the order given."""
     rows: list[np.ndarray] = [np.empty(0)] * len(prompts)
     place = dictionary.reads
     for number, (x,) in activations(model, prompts, place, batch_rows=batch_rows):
         size = max(1, ENCODED_AT_ONCE // dictionary.width)
-        parts = [dictionary.encode(part).amax(0) for part in torch.split(x, size)]
-        rows[number] = torch.stack(parts).amax(0).cpu().numpy()
+        seen = x[-1:] if pooling == "last" else x
+        parts = [_pooled(dictionary.encode(part), pooling) for part in torch.split(seen, size)]
+        rows[number] = _of_parts(parts, len(seen), pooling)
     columns = [np.flatnonzero(row).astype(np.int32) for row in rows]
     bounds = np.concatenate([[0], np.cumsum([c.size for c in columns])]).astype(np.int64)
     values = [row[c].astype(np.float32) for row, c in zip(rows, columns, strict=True)]
     return Pooled(np.concatenate(values), np.concatenate(columns), bounds, dictionary.width)
+
+
+def _pooled(f: torch.Tensor, pooling: Pooling) -> torch.Tensor:
+    """What is kept of the activations [tokens, width] of a part of a prompt; sums of a mean."""
+    return f.double().sum(0) if pooling == "mean" else f.amax(0)
+
+
+def _of_parts(parts: Sequence[torch.Tensor], tokens: int, pooling: Pooling) -> np.ndarray:
+    """The pooled activations float32 [width]; a mean is rounded once."""
+    every = torch.stack(list(parts))
+    pooled = every.sum(0) / tokens if pooling == "mean" else every.amax(0)
+    row: np.ndarray = pooled.float().cpu().numpy()
+    return row
+
+
+def chosen_activations(
+    model: LoadedModel,
+    dictionary: Dictionary,
+    features: list[int],
+    prompts: Sequence[Prompt],
+    *,
+    batch_rows: int,
+    pooling: Pooling,
+) -> np.ndarray:
+    """Pooled activations of some features, float32 [prompts, features]."""
+    pooled = np.zeros((len(prompts), len(features)), dtype=np.float32)
+    place = dictionary.reads
+    for number, (x,) in activations(model, prompts, place, batch_rows=batch_rows):
+        seen = x[-1:] if pooling == "last" else x
+        part = _pooled(dictionary.encode_chosen(seen, features), pooling)
+        pooled[number] = _of_parts([part], len(seen), pooling)
+    return pooled
 
 
 def activation_pool(

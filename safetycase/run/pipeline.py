@@ -17,7 +17,7 @@ from safetycase.bundle.reader import open_case
 from safetycase.bundle.writer import write_case
 from safetycase.errors import MalformedInput, UsageError
 from safetycase.record.case import Times
-from safetycase.run import stages
+from safetycase.run import search, stages
 from safetycase.run.assemble import members_of
 from safetycase.run.bind import RunOptions, bind
 from safetycase.run.calibrate import ask_people, try_judges
@@ -93,10 +93,10 @@ def run(
             try_judges(lab)
             stages.train_probes(lab)
             stages.measure_baseline(lab)
-            stages.observe(lab)
-            kept = stages.identify(lab)
+            search.observe(lab)
+            kept = search.identify(lab)
             find_neighbours(lab)
-            stages.validate_labels(lab, kept)
+            search.validate_labels(lab, kept)
             stages.design(lab)
             stages.gauge(lab)
             stages.remeasure(lab)

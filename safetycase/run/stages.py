@@ -12,18 +12,14 @@ import numpy as np
 
 from safetycase.methods import arms as planned
 from safetycase.methods import grid
-from safetycase.methods.contrasts import drawn_words, needed_means
 from safetycase.methods.derive import arm_specs
 from safetycase.methods.dose import choose, dose_responses
 from safetycase.methods.fit import tested_items, tested_with
 from safetycase.methods.grade import grader_of
 from safetycase.methods.grid import samples_of
-from safetycase.methods.identify import select_features
 from safetycase.methods.judge import Asked, asked_of, judgement
-from safetycase.methods.label import label_check_rows, label_of, label_word_rows
 from safetycase.methods.matching import length_of
 from safetycase.methods.probe import LinearProbe, probe_of, tensor_name
-from safetycase.methods.stream import Stream
 from safetycase.record.case import SelfTest
 from safetycase.record.planned_axis import Axis
 from safetycase.record.planned_evaluation import Evaluation, Generate, Probe
@@ -35,15 +31,7 @@ from safetycase.run.measure import (
     arms_of,
     require_answerable,
     rows_of,
-    six_digits,
     units_of,
-)
-from safetycase.run.observe import (
-    Pooled,
-    activation_pool,
-    mean_activations,
-    pooled_activations,
-    word_activations,
 )
 from safetycase.run.probe import last_residuals
 from safetycase.run.selftest import Fit, Subject, self_tests, text_rows
@@ -106,99 +94,6 @@ def measure_baseline(lab: Lab) -> None:
     Where arms are measured later, the baseline is measured in the same batches as they are.
     """
     _measure_all(lab, BASELINE_STEP, {}, only_baseline=True)
-
-
-def observe(lab: Lab) -> None:
-    """Pooled activations and the activation pool of every axis stand in the notes."""
-    plan, model = lab.bench.plan, lab.bench.model
-    lab.progress.begin("observing features", len(plan.axes))
-    seen: dict[tuple[str, str], Pooled] = {}
-    for axis in plan.axes:
-        dictionary = lab.bench.dictionaries[axis.dictionary]
-        prompts = lab.prompts(lab.contrast(axis, "discovery"))
-        place = (axis.dictionary, axis.selection.contrast.dataset)
-        if place not in seen:
-            seen[place] = pooled_activations(
-                model, dictionary, prompts, batch_rows=lab.batch_rows
-            )
-        pooled = seen[place]
-        lab.notes.tensors |= {
-            f"{axis.id}.values": pooled.values,
-            f"{axis.id}.columns": pooled.columns,
-            f"{axis.id}.indptr": pooled.bounds,
-            f"{axis.id}.width": np.array([pooled.width], dtype=np.int64),
-            f"{axis.id}.pool": activation_pool(
-                model,
-                dictionary.writes,
-                prompts,
-                size=plan.controls.activation_pool,
-                stream=Stream(lab.plan_digest, f"{axis.id}/pool"),
-                batch_rows=lab.batch_rows,
-            ),
-        }
-        for name, dataset in needed_means(plan, axis).items():
-            asked = lab.prompts(lab.notes.items.of(dataset, "discovery"))
-            lab.notes.tensors[name] = mean_activations(
-                model, dictionary.writes, asked, batch_rows=lab.batch_rows
-            )
-        drawn_words(plan, axis, lab.plan_digest, lab.notes.items)
-        lab.progress.advance(1)
-
-
-def identify(lab: Lab) -> dict[str, list[int]]:
-    """The features that the selection rule keeps, by axis, best first; there may be none."""
-    kept = {}
-    for axis in lab.bench.plan.axes:
-        selection = select_features(axis, lab.notes.evidence())
-        kept[axis.id] = [statistic.feature for statistic in selection.features]
-        found = ", ".join(map(str, kept[axis.id])) or "none"
-        lab.progress.note(
-            f"{axis.id}: {selection.significant} of {selection.candidates} features "
-            f"separate the contrast; kept {found}"
-        )
-    lab.notes.featureless = frozenset(name for name, features in kept.items() if not features)
-    return kept
-
-
-def validate_labels(lab: Lab, kept: Mapping[str, list[int]]) -> None:
-    """Words, predictions and activations of every kept feature stand in the notes."""
-    for axis in lab.bench.plan.axes:
-        if not kept[axis.id]:
-            continue
-        known = list(lab.contrast(axis, "discovery"))
-        fresh = list(lab.contrast(axis, "held_out"))
-        on_known = _on_words(lab, axis, kept[axis.id], known)
-        on_fresh = _on_words(lab, axis, kept[axis.id], fresh)
-        for column, feature in enumerate(kept[axis.id]):
-            rows = label_word_rows(
-                axis.id,
-                feature,
-                [item.prompt for item in known],
-                [values[1:, column].tolist() for values in on_known],
-            )
-            lab.notes.label_words += rows
-            lab.notes.label_checks += label_check_rows(
-                axis.id,
-                feature,
-                label_of(rows, axis.labels.words),
-                fresh,
-                [values[:, column].tolist() for values in on_fresh],
-                axis.labels.examples,
-            )
-
-
-def _on_words(
-    lab: Lab, axis: Axis, features: list[int], items: Sequence[ItemRow]
-) -> list[np.ndarray]:
-    return word_activations(
-        lab.bench.model,
-        lab.bench.dictionaries[axis.dictionary],
-        features,
-        lab.prompts(items),
-        [item.prompt for item in items],
-        batch_rows=lab.batch_rows,
-        spell=six_digits,
-    )
 
 
 def design(lab: Lab) -> None:

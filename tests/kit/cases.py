@@ -225,11 +225,11 @@ def traced_case() -> KitCase:
 
 
 def ranked_plan() -> Json:
-    """The toy plan, whose features are ranked by difference of means, or corrected by FDR."""
+    """The toy plan: features by difference of means, or by mean activations and FDR."""
     plan = toy_plan()
     first, second = (axis["selection"] for axis in plan["axes"])
     first |= {"statistic": "standardised_mean_difference"}
-    second |= {"correction": "benjamini_hochberg"}
+    second |= {"correction": "benjamini_hochberg", "pooling": "mean"}
     return plan
 
 

@@ -19,7 +19,7 @@ from safetycase.methods.contrasts import needed_means
 from safetycase.methods.governance import measured_configuration
 from safetycase.methods.grade import regrade
 from safetycase.methods.grid import cells, samples_of
-from safetycase.methods.identify import featureless, select_features
+from safetycase.methods.identify import featureless, held_out_name, select_features
 from safetycase.methods.instruments import required_tests
 from safetycase.methods.judge import in_order
 from safetycase.methods.label import label_check_rows, label_of, label_word_rows
@@ -86,6 +86,7 @@ class Lab:
     def measure(self, items: Items) -> Evidence:
         tensors = self._instruments(items)
         evidence = Evidence(items, {}, (), (), tensors)
+        tensors |= self._held_out(evidence)
         words, checks = self._labels(evidence)
         evidence = Evidence(items, {}, words, checks, tensors)
         specs = {axis.id: self._tuning(axis, evidence) for axis in self.plan.axes}
@@ -108,7 +109,7 @@ class Lab:
         tensors: dict[str, np.ndarray] = {}
         for axis in self.plan.axes:
             contrast = list(items.of(axis.selection.contrast.dataset, "discovery"))
-            pooled = self.toy.pooled(contrast)
+            pooled = self.toy.pooled(contrast, axis.selection.pooling)
             rows, columns = np.nonzero(pooled)
             bounds = np.searchsorted(rows, np.arange(len(contrast) + 1))
             tensors |= {
@@ -128,6 +129,17 @@ class Lab:
                 contrast = list(items.of(measure.contrast, "discovery"))
                 tensors[f"{evaluation.id}.residuals"] = self.toy.residuals(contrast)
         return tensors
+
+    def _held_out(self, evidence: Evidence) -> dict[str, np.ndarray]:
+        """What kept features say of held-out prompts, where the plan names a pooling."""
+        found = {}
+        for axis in self.plan.axes:
+            pooling = axis.selection.pooling
+            if pooling is not None:
+                kept = [one.feature for one in select_features(axis, evidence).features]
+                items = evidence.items.of(axis.selection.contrast.dataset, "held_out")
+                found[held_out_name(axis)] = self.toy.pooled(list(items), pooling)[:, kept]
+        return found
 
     def _labels(self, evidence: Evidence) -> tuple[list[LabelWordRow], list[LabelCheckRow]]:
         all_words: list[LabelWordRow] = []

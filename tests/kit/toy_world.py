@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from statistics import fmean
 
 import numpy as np
 
@@ -20,6 +21,7 @@ STEMS = {
     "columns": "pooled",
     "indptr": "pooled",
     "width": "pooled",
+    "held_out": "pooled",
     "pool": "activations",
     "features": "dictionary",
     "w_dec": "dictionary",
@@ -144,11 +146,12 @@ class ToyWorld:
         table = self.readings[feature]
         return [six(table.get(word.text, 0.0)) for word in words(prompt)]
 
-    def pooled(self, items: list[ItemRow]) -> np.ndarray:
-        """Largest activation of every feature over each prompt, float32 [items, width]."""
+    def pooled(self, items: list[ItemRow], pooling: str | None = None) -> np.ndarray:
+        """Pooled activation of every feature over each prompt, float32 [items, width]."""
+        pool = {None: max, "max": max, "mean": fmean, "last": lambda seen: seen[-1]}[pooling]
         matrix = [
             [
-                max(self.readings[f].get(word.text, 0.0) for word in words(item.prompt))
+                pool([self.readings[f].get(word.text, 0.0) for word in words(item.prompt)])
                 for f in range(WIDTH)
             ]
             for item in items

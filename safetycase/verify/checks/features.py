@@ -7,7 +7,7 @@ from dataclasses import asdict
 from safetycase.errors import MethodRefused
 from safetycase.methods.derive import neighbours_of
 from safetycase.methods.fit import fit_faults
-from safetycase.methods.identify import pooled
+from safetycase.methods.identify import above_largest, held_out_name, pooled
 from safetycase.methods.label_tables import check_gaps, word_gaps
 from safetycase.record.planned_axis import Axis
 from safetycase.tables.rows import path_of
@@ -136,7 +136,8 @@ def label_tables_are_complete(case: OpenedCase, _number: int, axis: Axis) -> Run
     7,
     needs=("plan", "rows", "tensors"),
     proves="The pooled activations are well formed: one sparse row for each discovery prompt, "
-    "indices ascending and inside the dictionary, values finite and above zero.",
+    "indices ascending and inside the dictionary, values finite and above zero; where the plan "
+    "names a pooling, no held-out activation is above the largest on its prompt.",
     cannot_prove=_REAL,
     references=("design 5 step 4", "https://arxiv.org/abs/2408.05147"),
     owns=("evidence/pooled.safetensors",),
@@ -152,6 +153,11 @@ def pooled_activations_are_well_formed(case: OpenedCase, _number: int, axis: Axi
         found = refusal.found or "none"
         yield Fault(refusal.where, refusal.expected, found, str(refusal))
         return 1
+    for kept in case.axis(axis.id).selection.features:
+        above = above_largest(axis, kept.feature, evidence)
+        if above:
+            where = f"evidence/pooled.safetensors {held_out_name(axis)} {kept.feature}"
+            yield Fault(where, "at most the largest on the prompt", f"more on {above} prompts")
     return len(activations)
 
 

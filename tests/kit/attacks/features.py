@@ -77,6 +77,30 @@ def chance_finds_counted_by_the_stricter_correction(case: KitCase) -> KitCase:
     return edit_record(case, f"{there}/features/0/p_adjusted", candidates * p)
 
 
+@attack("features", "insider", refused_by={"FEA-002", "BES-002"}, base=ranked_case)
+def held_out_mean_lowered(case: KitCase) -> KitCase:
+    """Publish no held-out mean activation of the second feature on the first ten prompts.
+
+    What held-out prompts say is no longer what the held-out AUROC was made of.
+    """
+
+    def silenced(values: np.ndarray) -> np.ndarray:
+        changed = values.copy()
+        changed[:10, 1] = 0.0
+        return changed
+
+    return edit_tensor(case, "pooled", "knowledge.held_out", silenced)
+
+
+@attack("features", "insider", refused_by={"FEA-007"}, base=ranked_case)
+def mean_above_the_largest(case: KitCase) -> KitCase:
+    """Publish held-out means fifty times as large as they were, in the same order.
+
+    A feature that hums looks as if it shouted.
+    """
+    return edit_tensor(case, "pooled", "knowledge.held_out", lambda values: values * 50)
+
+
 @attack("features", "insider", refused_by={"FEA-001"})
 def inconvenient_feature_left_out(case: KitCase) -> KitCase:
     """Leave the second kept feature out of the record, though its direction was added.

@@ -10,8 +10,15 @@ from safetycase.errors import RunFailed
 from safetycase.methods.label import words
 from safetycase.methods.sites import Place
 from safetycase.methods.stream import Stream
+from safetycase.record.planned_axis import Pooling
+from safetycase.run import observe
 from safetycase.run.measure import six_digits
-from safetycase.run.observe import activation_pool, pooled_activations, word_activations
+from safetycase.run.observe import (
+    activation_pool,
+    chosen_activations,
+    pooled_activations,
+    word_activations,
+)
 from safetycase.run.probe import last_residuals
 from safetycase.run.prompts import Prompt, encode
 from tests.unit.run.tiny_world import LAYER, Tiny
@@ -50,6 +57,30 @@ def test_pooled_activations(tiny: Tiny, batch_rows: int) -> None:
         np.testing.assert_allclose(
             pooled.values[part], expected[expected > 0], rtol=1e-4, atol=1e-4
         )
+
+
+@pytest.mark.parametrize("pooling", ["max", "mean", "last"])
+@pytest.mark.parametrize("at_once", [observe.ENCODED_AT_ONCE, 100])
+def test_activations_are_pooled_as_planned(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch, pooling: Pooling, at_once: int
+) -> None:
+    monkeypatch.setattr(observe, "ENCODED_AT_ONCE", at_once)
+    prompts, features = prompts_of(tiny), [3, 0, 17]
+    pooled = pooled_activations(
+        tiny.model, tiny.dictionary, prompts, batch_rows=2, pooling=pooling
+    )
+    chosen = chosen_activations(
+        tiny.model, tiny.dictionary, features, prompts, batch_rows=2, pooling=pooling
+    )
+    assert chosen.dtype == pooled.values.dtype == np.float32
+    for i, prompt in enumerate(prompts):
+        every = tiny.dictionary.encode(plain(tiny, prompt)[1:])
+        expected = {"max": every.amax(0), "mean": every.mean(0), "last": every[-1]}[pooling]
+        row = np.zeros(pooled.width, dtype=np.float32)
+        part = slice(pooled.bounds[i], pooled.bounds[i + 1])
+        row[pooled.columns[part]] = pooled.values[part]
+        np.testing.assert_allclose(row, expected.numpy(), rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(chosen[i], row[features], rtol=1e-4, atol=1e-4)
 
 
 def test_activation_pool_follows_the_stream(tiny: Tiny) -> None:

@@ -1,0 +1,136 @@
+"""The steps of a run that search for features: what is seen, what is kept, what it is called.
+
+Every figure on which a step depends is computed by `methods`; here things are measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from safetycase.methods.contrasts import drawn_words, needed_means
+from safetycase.methods.identify import held_out_name, select_features
+from safetycase.methods.label import label_check_rows, label_of, label_word_rows
+from safetycase.methods.stream import Stream
+from safetycase.record.planned_axis import Axis
+from safetycase.run.lab import Lab
+from safetycase.run.measure import six_digits
+from safetycase.run.observe import (
+    Pooled,
+    activation_pool,
+    chosen_activations,
+    mean_activations,
+    pooled_activations,
+    word_activations,
+)
+from safetycase.tables.rows import ItemRow
+
+
+def observe(lab: Lab) -> None:
+    """Pooled activations and the activation pool of every axis stand in the notes."""
+    plan, model = lab.bench.plan, lab.bench.model
+    lab.progress.begin("observing features", len(plan.axes))
+    seen: dict[tuple[str, ...], Pooled] = {}
+    for axis in plan.axes:
+        dictionary = lab.bench.dictionaries[axis.dictionary]
+        prompts = lab.prompts(lab.contrast(axis, "discovery"))
+        pooling = axis.selection.pooling or "max"
+        place = (axis.dictionary, axis.selection.contrast.dataset, pooling)
+        if place not in seen:
+            seen[place] = pooled_activations(
+                model, dictionary, prompts, batch_rows=lab.batch_rows, pooling=pooling
+            )
+        pooled = seen[place]
+        lab.notes.tensors |= {
+            f"{axis.id}.values": pooled.values,
+            f"{axis.id}.columns": pooled.columns,
+            f"{axis.id}.indptr": pooled.bounds,
+            f"{axis.id}.width": np.array([pooled.width], dtype=np.int64),
+            f"{axis.id}.pool": activation_pool(
+                model,
+                dictionary.writes,
+                prompts,
+                size=plan.controls.activation_pool,
+                stream=Stream(lab.plan_digest, f"{axis.id}/pool"),
+                batch_rows=lab.batch_rows,
+            ),
+        }
+        for name, dataset in needed_means(plan, axis).items():
+            asked = lab.prompts(lab.notes.items.of(dataset, "discovery"))
+            lab.notes.tensors[name] = mean_activations(
+                model, dictionary.writes, asked, batch_rows=lab.batch_rows
+            )
+        drawn_words(plan, axis, lab.plan_digest, lab.notes.items)
+        lab.progress.advance(1)
+
+
+def identify(lab: Lab) -> dict[str, list[int]]:
+    """The features that the selection rule keeps, by axis, best first; there may be none."""
+    kept = {}
+    for axis in lab.bench.plan.axes:
+        selection = select_features(axis, lab.notes.evidence())
+        kept[axis.id] = [statistic.feature for statistic in selection.features]
+        found = ", ".join(map(str, kept[axis.id])) or "none"
+        lab.progress.note(
+            f"{axis.id}: {selection.significant} of {selection.candidates} features "
+            f"separate the contrast; kept {found}"
+        )
+    lab.notes.featureless = frozenset(name for name, features in kept.items() if not features)
+    return kept
+
+
+def validate_labels(lab: Lab, kept: Mapping[str, list[int]]) -> None:
+    """Words, predictions and activations of every kept feature stand in the notes."""
+    for axis in lab.bench.plan.axes:
+        _note_held_out(lab, axis, kept[axis.id])
+        if not kept[axis.id]:
+            continue
+        known = list(lab.contrast(axis, "discovery"))
+        fresh = list(lab.contrast(axis, "held_out"))
+        on_known = _on_words(lab, axis, kept[axis.id], known)
+        on_fresh = _on_words(lab, axis, kept[axis.id], fresh)
+        for column, feature in enumerate(kept[axis.id]):
+            rows = label_word_rows(
+                axis.id,
+                feature,
+                [item.prompt for item in known],
+                [values[1:, column].tolist() for values in on_known],
+            )
+            lab.notes.label_words += rows
+            lab.notes.label_checks += label_check_rows(
+                axis.id,
+                feature,
+                label_of(rows, axis.labels.words),
+                fresh,
+                [values[:, column].tolist() for values in on_fresh],
+                axis.labels.examples,
+            )
+
+
+def _note_held_out(lab: Lab, axis: Axis, kept: list[int]) -> None:
+    """Where activations are not pooled by their largest, what held-out prompts give."""
+    if axis.selection.pooling is None:
+        return
+    lab.notes.tensors[held_out_name(axis)] = chosen_activations(
+        lab.bench.model,
+        lab.bench.dictionaries[axis.dictionary],
+        kept,
+        lab.prompts(lab.contrast(axis, "held_out")),
+        batch_rows=lab.batch_rows,
+        pooling=axis.selection.pooling,
+    )
+
+
+def _on_words(
+    lab: Lab, axis: Axis, features: list[int], items: Sequence[ItemRow]
+) -> list[np.ndarray]:
+    return word_activations(
+        lab.bench.model,
+        lab.bench.dictionaries[axis.dictionary],
+        features,
+        lab.prompts(items),
+        [item.prompt for item in items],
+        batch_rows=lab.batch_rows,
+        spell=six_digits,
+    )
