@@ -9,6 +9,7 @@ SafetyCaseError
 ├─ NotVerified           `require` was asked for a case that does not verify
 ├─ KeyRefused            a key that cannot be used for what was asked
 ├─ MethodRefused         a statistic that has no value for these numbers
+├─ Withheld              a cell of which a redacted case publishes only a commitment
 ├─ PlanRefused           a plan that cannot support the claims it announces
 ├─ RunFailed             the experiment could not be done as planned
 │  └─ PromptTooLong      a prompt and its answer do not fit into the context
@@ -84,6 +85,13 @@ class KeyRefused(SafetyCaseError):
 
 class MethodRefused(SafetyCaseError):
     """A statistic that has no value for these numbers: a reason, never a stand-in."""
+
+
+class Withheld(SafetyCaseError):
+    """A cell or file of which a redacted case publishes only a commitment.
+
+    No MethodRefused: a method that goes on without a value must not go on without this one.
+    """
 
 
 class PlanRefused(SafetyCaseError):

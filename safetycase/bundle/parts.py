@@ -6,7 +6,7 @@ raises the refusal that its reader raised, every time it is asked for.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -30,13 +30,17 @@ from safetycase.errors import (
 from safetycase.methods.derived import Derived, DerivedAxis
 from safetycase.methods.grid import arm_count
 from safetycase.methods.once import once
+from safetycase.methods.redaction import Opened, opened_files, opened_tables
 from safetycase.methods.replay import Published
 from safetycase.methods.samples import Sample, samples
-from safetycase.methods.tensors import TensorFault, tensor_faults
+from safetycase.methods.tensors import TensorFault, planned_tensors, tensor_faults
 from safetycase.record.case import Case
 from safetycase.record.plan import Plan
+from safetycase.record.redaction import Redaction
 from safetycase.tables.codec import Table, scan_table
 from safetycase.tables.columns import Answers
+from safetycase.tables.disclosure import Held
+from safetycase.tables.escrow import Escrow, Opening, read_escrow
 from safetycase.tables.evidence import Evidence, Items, group_answers
 from safetycase.tables.rows import ANSWER_KINDS, TABLES, path_of
 
@@ -46,11 +50,17 @@ Model = TypeVar("Model", bound=BaseModel)
 class CaseParts:
     """The bytes of a case, and what they say when read as record, plan, rows and tensors."""
 
-    def __init__(self, source: Path | bytes, limits: Limits = DEFAULT_LIMITS) -> None:
-        """Keep where the bytes are, and the limits."""
+    def __init__(
+        self,
+        source: Path | bytes,
+        limits: Limits = DEFAULT_LIMITS,
+        escrow: bytes | None = None,
+    ) -> None:
+        """Keep where the bytes are, the limits, and what opens withheld cells."""
         self.kept: dict[str, Any] = {}
         self.limits = limits
         self._source = source
+        self._escrow = escrow
 
     @once
     def container(self) -> Container:
@@ -130,8 +140,52 @@ class CaseParts:
         return tuple(kind for kind in TABLES if path_of(kind) in self.container)
 
     @once
+    def redactions(self) -> tuple[Redaction, ...]:
+        """The ledger of what is withheld; empty where the record has none or is unreadable."""
+        try:
+            return self.record.redactions or ()
+        except SafetyCaseError:
+            return ()
+
+    @once
+    def escrow(self) -> Escrow | None:
+        """What the user opens this case with; refused if it is the escrow of another."""
+        if self._escrow is None:
+            return None
+        escrow = read_escrow(self._escrow)
+        if escrow.case != self.case_id:
+            expected = f"that of the case {self.case_id}"
+            raise MalformedInput("escrow", expected, found=escrow.case)
+        return escrow
+
+    def _opens_with(self) -> Escrow:
+        try:
+            return self.escrow or Escrow.empty()
+        except SafetyCaseError:
+            return Escrow.empty()
+
+    @once
+    def opened_tables(self) -> dict[str, Opening]:
+        """Tables with withheld columns, as far as they are open."""
+        return opened_tables(self._opens_with(), self.signed_tables, self.container.stream)
+
+    @once
+    def opened_files(self) -> Opened:
+        """Files that the case leaves out, as far as they are open."""
+        return opened_files(self._opens_with(), self.redactions)
+
+    @once
     def tables(self) -> dict[str, Table]:
-        """Every table, by kind."""
+        """Every table, by kind; what is withheld in it, as far as the escrow opens it."""
+        opened = {} if self._escrow is None else self.opened_tables
+        return self.signed_tables | {
+            kind: scan_table(kind, o.pieces, size=o.size, limits=self.limits.tables)
+            for kind, o in opened.items()
+        }
+
+    @once
+    def signed_tables(self) -> dict[str, Table]:
+        """Every table as it was signed, by kind."""
         return {
             kind: scan_table(
                 kind,
@@ -166,7 +220,12 @@ class CaseParts:
             for name in self.container.names
             if layout.is_bound(name) and name.endswith(".safetensors")
         ]
-        return {name: read_tensors(self.container.read(name), where=name) for name in names}
+        names += [name for name in self.opened_files.files if name.endswith(".safetensors")]
+        return {name: read_tensors(self.member(name), where=name) for name in names}
+
+    def member(self, name: str) -> bytes:
+        """A file of the case, or one that it leaves out and the escrow opens."""
+        return self.opened_files.files.get(name) or self.container.read(name)
 
     @once
     def tensors(self) -> dict[str, Array]:
@@ -181,16 +240,24 @@ class CaseParts:
 
     @once
     def tensor_faults(self) -> list[TensorFault]:
-        """Where the tensors are not those that the plan asks for."""
+        """Where the tensors are not those that the plan asks for, withheld files aside."""
         widths, most = self._model_widths(), self.limits.activations
-        return tensor_faults(self.plan, widths, self.tensor_files, activations=most)
+        faults = tensor_faults(self.plan, widths, self.tensor_files, activations=most)
+        return [fault for fault in faults if fault.tensor not in self.withheld_tensors]
 
     @once
-    def sound_tensors(self) -> dict[str, Array]:
+    def withheld_tensors(self) -> dict[str, str]:
+        """Tensors in files that the ledger names and that are not there, each with its file."""
+        gone = {entry.path for entry in self.redactions} - set(self.tensor_files)
+        return {t.name: t.path for t in planned_tensors(self.plan, {}) if t.path in gone}
+
+    @once
+    def sound_tensors(self) -> Mapping[str, Array]:
         """The arrays of planned name, type and shape; methods never meet any others."""
         try:
             bad = {fault.tensor for fault in self.tensor_faults}
-            return {n: a for n, a in self.tensors.items() if n not in bad}
+            sound = {n: a for n, a in self.tensors.items() if n not in bad}
+            return Held(sound, self.withheld_tensors)
         except SafetyCaseError:
             return {}
 

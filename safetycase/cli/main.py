@@ -25,6 +25,7 @@ from safetycase.cli.keygen import keygen
 from safetycase.cli.override import override
 from safetycase.cli.plan import lint
 from safetycase.cli.policy import lint as lint_policy
+from safetycase.cli.redact import redact
 from safetycase.cli.replay import replay
 from safetycase.cli.report import report
 from safetycase.cli.run import run
@@ -68,6 +69,7 @@ app.add_typer(axes, name="axes")
 app.add_typer(dictionary, name="dictionary")
 app.command("keygen")(keygen)
 app.command("override")(override)
+app.command("redact")(redact)
 app.command("sign")(sign)
 app.command("verify")(verify)
 app.command("gate")(gate)

@@ -13,13 +13,17 @@ from safetycase.cli.exit_code import ExitCode
 
 def published() -> dict[str, bytes]:
     """Every schema of this version by file name: documents, policy, and one a table."""
+    import msgspec
+
     from safetycase.record.schema import (
         document_schema,
         file_name,
         record_schemas,
         row_schema,
+        spell,
     )
     from safetycase.report.verdict_json import verdict_schema
+    from safetycase.tables.escrow import Escrow
     from safetycase.tables.rows import TABLES, columns
     from safetycase.verify.policy import Policy
 
@@ -29,6 +33,7 @@ def published() -> dict[str, bytes]:
     documents = {
         file_name("policy"): document_schema("policy", Policy),
         file_name("verdict"): verdict_schema(),
+        file_name("escrow"): spell("escrow", msgspec.json.schema(Escrow)),
     }
     return record_schemas() | documents | tables
 
@@ -36,7 +41,7 @@ def published() -> dict[str, bytes]:
 def schemas(
     out: Annotated[Path, typer.Option(help="Folder for the files; made if it is not there.")],
 ) -> int:
-    """Write the JSON Schemas of case, plan, replay, policy, verdict and tables."""
+    """Write the JSON Schemas of case, plan, replay, escrow, policy, verdict and tables."""
     made = published()
     out.mkdir(parents=True, exist_ok=True)
     for name, data in made.items():

@@ -11,7 +11,7 @@ import typer
 from safetycase.cli import clock, console
 from safetycase.cli.exit_code import ExitCode
 from safetycase.cli.inputs import require_file
-from safetycase.errors import UsageError
+from safetycase.errors import UsageError, Withheld
 
 if TYPE_CHECKING:
     from safetycase.bundle.limits import Limits
@@ -60,6 +60,10 @@ def verify(
         bool,
         typer.Option("--samples", help="Print the answers that the case's id draws, as well."),
     ] = False,
+    escrow: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Open what a redacted case withholds."),
+    ] = None,
     limit: Annotated[
         list[str] | None,
         typer.Option(
@@ -80,7 +84,9 @@ def verify(
         raise UsageError("--samples", "one case, for people", found="a folder or a program")
     if (summary is None) != (key is None):
         raise UsageError("verify", "--summary and --key together", found="one of them")
-    verdicts = _judged(case, chosen_policy(policy), moment(at), chosen_limits(limit or []))
+    asked, limits = chosen_policy(policy), chosen_limits(limit or [])
+    opened = _bytes_of(escrow, case)
+    verdicts = _judged(case, asked, moment(at), limits, opened)
     if summary is not None and key is not None:
         from safetycase.cli.summary import written
 
@@ -90,8 +96,14 @@ def verify(
     else:
         console.say(_text(case, verdicts))
     if samples:
-        console.say(_samples(case, chosen_limits(limit or [])))
+        console.say(_samples(case, limits, opened))
     return worst(verdict.exit_code for _, verdict in verdicts)
+
+
+def _bytes_of(escrow: Path | None, case: Path) -> bytes | None:
+    if escrow is not None and case.is_dir():
+        raise UsageError("--escrow", "one case", found="a folder", remedy="Name the case.")
+    return None if escrow is None else require_file(escrow).read_bytes()
 
 
 def chosen_limits(given: Sequence[str]) -> Limits:
@@ -107,11 +119,15 @@ def chosen_limits(given: Sequence[str]) -> Limits:
     return changed(changes)
 
 
-def _judged(case: Path, policy: Policy, at: str, limits: Limits) -> list[tuple[str, Verdict]]:
+def _judged(
+    case: Path, policy: Policy, at: str, limits: Limits, escrow: bytes | None
+) -> list[tuple[str, Verdict]]:
     from safetycase.verify.engine import verify as judge
 
     paths = cases_in(case) if case.is_dir() else [require_file(case)]
-    return [(path.name, judge(path, policy, at=at, limits=limits)) for path in paths]
+    return [
+        (path.name, judge(path, policy, at=at, limits=limits, escrow=escrow)) for path in paths
+    ]
 
 
 def cases_in(folder: Path) -> list[Path]:
@@ -146,11 +162,14 @@ def _text(case: Path, verdicts: list[tuple[str, Verdict]]) -> str:
     return render_texts(verdicts) if case.is_dir() else render_text(verdicts[0][1])
 
 
-def _samples(case: Path, limits: Limits) -> str:
+def _samples(case: Path, limits: Limits, escrow: bytes | None) -> str:
     from safetycase.bundle.parts import CaseParts
     from safetycase.report.samples_text import render_samples
 
-    return render_samples(CaseParts(case, limits).samples)
+    try:
+        return render_samples(CaseParts(case, limits, escrow).samples)
+    except Withheld as refusal:
+        return f"No answers are drawn: {refusal}"
 
 
 def worst(codes: Iterable[int]) -> int:

@@ -9,6 +9,7 @@ from pydantic import Field, JsonValue
 from safetycase.record.base import Count, Identifier, Record, Sha256, Text, Utc
 from safetycase.record.equations import Equation
 from safetycase.record.governance import Configuration, Override
+from safetycase.record.redaction import Redaction
 from safetycase.record.results import Results
 
 CASE_SCHEMA = "https://safetycase.dev/case/v1alpha"
@@ -219,5 +220,7 @@ class Case(Record):
     """What this case does not show."""
     judges: Annotated[tuple[JudgeRecord, ...], Field(min_length=1)] | None = None
     """Models that read answers, in plan order; none if the plan has no judge."""
+    redactions: Annotated[tuple[Redaction, ...], Field(min_length=1)] | None = None
+    """What is withheld from this case, and why; none where everything is published."""
     extensions: dict[str, JsonValue]
     """Anything else; shown as unverified."""

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, NoReturn, get_type_hints
+from typing import Any, NoReturn
 
 import msgspec
 
+from safetycase.digest.merkle import leaf_hash, root
 from safetycase.errors import SchemaViolation, TooLarge
 from safetycase.tables.columns import Filling
-from safetycase.tables.rows import ANSWER_KINDS, TABLES, columns, path_of
+from safetycase.tables.disclosure import (
+    Classes,
+    cell_types,
+    classes_in,
+    header_names,
+    row_type,
+)
+from safetycase.tables.rows import ANSWER_KINDS, path_of
 
 _ENCODER = msgspec.json.Encoder()
 _BROKEN = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -39,13 +47,16 @@ class Table:
     """Answers column by column; rows of other kinds in a list."""
     misspelled: int | None
     """The first line that its writer would have spelled otherwise, if there is one."""
+    classes: Classes = field(default_factory=dict)
+    """Its columns that are not public, and how they are disclosed."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Batch:
+class Batch:
     """Whole lines of a table and what was decoded from them, a row a line or not."""
 
     kind: str
+    classes: Classes
     first_line: int
     lines: bytes
     rows: list[Any]
@@ -66,25 +77,29 @@ class _Batch:
             raise SchemaViolation(path_of(self.kind), "one row a line", found=found)
 
 
-@cache
-def _decoder(kind: str) -> msgspec.json.Decoder[msgspec.Struct]:
-    return msgspec.json.Decoder(TABLES[kind], strict=True)
+Decoder = msgspec.json.Decoder[Any]
 
 
 @cache
-def _cells_decoder(kind: str) -> msgspec.json.Decoder[tuple[Any, ...]]:
+def _decoder_of(row: object) -> Decoder:
+    return msgspec.json.Decoder(row, strict=True)
+
+
+def _rows_decoder(kind: str, classes: Classes) -> Decoder:
+    return _decoder_of(row_type(kind, classes))
+
+
+def _cells_decoder(kind: str, classes: Classes) -> Decoder:
     """Takes and refuses the same rows, as tuples, from which columns are filled sooner."""
-    hints = get_type_hints(TABLES[kind], include_extras=True)
-    cells = tuple(hints[name] for name in columns(kind))
-    return msgspec.json.Decoder(tuple.__class_getitem__(cells), strict=True)
+    return _decoder_of(tuple.__class_getitem__(cell_types(kind, classes)))
 
 
-def header(kind: str) -> bytes:
+def header(kind: str, classes: Classes | None = None) -> bytes:
     """The first line of a table of this kind, without its line end."""
-    return msgspec.json.encode(columns(kind))
+    return msgspec.json.encode(header_names(kind, classes or {}))
 
 
-def encode_rows(rows: Iterable[msgspec.Struct | tuple[Any, ...]]) -> bytes:
+def encode_rows(rows: Iterable[msgspec.Struct | Sequence[Any]]) -> bytes:
     """Rows as lines, each ended by a line feed; numbers in their shortest spelling."""
     return _ENCODER.encode_lines(rows if isinstance(rows, list) else list(rows))
 
@@ -96,11 +111,21 @@ def write_table(kind: str, rows: Iterable[msgspec.Struct]) -> bytes:
 
 def read_table(kind: str, data: bytes) -> list[msgspec.Struct]:
     """Rows of a table, refused as in `scan_table`; their spelling is not looked at."""
-    rows: list[msgspec.Struct] = []
-    for batch in _batches(kind, [data], DEFAULT_LIMITS, _decoder(kind)):
+    return [row for batch in batches_of_rows(kind, [data]) for row in batch.rows]
+
+
+def batches_of_rows(kind: str, pieces: Iterable[bytes]) -> Iterator[Batch]:
+    """Rows of a table, some at a time, refused as in `scan_table`; first its header alone."""
+    for batch in _batches(kind, pieces, DEFAULT_LIMITS, _rows_decoder):
         batch.refuse_blank_lines()
-        rows += batch.rows
-    return rows
+        yield batch
+
+
+def line_root(pieces: Iterable[bytes]) -> str:
+    """The RFC 6962 root over the lines of a table, the first included, line ends left out."""
+    lines = _whole_lines("table", pieces, DEFAULT_LIMITS)
+    every = (line for part in lines for line in part.split(b"\n")[:-1])
+    return root(map(leaf_hash, every)).hex()
 
 
 def scan_table(
@@ -128,12 +153,17 @@ def _uncollected() -> Iterator[None]:
 
 
 def _scanned(kind: str, pieces: Iterable[bytes], size: int, limits: Limits) -> Table:
-    filling = Filling(kind) if kind in ANSWER_KINDS else None
+    filling: Filling | None = None
     kept: list[msgspec.Struct] = []
     misspelled: int | None = None
+    classes: Classes = {}
     rows = read = 0
-    decoder = _decoder(kind) if filling is None else _cells_decoder(kind)
+    decoder = _cells_decoder if kind in ANSWER_KINDS else _rows_decoder
     for batch in _batches(kind, pieces, limits, decoder):
+        if not batch.lines:
+            classes = batch.classes
+            filling = Filling(kind, classes) if kind in ANSWER_KINDS else None
+            continue
         rows, read = rows + len(batch.rows), read + len(batch.lines)
         if misspelled is None:
             misspelled = batch.misspelled()
@@ -143,32 +173,49 @@ def _scanned(kind: str, pieces: Iterable[bytes], size: int, limits: Limits) -> T
             kept += batch.rows
         else:
             filling.extend(batch.rows, rows * size // read)
-    return Table(kept if filling is None else filling.answers(), misspelled)
+    return Table(kept if filling is None else filling.answers(), misspelled, classes)
 
 
 def _batches(
-    kind: str, pieces: Iterable[bytes], limits: Limits, decoder: msgspec.json.Decoder[Any]
-) -> Iterator[_Batch]:
-    """Rows of a table under its header, some at a time."""
+    kind: str,
+    pieces: Iterable[bytes],
+    limits: Limits,
+    decoder: Callable[[str, Classes], Decoder],
+) -> Iterator[Batch]:
+    """Rows of a table under its header, some at a time; first none, for the header."""
     where = path_of(kind)
     line = 1
+    classes: Classes = {}
     for lines in _whole_lines(where, pieces, limits):
         body = lines
         if line == 1:
             first, _, body = lines.partition(b"\n")
-            if first != header(kind):
-                found = first[:200].decode("utf-8", "replace")
-                raise SchemaViolation(where, header(kind).decode(), found=found)
+            classes = _classes(kind, first)
+            yield Batch(kind, classes, 2, b"", [])
             line = 2
-        rows = _decode(kind, body, line, decoder)
+        rows = _decode(kind, body, line, decoder(kind, classes))
         if line - 2 + len(rows) > limits.max_rows:
             expected, found = f"at most {limits.max_rows} rows", "more"
             raise TooLarge(where, expected, found=found, limit="rows")
         if body:
-            yield _Batch(kind, line, body, rows)
+            yield Batch(kind, classes, line, body, rows)
         line += len(rows)
     if line == 1:
         raise SchemaViolation(where, header(kind).decode(), found="nothing")
+
+
+def _classes(kind: str, first: bytes) -> Classes:
+    """What the first line says of the columns; refused unless it is that of a table."""
+    if first == header(kind):
+        return {}
+    found = first[:200].decode("utf-8", "replace")
+    try:
+        classes = classes_in(kind, msgspec.json.decode(first))
+    except _BROKEN:
+        classes = None
+    if classes is None or header(kind, classes) != first:
+        raise SchemaViolation(path_of(kind), header(kind).decode(), found=found)
+    return classes
 
 
 def _whole_lines(where: str, pieces: Iterable[bytes], limits: Limits) -> Iterator[bytes]:
@@ -192,19 +239,17 @@ def _longest(lines: bytes, limit: int) -> int:
     return max(map(len, lines.split(b"\n"))) if len(lines) > limit else 0
 
 
-def _decode(
-    kind: str, lines: bytes, first_line: int, decoder: msgspec.json.Decoder[Any]
-) -> list[Any]:
+def _decode(kind: str, lines: bytes, first_line: int, decoder: Decoder) -> list[Any]:
     try:
         return decoder.decode_lines(lines)
     except _BROKEN:
-        _blame(kind, lines, first_line)
+        _blame(kind, decoder, lines, first_line)
 
 
-def _blame(kind: str, lines: bytes, first_line: int) -> NoReturn:
+def _blame(kind: str, decoder: Decoder, lines: bytes, first_line: int) -> NoReturn:
     for number, line in enumerate(lines.split(b"\n")[:-1], start=first_line):
         try:
-            _decoder(kind).decode(line)
+            decoder.decode(line)
         except _BROKEN as error:
             where = f"{path_of(kind)} line {number}"
             raise SchemaViolation(where, "a row of this table", found=str(error)) from error

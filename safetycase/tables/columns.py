@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
+from safetycase.tables.disclosure import Classes, Held
 from safetycase.tables.rows import TABLES, AnswerRow, columns, path_of
 
 Numbers = NDArray[Any]
@@ -145,7 +146,7 @@ class Answers(Sequence[AnswerRow]):
 
     kind: str
     held: Mapping[str, Column]
-    """Every column of the table's schema, by name."""
+    """Every column of the table's schema, by name; a withheld one refuses."""
     lines: range | NDArray[np.intp]
     """The line of the table on which each row stands; line 1 names the columns."""
 
@@ -169,7 +170,7 @@ class Answers(Sequence[AnswerRow]):
     def __getitem__(self, place: int | slice) -> AnswerRow | Answers:
         if isinstance(place, slice):
             return self.take(place)
-        cells = [_cell(column, place) for column in self.held.values()]
+        cells = [_cell(self.held[name], place) for name in columns(self.kind)]
         row: AnswerRow = TABLES[self.kind](*cells)  # type: ignore[assignment]  # an answer's kind
         return row
 
@@ -177,7 +178,7 @@ class Answers(Sequence[AnswerRow]):
     def __iter__(self) -> Iterator[AnswerRow]:
         columns_of_cells = (
             column if isinstance(column, Texts) else column.tolist()
-            for column in self.held.values()
+            for column in map(self.held.__getitem__, columns(self.kind))
         )
         rows: Iterator[Any] = map(TABLES[self.kind], *columns_of_cells)
         return rows
@@ -268,21 +269,23 @@ class Answers(Sequence[AnswerRow]):
 class Filling:
     """Columns of one table while it is read, stretch by stretch."""
 
-    def __init__(self, kind: str) -> None:
-        """Begin without rows."""
+    def __init__(self, kind: str, classes: Classes | None = None) -> None:
+        """Begin without rows; of columns that are withheld nothing is kept."""
         self._kind = kind
         self._rows = 0
-        self._growing = {name: _Growing() for name in columns(kind)}
-        self._vocabularies = {
-            name: Vocabulary() for name, dtype in _dtypes(kind).items() if dtype is None
-        }
+        hidden = [n for n, disclosed in (classes or {}).items() if disclosed == "withheld"]
+        self._withheld = dict.fromkeys(hidden, path_of(kind))
+        self._dtypes = {n: dtype for n, dtype in _dtypes(kind).items() if n not in hidden}
+        self._growing = {name: _Growing() for name in self._dtypes}
+        self._vocabularies = {n: Vocabulary() for n, d in self._dtypes.items() if d is None}
 
     def extend(self, rows: Sequence[tuple[Any, ...]], expected: int) -> None:
         """Append rows, cell by cell; `expected` is how many there will be in all, roughly."""
-        dtypes = _dtypes(self._kind)
-        for (name, dtype), cells in zip(
-            dtypes.items(), _turned(rows, len(dtypes)), strict=True
-        ):
+        names = columns(self._kind)
+        for name, cells in zip(names, _turned(rows, len(names)), strict=True):
+            if name not in self._growing:
+                continue
+            dtype = self._dtypes[name]
             values = (
                 numbered(self._vocabularies[name], cells)
                 if dtype is None
@@ -293,7 +296,7 @@ class Filling:
 
     def answers(self) -> Answers:
         """All rows so far."""
-        held: dict[str, Column] = {}
+        held = Held({}, self._withheld)
         for name, growing in self._growing.items():
             vocabulary = self._vocabularies.get(name)
             values = growing.values()

@@ -100,10 +100,12 @@ class Evidence:
 
     def tensor(self, name: str) -> np.ndarray:
         """A tensor by name; refused if the case has none."""
-        found = self.tensors.get(name)
-        if found is None:
-            raise MethodRefused("evidence/*.safetensors", f"tensor {name}", found="none")
-        return found
+        try:
+            return self.tensors[name]
+        except KeyError:
+            raise MethodRefused(
+                "evidence/*.safetensors", f"tensor {name}", found="none"
+            ) from None
 
     def cell(
         self, evaluation: str, dataset: str, arm: str, split: str, *, samples: int = 1

@@ -26,15 +26,18 @@ def verify(
     policy: Policy | str | PathLike[str],
     at: datetime | str,
     limits: Mapping[str, int] | None = None,
+    escrow: bytes | None = None,
 ) -> Verdict:
     """What a case is worth under a policy, as of a time.
 
     `at` is a datetime with its zone, or text like 2026-11-22T16:00:00Z. A bad case never
     raises: the verdict says what is wrong. UsageError: a policy that is none, a time, a limit.
-    `limits` changes some of `bundle.limits.MEANINGS`, as `--limit` does.
+    `limits` changes some of `bundle.limits.MEANINGS`, as `--limit` does. `escrow` holds the
+    bytes of what opens a redacted case.
     """
     asked, moment = _policy(policy), _moment(at)
-    return engine.verify(_case(source), asked, at=moment, limits=changed(limits or {}))
+    bounds = changed(limits or {})
+    return engine.verify(_case(source), asked, at=moment, limits=bounds, escrow=escrow)
 
 
 def require(
@@ -42,6 +45,7 @@ def require(
     policy: Policy | str | PathLike[str],
     at: datetime | str,
     limits: Mapping[str, int] | None = None,
+    escrow: bytes | None = None,
 ) -> OpenedCase:
     """The case, read from the same bytes that verified.
 
@@ -49,7 +53,8 @@ def require(
     or, if none did, could not be answered. UsageError as `verify`.
     """
     asked, moment = _policy(policy), _moment(at)
-    return engine.require(_case(source), asked, at=moment, limits=changed(limits or {}))
+    bounds = changed(limits or {})
+    return engine.require(_case(source), asked, at=moment, limits=bounds, escrow=escrow)
 
 
 def _case(source: Source) -> Path | bytes:

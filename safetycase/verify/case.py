@@ -23,10 +23,15 @@ class OpenedCase(CaseParts):
     """The parts of a case, the policy that it is judged by, and the time of asking."""
 
     def __init__(
-        self, source: Path | bytes, policy: Policy, at: str, limits: Limits = DEFAULT_LIMITS
+        self,
+        source: Path | bytes,
+        policy: Policy,
+        at: str,
+        limits: Limits = DEFAULT_LIMITS,
+        escrow: bytes | None = None,
     ) -> None:
-        """Keep where the bytes are, what the user asks for, the time of asking, the limits."""
-        super().__init__(source, limits)
+        """Keep where the bytes are, what the user asks for, the time, the limits, the escrow."""
+        super().__init__(source, limits, escrow)
         self.policy = policy
         self.at = at
 

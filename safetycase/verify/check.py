@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from typing import Required, TypedDict, TypeVar, Unpack, cast
 
-from safetycase.errors import MalformedInput, MethodRefused, UsageError
+from safetycase.errors import MalformedInput, MethodRefused, UsageError, Withheld
 from safetycase.methods.compare import differences, shown
 from safetycase.methods.gap import Gap
 from safetycase.record.base import Record
@@ -258,7 +258,7 @@ def drained(run: Run, axis: str | None = None) -> tuple[list[Fault], Examined]:
             faults.append(next(run))
     except StopIteration as stop:
         examined = stop.value
-    except MethodRefused as refusal:
+    except (MethodRefused, Withheld) as refusal:
         said, found = f"This cannot be derived: {refusal}", refusal.found or "no value"
         faults.append(Fault.unknown(refusal.where, refusal.expected, found, said))
     except MalformedInput as refusal:

@@ -4,7 +4,7 @@
  1  encoding                                ENC
  2  integrity                               INT
  3  signatures and trust                    SIG
- 4  schema and references                   SCH, INT, ENC, SIG
+ 4  schema and references                   SCH, RED, INT, ENC, SIG
  5  provenance and ordering                 PRO, ORD
  6  design                                  DES
  7  evidence and statistics recomputed      EVI, STA, FOR
@@ -44,21 +44,29 @@ def verify(
     at: str,
     renderings: bool = True,
     limits: Limits = DEFAULT_LIMITS,
+    escrow: bytes | None = None,
 ) -> Verdict:
     """What a case is worth under a policy, at a time (`2026-11-22T16:00:00Z`).
 
     Never raises for a bad case. UsageError: a policy that names unknown checks, a time that is
     not one. Without `renderings` stage 10 is left out: the verdict that a page may quote.
+    `escrow` opens what a redacted case withholds.
     """
-    return judge(*_examined(source, policy, at=at, renderings=renderings, limits=limits))
+    case = OpenedCase(source, policy, at, limits, escrow)
+    return judge(case, _examined(case, renderings=renderings))
 
 
 def require(
-    source: Path | bytes, policy: Policy, *, at: str, limits: Limits = DEFAULT_LIMITS
+    source: Path | bytes,
+    policy: Policy,
+    *,
+    at: str,
+    limits: Limits = DEFAULT_LIMITS,
+    escrow: bytes | None = None,
 ) -> OpenedCase:
     """The opened case, read from the same bytes that verified; else raises NotVerified."""
-    case, results = _examined(source, policy, at=at, renderings=True, limits=limits)
-    verdict = judge(case, results)
+    case = OpenedCase(source, policy, at, limits, escrow)
+    verdict = judge(case, _examined(case, renderings=True))
     if not verdict.verified:
         raise refusal_of(verdict)
     return case
@@ -74,15 +82,12 @@ def refusal_of(verdict: Verdict) -> NotVerified:
     return error
 
 
-def _examined(
-    source: Path | bytes, policy: Policy, *, at: str, renderings: bool, limits: Limits
-) -> tuple[OpenedCase, tuple[CheckResult, ...]]:
+def _examined(case: OpenedCase, *, renderings: bool) -> tuple[CheckResult, ...]:
     try:
-        read_instant(at, where="at")
+        read_instant(case.at, where="at")
     except SafetyCaseError as error:
         raise UsageError(error.where, error.expected, found=error.found) from None
-    required = required_checks(policy)
-    case = OpenedCase(source, policy, at, limits)
+    required = required_checks(case.policy)
     results: list[CheckResult] = []
     stopped_by: str | None = None
     for stage in range(len(STAGES)):
@@ -93,7 +98,7 @@ def _examined(
         results += here
         if stage <= LAST_STOPPING_STAGE and stopped_by is None:
             stopped_by = _cause(here, stage)
-    return case, tuple(results)
+    return tuple(results)
 
 
 def _cause(results: list[CheckResult], stage: int) -> str | None:

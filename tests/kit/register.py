@@ -26,6 +26,7 @@ from tests.kit.builder import AT, KitCase, honest_case, policy
 
 Character = Literal["outsider", "insider", "forger"]
 Alters = Callable[[KitCase], KitCase | bytes]
+Escrow = Callable[[KitCase], bytes]
 
 CHARACTERS: tuple[Character, ...] = ("outsider", "insider", "forger")
 
@@ -50,13 +51,15 @@ class Attack:
     """Ids of exactly the checks that turn UNKNOWN beyond those of an honest case."""
     as_outsider: frozenset[str] | None
     """Ids of exactly the checks that fail when the change is not signed again; none where the
-    change lies in the signatures alone."""
+    change lies in no signed file."""
     alters: Alters = field(repr=False)
     base: Callable[[], KitCase] = field(repr=False)
     policy: Callable[[], Policy] = field(repr=False)
     at: str
     seals_itself: bool
     """Whether the function makes its own statement, so that nothing is signed after it."""
+    escrow: Escrow | None
+    """Makes what the case is opened with, if it is; an attack may lie in it alone."""
 
     @property
     def harmless(self) -> bool:
@@ -80,6 +83,7 @@ def attack(
     under: Callable[[], Policy] = policy,
     at: str = AT,
     seals_itself: bool = False,
+    escrow: Escrow | None = None,
 ) -> Callable[[Alters], Alters]:
     """Register a function as an attack on `base`, judged under a policy at a time."""
 
@@ -101,6 +105,7 @@ def attack(
                 policy=under,
                 at=at,
                 seals_itself=seals_itself,
+                escrow=escrow,
             )
         )
         return function

@@ -132,7 +132,7 @@ def _row(attack: Attack) -> str:
     cells = [f"`{attack.name}`", told.replace("|", r"\|"), _declared(attack)]
     if attack.character == "insider":
         bare = attack.as_outsider
-        cells.append("the change is in the signatures" if bare is None else _linked(bare))
+        cells.append("the change is in no signed file" if bare is None else _linked(bare))
     return f"| {' | '.join(cells)} |"
 
 

@@ -13,6 +13,7 @@ from tests.kit import cases
 from tests.kit.beside_cases import without_feature
 from tests.kit.builder import AT, REVIEWER, KitCase, build_case, honest_case, policy
 from tests.kit.cases import HONEST
+from tests.kit.redacted import opens_texts, texts_withheld
 from tests.kit.toy_replay import replayed, replayed_case, reviewed
 from tests.kit.toy_world import ToyWorld
 from tests.kit.trial import NEVER_ANSWERED
@@ -29,6 +30,7 @@ NOT_APPLICABLE = {
     "CTL-003": "where the claim is not tested among controls of equal damage",
     "FEA-008": "where the plan asks for no neighbours",
     "FEA-009": "where the case has no figures of single prompts",
+    **{f"RED-00{number}": "where nothing is withheld" for number in range(1, 4)},
     **{f"TRC-00{number}": "where the plan asks for no traces" for number in range(1, 7)},
 }
 WITHOUT_SAFEGUARD = {"IVN-007"}
@@ -91,6 +93,9 @@ def test_every_check_passes_on_some_honest_case() -> None:
             outcomes = verify(build().to_bytes(), under, at=AT).outcomes()
             passing |= {check for check, outcome in outcomes.items() if outcome is Outcome.PASS}
     outcomes = verify(replayed_case().to_bytes(), reviewed(), at=AT).outcomes()
+    redacted = texts_withheld()
+    opened = verify(redacted.to_bytes(), policy(), at=AT, escrow=opens_texts(redacted))
+    passing |= {c for c, outcome in opened.outcomes().items() if outcome is Outcome.PASS}
     passing |= {check for check, outcome in outcomes.items() if outcome is Outcome.PASS}
     assert set(all_checks()) - passing == {"ORD-001"}
 

@@ -21,6 +21,7 @@ from safetycase.verify.checks import (
     intervention,
     ordering,
     provenance,
+    redaction,
     reexecution,
     rendering,
     schema,
@@ -30,7 +31,7 @@ from safetycase.verify.checks import (
 )
 
 _IN_ORDER = (
-    container, encoding, integrity, signature, schema, provenance, ordering, reexecution,
+    container, encoding, integrity, signature, schema, redaction, provenance, ordering, reexecution,
     governance, design, evidence, graders, statistics, controls, beside, forensics, features,
     intervention, traces, claims, rendering,
 )  # fmt: skip

@@ -101,6 +101,6 @@ def tables_have_one_spelling(case: OpenedCase) -> Run:
 def tensors_have_one_spelling(case: OpenedCase) -> Run:
     """Every tensor file has the one spelling of its arrays."""
     for path, arrays in case.tensor_files.items():
-        if case.container.read(path) != write_tensors(arrays):
+        if case.member(path) != write_tensors(arrays):
             yield Fault(path, "the one spelling of its arrays", "another")
     return len(case.tensor_files)

@@ -50,7 +50,18 @@ def test_the_honest_case_verifies() -> None:
     assert _ids(verdict, Outcome.UNKNOWN) == ALWAYS_UNKNOWN
     graders = [f"GRD-00{number}" for number in range(3, 7)]
     traces = ["BES-003", "FEA-008", "FEA-009", *(f"TRC-00{number}" for number in range(1, 7))]
-    unasked = ["REP-001", "REP-002", "REP-003", *graders, "CTL-001", "CTL-002", "CTL-003"]
+    unasked = [
+        "RED-001",
+        "RED-002",
+        "RED-003",
+        "REP-001",
+        "REP-002",
+        "REP-003",
+        *graders,
+        "CTL-001",
+        "CTL-002",
+        "CTL-003",
+    ]
     unasked += [*traces, "CLM-009", "REN-001", "REN-002", "REN-003"]
     assert _ids(verdict, Outcome.NOT_APPLICABLE) == unasked
     assert len(_ids(verdict, Outcome.PASS)) == len(all_checks()) - len(

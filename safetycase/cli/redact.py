@@ -1,0 +1,82 @@
+"""`safetycase redact`: a case without its hazardous texts, and the escrow that opens it."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+from typing import Annotated, get_args
+
+import typer
+
+from safetycase.cli import console
+from safetycase.cli.exit_code import ExitCode
+from safetycase.cli.inputs import CasePath, require_file
+from safetycase.errors import UsageError
+
+
+def redact(
+    case: CasePath,
+    columns: Annotated[
+        str,
+        typer.Option(
+            metavar="NAMES",
+            help="Columns to withhold: items.prompt, generations.output, judgements.raw, … "
+            "with commas between.",
+        ),
+    ],
+    ground: Annotated[
+        str,
+        typer.Option(
+            help="What publishing would harm: public_safety, cybersecurity, "
+            "national_security, trade_secret, privacy or licence."
+        ),
+    ],
+    reason: Annotated[str, typer.Option(help="Why, in words, for all to read.")],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="The redacted case.")],
+    escrow: Annotated[Path, typer.Option(metavar="FILE", help="What opens it.")],
+) -> int:
+    """Make a redacted case: commitments in the place of texts that must not be published.
+
+    What tells of a withheld text row by row goes with it: lengths, log-probabilities,
+    activations, residuals, names of items. Outcomes stay. The redacted case is a new one: sign
+    it. The escrow holds the withheld texts IN THE CLEAR, readable by its owner only (mode
+    0600): guard it and send it as you would the texts. It cannot be put into the case.
+    """
+    from pydantic import ValidationError
+
+    from safetycase.bundle.reader import open_case
+    from safetycase.bundle.redact import redact as redacted_from
+    from safetycase.bundle.writer import write_case
+    from safetycase.record.redaction import Ground
+
+    named = next((known for known in get_args(Ground) if known == ground), None)
+    if named is None:
+        raise UsageError("--ground", "one of " + ", ".join(get_args(Ground)), found=ground)
+    for path in (out, escrow):
+        if path.exists():
+            raise UsageError(str(path), "a new file", found="a file that is there")
+    full = open_case(require_file(case))
+    withhold = [name.strip() for name in columns.split(",")]
+    try:
+        made = redacted_from(
+            full, withhold, ground=named, reason=reason, secret=secrets.token_bytes(32)
+        )
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise UsageError("--reason", "a reason in words", found=first["msg"]) from None
+    _write_for_owner(escrow, made.escrow)
+    write_case(out, made.members)
+    for entry in made.ledger:
+        place = f"{entry.path}: {entry.column}" if entry.column else entry.path
+        console.say(f"{entry.disclosure:<8}  {place} ({entry.count})")
+    console.say(f"case      {out} (not signed yet; its id will be {made.case_id})")
+    console.say(f"escrow    {escrow} (in the clear: guard it like the texts)")
+    return ExitCode.VERIFIED
+
+
+def _write_for_owner(path: Path, data: bytes) -> None:
+    """Write a new file that nobody else may read, from its first byte."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)

@@ -1,0 +1,38 @@
+"""The ledger of what a redacted case withholds: one entry a column, one a file."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from safetycase.record.base import Count, Identifier, Record, Sha256, Text
+
+Ground = Literal[
+    "public_safety",
+    "cybersecurity",
+    "national_security",
+    "trade_secret",
+    "privacy",
+    "licence",
+]
+"""What kind of harm publishing would do."""
+
+
+class Redaction(Record):
+    """A column of a table, or a file, of which the case publishes only commitments."""
+
+    path: Text
+    """Name of the table in the case, or of the file that is left out of it."""
+    column: Identifier | None = None
+    """The column, all of whose cells are withheld; none for a file."""
+    disclosure: Literal["withheld", "keyed"]
+    """Salted commitments in its place, or ids under a key that the same text shares."""
+    count: Annotated[Count, Field(ge=1)]
+    """Cells withheld; 1 for a file."""
+    ground: Ground
+    """What kind of harm publishing would do."""
+    reason: Text
+    """Why it is withheld, in words."""
+    commitment: Sha256
+    """RFC 6962 root over the lines of the redacted table; of a file, its salted commitment."""

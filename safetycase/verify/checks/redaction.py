@@ -1,0 +1,90 @@
+"""Stage 4: what is withheld is written down, withheld in full, and is what the escrow opens."""
+
+from __future__ import annotations
+
+from safetycase.bundle import layout
+from safetycase.methods.redaction import file_gaps, leaks, ledger_gaps, unopened
+from safetycase.methods.tensors import planned_tensors
+from safetycase.verify.case import OpenedCase
+from safetycase.verify.check import Family, Fault, NotApplicable, Run, told
+
+FAMILY = Family(
+    "RED", "Redaction", "What is withheld is said, with its reason, and can be opened.",
+    stage=4, tier="intact", needs=("container", "record", "plan", "rows"),
+)  # fmt: skip
+
+_NONE = NotApplicable("nothing is withheld")
+
+
+@FAMILY.check(
+    1,
+    proves="The record's ledger lists every withheld column and every file that is left out, "
+    "each once, with its class, its number of cells, a reason, and the root over the lines of "
+    "its table or the commitment to the file; it lists nothing else.",
+    cannot_prove="That the reason is a good one, or what was withheld: only the escrow shows "
+    "that (RED-003).",
+    references=("question 30 (redaction)", "design 3 (withheld content)"),
+    owns=("case.json#/redactions/*", "the first lines of evidence/*.jsonl"),
+    absence_is_harmless=True,
+)
+def ledger_is_exact(case: OpenedCase) -> Run:
+    """The ledger lists exactly what is withheld, each with its reason."""
+    withheld = _withheld(case)
+    if not withheld:
+        return _NONE
+    planned = {tensor.path for tensor in planned_tensors(case.plan, {})}
+    yield from told(ledger_gaps(case.redactions, case.signed_tables, case.container.stream))
+    yield from told(file_gaps(case.redactions, planned, case.container.names))
+    return withheld
+
+
+def _withheld(case: OpenedCase) -> int:
+    """How many columns and files are withheld, by ledger or table."""
+    marked = sum(len(table.classes) for table in case.signed_tables.values())
+    return max(marked, len(case.redactions))
+
+
+@FAMILY.check(
+    2,
+    proves="What tells of a withheld text row by row is withheld with it: lengths, "
+    "log-probabilities, activations, residuals, digests, words and names.",
+    cannot_prove="That nothing else tells of it: the plan, the labels of features, the order "
+    "of the rows and the outcomes stay public.",
+    references=("design 3 (withheld content)", "https://arxiv.org/abs/2510.15511"),
+    owns=("which columns and files are withheld",),
+    absence_is_harmless=True,
+)
+def nothing_tells_of_what_is_withheld(case: OpenedCase) -> Run:
+    """What a withheld text determines is withheld with it."""
+    withheld = _withheld(case)
+    if not withheld:
+        return _NONE
+    present = list(filter(layout.is_bound, case.container.names))
+    yield from told(leaks(case.redactions, case.signed_tables, present))
+    return withheld
+
+
+@FAMILY.check(
+    3,
+    tier="recomputed",
+    needs=("container", "record", "rows", "statement"),
+    proves="The escrow is that of this case and opens everything that is withheld: every cell "
+    "and every file is the one that was committed to. All other checks are then made on what "
+    "was opened.",
+    cannot_prove="Anything without the escrow: it is UNKNOWN, and so is every check that rests "
+    "on withheld cells.",
+    references=("question 30 (redaction)", "design 3 (withheld content)"),
+    owns=("withheld cells", "the escrow"),
+    absence_is_harmless=True,
+)
+def escrow_opens_what_is_withheld(case: OpenedCase) -> Run:
+    """The escrow opens everything that is withheld."""
+    withheld = _withheld(case)
+    if not withheld:
+        return _NONE
+    if case.escrow is None:
+        text = "Cells are withheld, and no escrow was given: verify --escrow FILE."
+        yield Fault.unknown("escrow", "the escrow of this case", "none", text)
+        return 0
+    yield from told(unopened(case.opened_tables, case.opened_files))
+    return withheld

@@ -1,0 +1,91 @@
+"""`safetycase redact` writes a case and an escrow that only its owner can read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from safetycase import canonical
+from safetycase.bundle.reader import open_case
+from safetycase.cli.main import main
+from safetycase.sign.keys import generate
+from tests.kit.builder import AT, honest_case, policy
+
+
+@pytest.fixture
+def full(tmp_path: Path) -> Path:
+    path = tmp_path / "toy.safetycase"
+    path.write_bytes(honest_case().to_bytes())
+    return path
+
+
+def _redact(full: Path, *more: str, columns: str = "generations.output") -> int:
+    folder = full.parent
+    return main(
+        [
+            "redact", str(full), "--columns", columns, "--ground", "public_safety",
+            "--reason", "Recipes.", "--out", str(folder / "red.safetycase"),
+            "--escrow", str(folder / "red.escrow.json"), *more,
+        ]
+    )  # fmt: skip
+
+
+def test_redact_sign_verify_and_open(full: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = full.parent
+    assert _redact(full) == 0
+    said = capsys.readouterr().out
+    assert "withheld  evidence/generations.jsonl: output (2413)" in said
+    assert "in the clear" in said
+    escrow, redacted = folder / "red.escrow.json", folder / "red.safetycase"
+    assert escrow.stat().st_mode & 0o777 == 0o600
+    assert not any(name.startswith("statements/") for name in open_case(redacted).names)
+
+    signer = generate(folder / "keys", "lab", roles=("developer",))
+    assert main(["sign", str(redacted), "--key", str(folder / "keys")]) == 0
+    asked = folder / "policy.json"
+    trust = policy(signers=[signer.to_json()])
+    asked.write_bytes(canonical.write(trust.spelled()))
+    under = ["--policy", str(asked), "--at", AT]
+    capsys.readouterr()
+    assert main(["verify", str(redacted), *under, "--samples"]) == 3
+    assert "No answers are drawn: evidence/generations.jsonl" in capsys.readouterr().out
+    assert main(["verify", str(redacted), *under, "--escrow", str(escrow)]) == 0
+    assert main(["report", str(redacted), *under, "--no-pdf"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--columns", "generations.nothing"], "a column of this case"),
+        (["--ground", "shame"], "one of public_safety"),
+        (["--reason", ""], "a reason in words"),
+    ],
+)
+def test_what_cannot_be_redacted_leaves_nothing_behind(
+    more: list[str], message: str, full: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _redact(full, *more) == 2
+    assert message in " ".join(capsys.readouterr().err.split())
+    assert list(full.parent.iterdir()) == [full]
+
+
+def test_nothing_is_written_over(full: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _redact(full) == 0
+    before = (full.parent / "red.escrow.json").read_bytes()
+    assert _redact(full) == 2
+    assert "a new file" in capsys.readouterr().err
+    assert (full.parent / "red.escrow.json").read_bytes() == before
+
+
+def test_an_escrow_does_not_go_into_a_case(full: Path) -> None:
+    assert _redact(full) == 0
+    redacted, escrow = full.parent / "red.safetycase", full.parent / "red.escrow.json"
+    before = redacted.read_bytes()
+    assert main(["attach", str(redacted), str(escrow)]) == 2
+    assert redacted.read_bytes() == before
+
+
+def test_a_folder_has_no_escrow(full: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["verify", str(full.parent), "--escrow", str(full)]) == 2
+    assert "--escrow" in capsys.readouterr().err
