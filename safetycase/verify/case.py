@@ -30,7 +30,7 @@ class OpenedCase(CaseParts):
         limits: Limits = DEFAULT_LIMITS,
         escrow: bytes | None = None,
     ) -> None:
-        """Keep where the bytes are, what the user asks for, the time, the limits, the escrow."""
+        """Keep where the bytes are, what is asked for, the time, the limits, the escrow."""
         super().__init__(source, limits, escrow)
         self.policy = policy
         self.at = at

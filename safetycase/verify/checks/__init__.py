@@ -31,9 +31,9 @@ from safetycase.verify.checks import (
 )
 
 _IN_ORDER = (
-    container, encoding, integrity, signature, schema, redaction, provenance, ordering, reexecution,
-    governance, design, evidence, graders, statistics, controls, beside, forensics, features,
-    intervention, traces, claims, rendering,
+    container, encoding, integrity, signature, schema, redaction, provenance, ordering,
+    reexecution, governance, design, evidence, graders, statistics, controls, beside,
+    forensics, features, intervention, traces, claims, rendering,
 )  # fmt: skip
 
 FAMILIES: tuple[Family, ...] = tuple(module.FAMILY for module in _IN_ORDER)
