@@ -1,0 +1,121 @@
+"""Clauses 12.1 and 13: the search for features, control draws, directions."""
+
+import math
+import struct
+from collections.abc import Mapping, Sequence
+from functools import reduce
+from operator import add
+
+from tests.spec.second.draws import Stream
+from tests.spec.second.figures import holm, mann_whitney
+from tests.spec.second.json_types import Row
+
+
+def single(row: Sequence[float]) -> Row:
+    """Numbers rounded to float32."""
+    return struct.unpack(f"<{len(row)}f", struct.pack(f"<{len(row)}f", *row))
+
+
+def unit(row: Sequence[float]) -> Row:
+    """A row scaled to length 1, its squares summed with correct rounding."""
+    length = math.sqrt(math.fsum(x * x for x in row))
+    return tuple(x / length for x in row)
+
+
+def of_features(features: Sequence[int], decoder: Mapping[int, Row]) -> Row:
+    """Clause 13.3: the direction of a set of features."""
+    total = [0.0] * len(next(iter(decoder.values())))
+    for feature in features:
+        total = [a + b for a, b in zip(total, unit(decoder[feature]), strict=True)]
+    return single(unit(total))
+
+
+def of_pair(pair: Sequence[int], pool: Sequence[Row]) -> Row:
+    """Clause 13.3: the direction of two rows of the pool."""
+    i, j = pair
+    return single(unit([a - b for a, b in zip(pool[i], pool[j], strict=True)]))
+
+
+def of_means(means: Sequence[Row], positive: Sequence[bool]) -> Row:
+    """Clause 13.3a: the difference of class means, rows added first to last."""
+    sides = []
+    for side in (True, False):
+        rows = [m for m, p in zip(means, positive, strict=True) if p is side]
+        sides.append([reduce(add, column) / len(rows) for column in zip(*rows, strict=True)])
+    return single(unit([a - b for a, b in zip(*sides, strict=True)]))
+
+
+class Pooled:
+    """Clause 7.2: the largest activations of an axis, as columns by feature."""
+
+    def __init__(self, tensors: Mapping[str, Sequence[float]], axis: str) -> None:
+        """Turn the sparse rows round."""
+        values, columns = tensors[f"{axis}.values"], tensors[f"{axis}.columns"]
+        starts = tensors[f"{axis}.indptr"]
+        self.items = len(starts) - 1
+        self.columns: dict[int, dict[int, float]] = {}
+        for row in range(self.items):
+            for k in range(int(starts[row]), int(starts[row + 1])):
+                self.columns.setdefault(int(columns[k]), {})[row] = values[k]
+
+    def column(self, feature: int) -> list[float]:
+        """One feature on every prompt."""
+        found = self.columns.get(feature, {})
+        return [found.get(row, 0.0) for row in range(self.items)]
+
+    def dense(self, density: float) -> list[int]:
+        """Features with at least this density, ascending."""
+        return sorted(f for f, c in self.columns.items() if len(c) / self.items >= density)
+
+
+def search(pooled: Pooled, positive: list[bool], rule: dict) -> dict:
+    """Clause 12.1: candidates and the features kept."""
+    tested = []
+    for feature in pooled.dense(rule["minimum_density"]):
+        column = pooled.column(feature)
+        if len(set(column)) > 1:
+            above = [v for v, p in zip(column, positive, strict=True) if p]
+            below = [v for v, p in zip(column, positive, strict=True) if not p]
+            density = sum(v > 0 for v in column) / len(column)
+            tested.append((feature, *mann_whitney(above, below), density))
+    corrected = holm([p for _, _, p, _ in tested])
+    found = [
+        {"feature": f, "auroc": a, "p": p, "p_adjusted": c, "density": d}
+        for (f, a, p, d), c in zip(tested, corrected, strict=True)
+        if a > 0.5 and c <= rule["alpha"]
+    ]
+    found.sort(key=lambda x: (-x["auroc"], x["feature"]))
+    return {
+        "candidates": len(tested),
+        "significant": len(found),
+        "features": found[: rule["keep"]],
+    }
+
+
+def feature_sets(
+    pool: Sequence[int], size: int, count: int, seed: str, purpose: str
+) -> list[list[int]]:
+    """Clause 13.2: `count` different sets of features."""
+    stream = Stream(seed, purpose)
+    drawn: list[list[int]] = []
+    while len(drawn) < count:
+        chosen = sorted(pool[i] for i in stream.sample(len(pool), size))
+        if chosen not in drawn:
+            drawn.append(chosen)
+    return drawn
+
+
+def pairs(
+    pool: Sequence[Row], target: Row, count: int, seed: str, purpose: str
+) -> list[list[int]]:
+    """Clause 13.2: `count` different pairs of rows that lie across the target."""
+    stream = Stream(seed, purpose)
+    drawn: list[list[int]] = []
+    while len(drawn) < count:
+        pair = stream.sample(len(pool), 2)
+        if any(set(pair) == set(old) for old in drawn):
+            continue
+        direction = of_pair(pair, pool)
+        if abs(math.fsum(a * b for a, b in zip(direction, target, strict=True))) < 0.5:
+            drawn.append(pair)
+    return drawn

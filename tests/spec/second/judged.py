@@ -1,0 +1,144 @@
+"""What a claim is judged by: clauses 12 to 15."""
+
+import math
+from statistics import NormalDist, median
+
+from tests.spec.second import beside, directions, figures
+from tests.spec.second.arms import arm_specs
+from tests.spec.second.json_types import Json
+from tests.spec.second.verifier import NAMED, Verifier
+
+
+def searched(v: Verifier, axis: Json) -> Json:
+    """Clauses 12.1 and 12.2: the search, and both class sizes of discovery and held out."""
+    contrast = axis["selection"]["contrast"]
+    classes = {
+        split: [
+            i[contrast["label"]] == contrast["positive"]
+            for i in v.items[contrast["dataset"], split]
+        ]
+        for split in ("discovery", "held_out")
+    }
+    pooled = directions.Pooled(v.tensors, axis["id"])
+    search = directions.search(pooled, classes["discovery"], axis["selection"])
+    sizes = [(sum(c), len(c) - sum(c)) for c in classes.values()]
+    search |= {"positive_items": sizes[0][0], "negative_items": sizes[0][1]}
+    prompts = {i["item"]: i["prompt"] for i in v.items[contrast["dataset"], "held_out"]}
+    for kept in search["features"]:
+        key = (axis["id"], kept["feature"])
+        own = {
+            table: [r for r in v.tables[table] if (r["axis"], r["feature"]) == key]
+            for table in ("label_words", "label_checks")
+        }
+        scores = [r["activation"] for r in own["label_checks"] if r["position"] == -1]
+        sides = [
+            [s for s, c in zip(scores, classes["held_out"], strict=True) if c is k]
+            for k in (True, False)
+        ]
+        kept["held_out_auroc"] = figures.mann_whitney(*sides)[0]
+        kept["label"] = beside.label(own["label_words"], axis["labels"]["words"])
+        kept["label_score"] = beside.label_score(
+            own["label_checks"],
+            kept["label"],
+            prompts,
+            v.seed,
+            f"{key[0]}/label/{key[1]}",
+            axis["labels"]["minimum_score"],
+        )
+    return pooled, search, sizes, classes["discovery"]
+
+
+def findings(v: Verifier, axis: Json) -> Json:
+    """What a claim is judged by: clauses 12 to 15."""
+    a, claim, plan = axis["id"], axis["claim"], v.plan
+    pooled, search, sizes, positive = searched(v, axis)
+    sets = plan["controls"]["best_of"]
+    series = [v.series(axis, arms) for arms in v.series_of(axis)]
+    best = max(range(sets), key=lambda c: (series[1 + c]["effect"], -c))
+    measure = claim["measure"]
+    way = 1 if claim["direction"] == "up" else -1
+    simpler = v.named(axis)[len(NAMED) :]
+    compared = {arm.rpartition("/")[2]: v.compared(measure, arm) for arm in v.named(axis)}
+    target = compared["target"]
+    controls = [control_test(v, axis, family, way) for family in v.families()]
+    relied = [c["p"] for c in controls if c["family"] != "gaussian"]
+    effect = claim["kind"] == "effect"
+    sides = [(s, v.compared(s["measure"], f"{a}/target")) for s in v.side_effects(axis)]
+    mediators = [(m, v.compared(m["measure"], f"{a}/target")) for m in axis["mediators"]]
+    broken = {"evaluation": measure["evaluation"], "outcomes": ["incoherent"]}
+    generated = v.evaluations[measure["evaluation"]]["measure"]["kind"] == "generate"
+    arms = arm_specs(v, axis, search, pooled, series, best)
+    return {
+        "arms": arms,
+        "search": search,
+        "sizes": sizes,
+        "positive": positive,
+        "series": series,
+        "way": way,
+        "named": compared,
+        "target": target,
+        "items": len(v.counts(measure, "baseline")),
+        "controls": controls,
+        "p": max(target["p"], *relied) if effect else None,
+        "p_adjusted": None,
+        "sides": sides,
+        "mediators": mediators,
+        "incoherent": v.compared(broken, f"{a}/target") if generated else None,
+        "left": left_over(v, axis),
+        "simpler": [(arm, v.compared(measure, f"{a}/target", arm)) for arm in simpler],
+        "highs": [v.rate(measure, arm)["high"] for arm in ("baseline", f"{a}/target")],
+        "detectable": detectable(plan, len(v.counts(measure, "baseline"))) if effect else None,
+    }
+
+
+def control_test(v: Verifier, axis: Json, family: str, way: int) -> Json:
+    """Clauses 13.4 and 15.2."""
+    a, measure = axis["id"], axis["claim"]["measure"]
+    arms = [f"{a}/{family}/{i:02}" for i in range(v.families()[family])]
+
+    def norm(arm: str) -> float:
+        return (v.realised(measure, arm, "held_out") or (0.0, 0.0))[0]
+
+    aim_norm = norm(f"{a}/target")
+    tolerance = v.plan["controls"]["norm_tolerance"] * aim_norm
+
+    def effect(arm: str) -> float:
+        change = sum(v.counts(measure, arm)) - sum(v.counts(measure, "baseline"))
+        return way * (change / len(v.counts(measure, arm)))
+
+    acting = [arm for arm in arms if abs(norm(arm) - aim_norm) <= tolerance]
+    effects = [effect(arm) for arm in acting]
+    as_large = sum(e >= effect(f"{a}/target") for e in effects)
+    return {
+        "family": family,
+        "controls": len(acting),
+        "silent": len(arms) - len(acting),
+        "as_large": as_large,
+        "largest": max(effects),
+        "median": median(effects),
+        "p": (1 + as_large) / (1 + len(acting)),
+    }
+
+
+def left_over(v: Verifier, axis: Json) -> Json:
+    """Clause 15.4b: the rate with what is no gain as none."""
+    claim = axis["claim"]
+    if "not_by" not in claim:
+        return None
+    counted, apart = claim["measure"]["outcomes"], claim["not_by"]["outcomes"]
+    if claim["direction"] == "down":
+        outcomes = counted + [o for o in apart if o not in counted]
+    else:
+        outcomes = [o for o in counted if o not in apart]
+    measure = {"evaluation": claim["measure"]["evaluation"], "outcomes": outcomes}
+    return v.compared(measure, f"{axis['id']}/target") | {"measure": measure}
+
+
+def detectable(plan: Json, n: int) -> float | None:
+    """Clause 15.1: the least change that the sample finds."""
+    family = sum(a["claim"]["kind"] == "effect" for a in plan["axes"])
+    normal = NormalDist()
+    z = normal.inv_cdf(1 - plan["statistics"]["alpha"] / family / 2)
+    z += normal.inv_cdf(plan["statistics"]["power"])
+    found = z * math.sqrt(0.2 / (n + z * z))
+    return None if found > 0.2 else 1 / n + found

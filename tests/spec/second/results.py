@@ -1,0 +1,210 @@
+"""The results of the record, made again: what a test compares with `case.json`."""
+
+from tests.spec.second import beside, figures, sentences
+from tests.spec.second.container import sha256, spelled
+from tests.spec.second.draws import SPLITS
+from tests.spec.second.json_types import Estimate, Json
+from tests.spec.second.judged import findings
+from tests.spec.second.verifier import Verifier
+
+
+def results(v: Verifier) -> dict:
+    """Splits, axes and decision."""
+    found = [findings(v, axis) for axis in v.plan["axes"]]
+    family = [f for f in found if f["p"] is not None]
+    for f, adjusted in zip(family, figures.holm([f["p"] for f in family]), strict=True):
+        f["p_adjusted"] = adjusted
+    axes = [axis_result(v, axis, f) for axis, f in zip(v.plan["axes"], found, strict=True)]
+    splits = [
+        {"dataset": d["id"], **{s: len(v.items.get((d["id"], s), [])) for s in SPLITS}}
+        for d in v.plan["datasets"]
+    ]
+    return {"splits": splits, "axes": axes, "decision": decision(v, axes)}
+
+
+def measures(claim: Json, axis: Json, found: Json) -> list[tuple[Json, bool]]:
+    """Clause 15.1: every rate, and whether arms with a number have it too."""
+    measured = [(claim["measure"], True)] + [(m["measure"], True) for m in axis["mediators"]]
+    measured += [(s["measure"], False) for s, _ in found["sides"]]
+    if found["incoherent"] is not None:
+        broken = {"evaluation": claim["measure"]["evaluation"], "outcomes": ["incoherent"]}
+        measured.append((broken, True))
+    if found["left"] is not None and found["left"]["measure"] not in [m for m, _ in measured]:
+        measured.append((found["left"]["measure"], False))
+    return measured
+
+
+def axis_result(v: Verifier, axis: Json, found: Json) -> Json:
+    """The result of an axis."""
+    a, claim, spec = axis["id"], axis["claim"], found["arms"]
+    shared = v.intervention(axis, spec["unit_norm"])
+    digest = sha256(
+        spelled(
+            shared
+            | {
+                "features": spec["target"],
+                "dose": spec["dose"],
+                "coefficient": spec["dose"] * spec["unit_norm"],
+            }
+        )
+    )
+    shipped = v.case["subject"]["safeguards"]
+    found["shipped"] = {"axis": a, "intervention": digest} in shipped
+    met = sentences.conditions(v.plan, axis, found)
+    arms = v.named(axis)
+    measured = measures(claim, axis, found)
+    statistics = v.plan["statistics"]
+    outcomes = v.outcomes_of(claim["measure"]["evaluation"])
+    v.directions[a] = spec["directions"]
+    return {
+        "axis": a,
+        "identification": found["search"],
+        "intervention": shared,
+        "intervention_digest": digest,
+        "arms": spec["arms"],
+        "dose_response": [
+            {"arm": f"{a}/{'best_of' if i else 'target'}"}
+            | {k: x for k, x in each.items() if k != "effect"}
+            for i, each in enumerate(found["series"])
+        ],
+        "rates": [
+            v.rate(measure, arm)
+            | {"arm": arm, "measure": measure, "split": "held_out"}
+            | {"table": f"evidence/{v.table_of(measure['evaluation'])}.jsonl"}
+            for measure, every in measured
+            for arm in ["baseline", *arms, *(v.numbered(axis) if every else [])]
+        ],
+        "comparisons": [
+            c | {"arm": f"{a}/{name}", "measure": claim["measure"]}
+            for name, c in found["named"].items()
+        ]
+        + [
+            v.compared(measure, f"{a}/target") | {"arm": f"{a}/target", "measure": measure}
+            for measure, _ in measured[1:]
+        ],
+        "controls": found["controls"],
+        "baselines": [c | {"arm": arm} for arm, c in found["simpler"]] or None,
+        "outcomes": [
+            {
+                "arm": arm,
+                "outcome": o,
+                "items": found["items"],
+                "counted": sum(v.counts(claim["measure"] | {"outcomes": [o]}, arm)),
+            }
+            for arm in ["baseline", *arms]
+            for o in outcomes
+        ],
+        "shrinkage": {
+            "effect": shrunk_effect(v, axis, found["series"][0]["chosen"]),
+            "features": [
+                {"feature": f["feature"]}
+                | beside.shrunk_feature(f, found["sizes"], statistics["level"])
+                for f in found["search"]["features"]
+            ],
+        },
+        "strata": strata(v, axis),
+        "claim": {
+            "holds": all(c["holds"] for c in met),
+            "p": found["p"],
+            "p_adjusted": found["p_adjusted"],
+            "detectable": found["detectable"],
+            "conditions": met,
+            "wording": sentences.sentence(v.plan, axis, found, met),
+        },
+        "steering": steering(v, axis),
+    }
+
+
+def shrunk_effect(v: Verifier, axis: Json, chosen: list[str]) -> Json:
+    """Clause 15.4a: the effect where the dose was chosen, and where it was not."""
+    a, rule, doses = axis["id"], axis["dose_rule"], axis["candidate"]["doses"]
+    on = [m["measure"]["evaluation"] for m in [axis["claim"], *axis["mediators"]]]
+    if rule["measure"]["evaluation"] not in on:
+        return None
+
+    def change(before: str, after: str, split: str) -> Estimate:
+        c = v.compared(rule["measure"], after, before, split)
+        three = c["difference"], c["low"], c["high"]
+        return three if rule["direction"] == "up" else (-three[0], -three[2], -three[1])
+
+    zero, dose = (f"{a}/dose/{doses.index(d):02}" for d in (0, chosen))
+    tuned = change(zero, dose, "tuning")
+    fresh = change("baseline", f"{a}/target", "held_out")
+    gap, low, high = beside.apart(fresh, tuned)
+    return {
+        "tuning": tuned[0],
+        "held_out": fresh[0],
+        "difference": gap,
+        "low": low,
+        "high": high,
+        "large": tuned[0] > 0 and fresh[0] < tuned[0] / 2,
+    }
+
+
+def strata(v: Verifier, axis: Json) -> list[Json] | None:
+    """Clause 15.4a: the effect by what a mediator said at baseline."""
+    measure, out = axis["claim"]["measure"], []
+    dataset = v.evaluations[measure["evaluation"]]["dataset"]
+    before, after = (v.counts(measure, arm) for arm in ("baseline", f"{axis['id']}/target"))
+    for mediator in axis["mediators"]:
+        if v.evaluations[mediator["measure"]["evaluation"]]["dataset"] != dataset:
+            continue
+        inside = v.counts(mediator["measure"], "baseline")
+        for counted in (True, False):
+            pairs = [
+                p
+                for p, i in zip(zip(before, after, strict=True), inside, strict=True)
+                if i is counted
+            ]
+            row = {"mediator": mediator["id"], "counted": counted, "items": len(pairs)}
+            row |= {"before": sum(b for b, _ in pairs), "after": sum(x for _, x in pairs)}
+            if pairs:
+                gained, lost = pairs.count((False, True)), pairs.count((True, False))
+                low, high = figures.tango(
+                    gained, lost, len(pairs), v.plan["statistics"]["level"]
+                )
+                row |= {"difference": (gained - lost) / len(pairs), "low": low, "high": high}
+            out.append(row)
+    return out or None
+
+
+def steering(v: Verifier, axis: Json) -> Json:
+    """Clause 15.1: which items moved which way."""
+    claim = axis["claim"]
+    c = v.compared(claim["measure"], f"{axis['id']}/target")
+    wanted = (claim["direction"] == "up") == (claim["kind"] == "effect")
+    toward, against = (c["gained"], c["lost"]) if wanted else (c["lost"], c["gained"])
+    return {"toward": toward, "against": against, "unmoved": c["both"] + c["neither"]}
+
+
+def decision(v: Verifier, axes: list[Json]) -> Json:
+    """Clause 15.5."""
+    by_name, rules = {a["axis"]: a for a in axes}, v.plan["decision"]["rules"]
+    level, determined, given, missed = v.plan["statistics"]["level"], [], None, []
+    for i, rule in enumerate(rules):
+        reasons = [
+            f"the claim of {name} does not hold"
+            for name in rule["claims"]
+            if not by_name[name]["claim"]["holds"]
+        ]
+        if "rate_at_most" in rule:
+            limit, target = rule["rate_at_most"], f"{rule['axis']}/target"
+            rate = next(r for r in by_name[rule["axis"]]["rates"] if r["arm"] == target)
+            low, high = figures.clopper_pearson(rate["counted"], rate["items"], level, 1)
+            side = "below" if high <= limit else "reached" if low > limit else "cannot_rule_out"
+            determined.append(
+                {"rule": i, "axis": rule["axis"], "low": low, "high": high, "threshold": limit}
+                | {"determination": side}
+            )
+            if high > limit:
+                reasons.append(
+                    f"the treated rate of {rule['axis']} may be {sentences.percent(high)}, "
+                    f"more than {sentences.percent(limit)}"
+                )
+        if not reasons and given is None:
+            given = {"tier": rule["tier"], "rule": i, "reason": rule["text"]}
+        missed.append(f"rule {i} ({rule['tier']}) does not apply: {'; '.join(reasons)}")
+    if given is None:
+        given = {"tier": v.plan["decision"]["otherwise"]}
+        given["reason"] = ". ".join(missed) or "no rules"
+    return given | ({"determinations": determined} if determined else {})
