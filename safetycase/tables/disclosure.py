@@ -49,7 +49,8 @@ FOLLOWS: Mapping[str, tuple[str, ...]] = {
         "dictionary_texts.tokens", "dictionary_texts.active", "dictionary_texts.error",
         "dictionary_texts.spread",
         "evidence/pooled.safetensors", "evidence/activations.safetensors",
-        "evidence/directions.safetensors", "evidence/probes.safetensors",
+        "evidence/directions.safetensors", "evidence/means.safetensors",
+        "evidence/probes.safetensors",
     ),
     "generations.output": (
         "generations.tokens", "generations.stop", "generations.nll",

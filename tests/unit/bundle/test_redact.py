@@ -13,11 +13,14 @@ from safetycase.bundle.reader import open_case
 from safetycase.bundle.redact import Redacted, redact
 from safetycase.digest import sha256_hex
 from safetycase.errors import UsageError
+from safetycase.methods.tensors import planned_tensors
 from safetycase.record.case import Case
+from safetycase.record.plan import Plan
+from safetycase.tables.disclosure import withheld_with
 from safetycase.tables.escrow import read_escrow
 from safetycase.tables.rows import TABLES, path_of
 from tests.kit.builder import honest_case
-from tests.kit.cases import judged_case, paged_case, traced_case
+from tests.kit.cases import controlled_case, judged_case, paged_case, traced_case
 from tests.kit.redacted import PROMPTS, TEXTS, redacted_from, texts_withheld
 
 
@@ -74,6 +77,21 @@ def test_files_that_tell_of_prompts_are_left_out_and_in_the_escrow() -> None:
     assert {file.path for file in read_escrow(redacted.escrow).files} == gone
     assert {e.path for e in redacted.ledger if e.column is None} == gone
     assert "evidence/dictionary.safetensors" in redacted.members
+
+
+def test_of_tensors_only_those_of_the_dictionary_tell_of_no_prompt() -> None:
+    plans = [traced_case().plan, controlled_case().plan, honest_case().plan]
+    planned = {
+        tensor.path
+        for plan in plans
+        for tensor in planned_tensors(Plan.model_validate_json(canonical.write(plan)), {})
+    }
+    public = {
+        f"evidence/{stem}.safetensors" for stem in ("dictionary", "encoder", "neighbours")
+    }
+    assert len(planned) >= 8
+    assert planned - public <= set(withheld_with([PROMPTS]))
+    assert public.isdisjoint(withheld_with([PROMPTS]))
 
 
 def test_attribution_graphs_go_with_the_prompts() -> None:
