@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from safetycase.methods.grid import is_unedited
-from safetycase.tables.columns import Answers, Flags, Numbers, alike, stacked
+from safetycase.tables.alike import alike
+from safetycase.tables.columns import Answers, Flags, Numbers, stacked
 
 SCORES = {
     "generations": ("nll",),

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
+from safetycase.tables.alike import alike, as_stretch
 from safetycase.tables.disclosure import Classes, Held
 from safetycase.tables.rows import TABLES, AnswerRow, columns, path_of
 
@@ -255,7 +256,7 @@ class Answers(Sequence[AnswerRow]):
 
     def take(self, where: Places) -> Answers:
         """Some of the rows, in the order given."""
-        places = _stretch(where)
+        places = as_stretch(where)
         held = _Part(self.held, places, {})
         if isinstance(places, slice):
             return Answers(self.kind, held, self.lines[places])
@@ -377,25 +378,6 @@ def stacked(held: Sequence[Column]) -> Numbers:
     return np.concatenate([c.codes if isinstance(c, Texts) else c for c in held])
 
 
-def alike(*columns: Numbers) -> NDArray[np.intp]:
-    """Number rows from 0 so that rows alike in all columns, and no others, share a number."""
-    number = np.zeros(len(columns[0]), dtype=np.intp)
-    for column in columns:
-        values, code = np.unique(column, return_inverse=True)
-        _, number = np.unique(number * len(values) + code, return_inverse=True)
-    return number
-
-
-def stretches(*columns: Numbers) -> NDArray[np.intp]:
-    """Where stretches of rows alike in all columns begin; at the end, the number of rows."""
-    rows = len(columns[0])
-    changes = np.zeros(max(0, rows - 1), dtype=np.bool_)
-    for column in columns:
-        changes |= column[1:] != column[:-1]
-    inner = np.flatnonzero(changes) + 1
-    return np.concatenate(([0] if rows else [], inner, [rows])).astype(np.intp)
-
-
 @cache
 def _dtypes(kind: str) -> dict[str, np.dtype[Any] | None]:
     """The type of every column of numbers; none for texts."""
@@ -410,12 +392,3 @@ def _kind_of(row: type[msgspec.Struct]) -> str:
 
 def _cell(column: Column, place: int) -> object:
     return column[place] if isinstance(column, Texts) else column[place].item()
-
-
-def _stretch(where: Places) -> Places:
-    """Places that follow each other as a slice, which copies nothing."""
-    if isinstance(where, slice) or not len(where):
-        return where
-    first, last = int(where[0]), int(where[-1])
-    follows = last - first + 1 == len(where) and bool((where[1:] - where[:-1] == 1).all())
-    return slice(first, last + 1) if follows else where

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from safetycase.errors import MethodRefused, TooLarge
-from safetycase.tables.columns import Answers, Flags, Places, Vocabulary, stretches
+from safetycase.tables.alike import stretches
+from safetycase.tables.columns import Answers, Flags, Places, Vocabulary
 from safetycase.tables.rows import (
     AnswerRow,
     DictionaryTextRow,

@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from safetycase.errors import TooLarge
 from safetycase.tables.codec import Limits, header, scan_table, write_table
-from safetycase.tables.columns import Answers, Texts, Vocabulary, alike, numbered, stretches
+from safetycase.tables.columns import Answers, Texts, Vocabulary, numbered
 from safetycase.tables.evidence import group_answers
 from safetycase.tables.rows import AnswerRow, GenerationRow, ProbeRow
 
@@ -125,10 +124,5 @@ def test_the_last_row_of_an_item_and_sample_is_found() -> None:
     assert probes.places_of(probes).tolist() == [3, 4, 5, 3, 4, 5]
 
 
-def test_rows_alike_share_a_number() -> None:
-    numbers = alike(np.array([3, 1, 3, 3]), np.array([0, 0, 1, 0]))
-    assert numbers[0] == numbers[3]
-    assert len(set(numbers.tolist())) == 3
+def test_rows_like_an_earlier_one_name_it() -> None:
     assert Answers.of(ROWS).first_alike("item").tolist() == [0, 1, 2, 0, 1, 2]
-    assert stretches(np.array([1, 1, 2]), np.array([5, 5, 5])).tolist() == [0, 2, 3]
-    assert stretches(np.array([])).tolist() == [0]
