@@ -28,7 +28,6 @@ from safetycase.digest.tensors import (
     read_tensor_table,
     stream_tensors,
     tensor_root,
-    tensor_root_of,
     tensor_table,
     tensor_table_bytes,
 )
@@ -52,7 +51,6 @@ __all__ = [
     "sort_unique",
     "stream_tensors",
     "tensor_root",
-    "tensor_root_of",
     "tensor_table",
     "tensor_table_bytes",
     "verify_consistency",

@@ -7,7 +7,7 @@ Knows the layout of a safetensors file and nothing of what the numbers mean; arr
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -85,15 +85,9 @@ def read_tensor_table(
 
 def hash_tensors(path: Path, *, name: str | None = None) -> HashedTensors:
     """Digest a safetensors file and each of its tensors in one read of the file."""
-    leaves: dict[str, Any] = {}
-
-    def add(spec: TensorSpec, piece: bytes) -> None:
-        if spec.name not in leaves:
-            leaves[spec.name] = hashlib.sha256(spec.leaf_prefix())
-        leaves[spec.name].update(piece)
-
-    digest = stream_tensors(path, add, name=name)
-    return HashedTensors(digest, {tensor: leaf.digest() for tensor, leaf in leaves.items()})
+    leaves = _Leaves()
+    digest = stream_tensors(path, leaves.add, name=name)
+    return HashedTensors(digest, leaves.digests())
 
 
 def stream_tensors(
@@ -107,13 +101,37 @@ def stream_tensors(
     with open_unchanged(path) as (file, size):
         table, specs = _read_table(file, size, str(path))
         whole.update(table)
-        for spec in specs:
-            if spec.begin == spec.end:
-                see(spec, b"")
-            for piece in read_chunks(file, spec.end - spec.begin, str(path)):
-                whole.update(piece)
-                see(spec, piece)
+        for spec, piece in _pieces(file, specs, str(path)):
+            whole.update(piece)
+            see(spec, piece)
     return FileDigest(name or path.name, size, whole.hexdigest())
+
+
+class _Leaves:
+    """The leaf of every tensor whose bytes went by."""
+
+    def __init__(self) -> None:
+        self._hashers: dict[str, Any] = {}
+
+    def add(self, spec: TensorSpec, piece: bytes) -> None:
+        """The next bytes of a tensor."""
+        if spec.name not in self._hashers:
+            self._hashers[spec.name] = hashlib.sha256(spec.leaf_prefix())
+        self._hashers[spec.name].update(piece)
+
+    def digests(self) -> dict[str, bytes]:
+        """The leaves by name of the tensor."""
+        return {name: hasher.digest() for name, hasher in self._hashers.items()}
+
+
+def _pieces(
+    file: BinaryIO, specs: Iterable[TensorSpec], where: str
+) -> Iterator[tuple[TensorSpec, bytes]]:
+    for spec in specs:
+        if spec.begin == spec.end:
+            yield spec, b""
+        for piece in read_chunks(file, spec.end - spec.begin, where):
+            yield spec, piece
 
 
 def tensor_table(path: Path) -> tuple[int, tuple[TensorSpec, ...]]:
@@ -151,22 +169,26 @@ def tensor_root(*paths: Path) -> str:
     point order of names. Free metadata and file names do not enter; a name that occurs in two
     files is refused.
     """
-    return tensor_root_of(hash_tensors(path) for path in paths)
-
-
-def tensor_root_of(files: Iterable[HashedTensors]) -> str:
-    """The same root from files that are hashed already."""
     leaves: dict[str, bytes] = {}
-    for hashed in files:
-        twice = sorted(leaves.keys() & hashed.leaves.keys())
+    for path in paths:
+        found = _leaves_of(path)
+        twice = sorted(found.keys() & leaves.keys())
         if twice:
-            raise MalformedInput(
-                hashed.file.path, "every tensor once", found=f"{twice[0]} twice"
-            )
-        leaves |= hashed.leaves
+            raise MalformedInput(path.name, "every tensor once", found=f"{twice[0]} twice")
+        leaves |= found
     if not leaves:
         raise MalformedInput("tensors", "at least one tensor")
     return root(leaves[name] for name in sorted(leaves)).hex()
+
+
+def _leaves_of(path: Path) -> dict[str, bytes]:
+    """The leaves of a file's tensors, without the file's digest, which is half the work."""
+    leaves = _Leaves()
+    with open_unchanged(path) as (file, size):
+        _, specs = _read_table(file, size, str(path))
+        for spec, piece in _pieces(file, specs, str(path)):
+            leaves.add(spec, piece)
+    return leaves.digests()
 
 
 def _tensor_spec(name: str, entry: canonical.JsonValue, where: str) -> TensorSpec:

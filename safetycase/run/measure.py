@@ -85,7 +85,7 @@ def units_of(
         for sample in range(grid.samples_of(evaluation))
     ]
     units = []
-    for part in _arm_parts(arms, most):
+    for part in arm_parts(arms, most):
         size = max(1, most // len(part))
         for start in range(0, len(ordered), size):
             chosen = ordered[start : start + size]
@@ -94,7 +94,8 @@ def units_of(
     return units
 
 
-def _arm_parts(arms: Sequence[ArmEdit], most: int) -> list[list[ArmEdit]]:
+def arm_parts(arms: Sequence[ArmEdit], most: int) -> list[list[ArmEdit]]:
+    """The arms in parts of at most `most`, as even as can be; the baseline is in every part."""
     baseline, others = arms[0], [arm for arm in arms[1:] if not arm.prefix]
     alone = [[arm] for arm in arms if arm.prefix]
     if not others:
