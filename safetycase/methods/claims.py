@@ -272,8 +272,7 @@ def _common_conditions(plan: Plan, findings: Findings) -> list[Condition]:
             f"{sham.gained + sham.lost} items differ between sham and baseline",
         ),
     ]
-    if any(INCOHERENT in c.measure.outcomes for c in findings.comparisons):
-        result.append(_coherent(findings))
+    result += _coherent(findings)
     result += [_kept(findings, effect) for effect in to_keep(plan, findings.axis)]
     result += _no_empty_gain(findings)
     result += [_moved(findings, mediator) for mediator in findings.axis.mediators]
@@ -299,15 +298,21 @@ def _feature_found(findings: Findings) -> Condition:
     )
 
 
-def _coherent(findings: Findings) -> Condition:
+def _coherent(findings: Findings) -> list[Condition]:
+    """Whether the claim's own answers stay coherent; not asked of what is not generated."""
     limit = findings.axis.dose_rule.incoherent_at_most
-    comparison = next(c for c in findings.comparisons if c.measure.outcomes == (INCOHERENT,))
-    return _condition(
-        "coherent",
-        comparison.high <= limit,
-        f"incoherent answers rise by at most {spell.points(comparison.high)} "
-        f"(bound of the interval); {spell.points(limit)} are tolerated",
-    )
+    broken = Measure(evaluation=findings.axis.claim.measure.evaluation, outcomes=(INCOHERENT,))
+    target = (f"{findings.axis.id}/target", broken)
+    return [
+        _condition(
+            "coherent",
+            comparison.high <= limit,
+            f"incoherent answers rise by at most {spell.points(comparison.high)} "
+            f"(bound of the interval); {spell.points(limit)} are tolerated",
+        )
+        for comparison in findings.comparisons
+        if (comparison.arm, comparison.measure) == target
+    ][:1]
 
 
 def _no_empty_gain(findings: Findings) -> list[Condition]:

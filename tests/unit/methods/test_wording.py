@@ -131,6 +131,23 @@ def test_all_conditions_met_says_what_the_intervention_does() -> None:
 
 
 @pytest.mark.parametrize(
+    "elsewhere",
+    [("incoherent",), ("incoherent", "other")],
+    ids=["alone", "beside another outcome"],
+)
+def test_coherence_is_that_of_the_claims_own_answers(elsewhere: tuple[str, ...]) -> None:
+    """Answers to other questions have conditions of their own, whatever is counted in them."""
+    other = Measure(evaluation="skills", outcomes=elsewhere)
+    plan = _plan()
+    found = _findings(plan, _comparison("target", other, high=0.5))
+    first = sorted(found.comparisons, key=lambda c: c.measure != other)
+    assert _said(plan, replace(found, comparisons=first))[0] == set()
+    unread = [c for c in first if c.measure != INCOHERENT]
+    met = conditions(plan, replace(found, comparisons=unread), 0.01)
+    assert "coherent" not in {condition.id for condition in met}
+
+
+@pytest.mark.parametrize(
     ("findings", "condition", "opening"),
     [
         (
