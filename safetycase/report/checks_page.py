@@ -41,6 +41,10 @@ def check_lines(check: Check, attacks: Sequence[str]) -> Iterator[str]:
     yield f"* **Cannot prove**: {check.cannot_prove}"
     yield f"* **Needs**: {', '.join(check.needs) or 'nothing'}."
     yield f"* **Answers for**: {'; '.join(f'`{place}`' for place in check.owns) or 'nothing'}."
+    if check.absence_is_harmless:
+        yield "* **Not applicable** counts as a pass."
+    if check.asks_policy:
+        yield "* **Asked by the policy**: unless it fails, it lowers no claim."
     yield f"* **Since**: {check.since}."
     yield f"* **See**: {'; '.join(check.references)}."
     if attacks:
