@@ -156,6 +156,15 @@ class SignatureReport:
         partly = (incomplete.signer for incomplete in self.incomplete)
         return frozenset((*self.verified, *self.outside_window, *partly))
 
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why signatures do not count, in words."""
+        told = [f"{name} is outside its window" for name in self.outside_window]
+        told += [f"{one.signer} lacks {', '.join(one.missing)}" for one in self.incomplete]
+        if self.unknown:
+            told.append(f"{len(self.unknown)} signatures by keys that the policy lacks")
+        return tuple(told)
+
     def counted(self, trust: TrustedSigners, role: str) -> tuple[str, ...]:
         """The verified signers who hold a role."""
         return tuple(name for name in self.verified if name in trust.in_role(role))

@@ -70,6 +70,24 @@ def excess_probability(answers: Answers) -> Iterator[tuple[Numbers, Flags]]:
         yield total, total > 1.0 + _EXCESS
 
 
+def impossible(answers: Answers, limit: int) -> Iterator[tuple[int, str, str]]:
+    """Rows that no model could have given, what they could have held, and what they hold.
+
+    `limit`: the most tokens that a text may have.
+    """
+    if answers.kind == "generations":
+        tokens, stop = answers.numbers("tokens"), answers.texts("stop")
+        for row in np.flatnonzero((tokens < 1) | (tokens > limit)).tolist():
+            yield row, f"1 to {limit} tokens", str(tokens[row])
+        cut = stop.among({"length"}) & (tokens != limit)
+        for row in np.flatnonzero(cut | ~stop.among({"eos", "length"})).tolist():
+            yield row, f"eos, or length at {limit} tokens", f"{stop[row]} at {tokens[row]}"
+    elif answers.kind == "choices":
+        for total, bad in excess_probability(answers):
+            for row in np.flatnonzero(bad).tolist():
+                yield row, "two probabilities that sum to at most 1", repr(float(total[row]))
+
+
 @dataclass(frozen=True, slots=True)
 class Unlike:
     """A row that should have the account of the first row like it, and has another."""

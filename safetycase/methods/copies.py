@@ -16,6 +16,8 @@ import numpy as np
 
 from safetycase.methods.arms import ArmSpec
 from safetycase.methods.grid import BASELINE
+from safetycase.record.plan import Plan
+from safetycase.record.planned_evaluation import Choice, Probe
 from safetycase.tables.columns import Answers, Flags, Texts
 
 TELLING_ROWS = 3
@@ -42,6 +44,16 @@ class Copy:
     of: str
     scored: bool
     """Whether scores are equal, which no two edits give; texts may be equal by chance."""
+
+
+def scored_after(plan: Plan, layer: int) -> frozenset[str]:
+    """Evaluations whose scores are read from layers after the edited one."""
+    measures = {evaluation.id: evaluation.measure for evaluation in plan.evaluations}
+    return frozenset(
+        name
+        for name, measure in measures.items()
+        if isinstance(measure, Choice) or (isinstance(measure, Probe) and measure.layer > layer)
+    )
 
 
 def differs(answers: Answers, baseline: Answers | None) -> Flags:

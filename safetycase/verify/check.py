@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Generator, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from operator import attrgetter
 from typing import Required, TypedDict, TypeVar, Unpack, cast
 
@@ -19,17 +19,17 @@ from safetycase.verify.outcome import TIERS, Outcome
 _ID = re.compile(r"[A-Z]{3}-\d{3}")
 _LAST_STAGE = 10
 STAGES = (
-    "open within limits",
-    "encoding",
-    "integrity",
-    "signatures and trust",
-    "schema and references",
-    "provenance and ordering",
-    "design",
-    "evidence and statistics",
-    "features, labels and interventions",
-    "claims, decision and argument",
-    "renderings",
+    "open within limits",  # 0: CON
+    "encoding",  # 1: ENC
+    "integrity",  # 2: INT
+    "signatures and trust",  # 3: SIG
+    "schema and references",  # 4: SCH, RED, and what of INT, ENC and SIG needs record or rows
+    "provenance and ordering",  # 5: PRO, ORD, REP, GOV
+    "design",  # 6: DES
+    "evidence and statistics",  # 7: EVI, GRD, STA, CTL, BES, FOR
+    "features, labels and interventions",  # 8: FEA, IVN, TRC
+    "claims, decision and argument",  # 9: CLM
+    "renderings",  # 10: REN
 )
 """Stages of a verification; 0 to 3 stop the rest, 4 to 10 all run."""
 
@@ -139,6 +139,8 @@ class Family:
     """Tier that rests on its checks, unless one says otherwise."""
     needs: tuple[str, ...] = ()
     """What its checks need, unless one says otherwise."""
+    absence_is_harmless: bool = False
+    """Whether NOT_APPLICABLE counts as a pass of its checks, unless one says otherwise."""
     checks: dict[str, Check] = field(default_factory=dict)
 
     def check(self, number: int, **says: Unpack[Says]) -> Callable[[CaseRun], CaseRun]:
@@ -205,7 +207,13 @@ class Family:
         name = f"{self.prefix}-{number:03d}"
         if name in self.checks:
             raise UsageError(name, "an id that is not taken")
-        usual: Says = {"stage": self.stage, "tier": self.tier, "needs": self.needs, **says}
+        usual: Says = {
+            "stage": self.stage,
+            "tier": self.tier,
+            "needs": self.needs,
+            "absence_is_harmless": self.absence_is_harmless,
+            **says,
+        }
         self.checks[name] = Check(id=name, title=title, run=run, **usual)
 
 
@@ -321,4 +329,7 @@ def told(gaps: Iterable[Gap], place: str = "") -> Counted:
 def _as_json(value: object) -> object:
     if isinstance(value, Record):
         return value.spelled()
+    if is_dataclass(value) and not isinstance(value, type):
+        held = ((each.name, _as_json(getattr(value, each.name))) for each in fields(value))
+        return {name: one for name, one in held if one is not None}
     return [_as_json(one) for one in value] if isinstance(value, (list, tuple)) else value

@@ -1,16 +1,4 @@
-"""The verification, in the order in which it is made.
-
- 0  open within limits                      CON
- 1  encoding                                ENC
- 2  integrity                               INT
- 3  signatures and trust                    SIG
- 4  schema and references                   SCH, RED, INT, ENC, SIG
- 5  provenance and ordering                 PRO, ORD
- 6  design                                  DES
- 7  evidence and statistics recomputed      EVI, STA, FOR
- 8  features, labels and interventions      FEA, IVN
- 9  claims, decision, argument              CLM
-10  renderings                              REN
+"""The verification, in the order in which it is made: the numbered stages of `check.STAGES`.
 
 A failure in stages 0 to 3 stops the rest, whose outcome is then UNKNOWN with the cause.
 Stages 4 to 10 all run, so that one reading shows every fault. A pure function of bytes, policy
@@ -30,7 +18,14 @@ from safetycase.verify.case import OpenedCase, lacks
 from safetycase.verify.check import STAGES, Check, Examined, Fault, NotApplicable, drained
 from safetycase.verify.checks import all_checks
 from safetycase.verify.judgement import LAST_STOPPING_STAGE, judge, required_checks
-from safetycase.verify.outcome import EARLIER_STAGES, CheckResult, Finding, Outcome, Verdict
+from safetycase.verify.outcome import (
+    BAD,
+    EARLIER_STAGES,
+    CheckResult,
+    Finding,
+    Outcome,
+    Verdict,
+)
 from safetycase.verify.policy import Policy
 
 FINDINGS_SHOWN = 20
@@ -102,7 +97,7 @@ def _examined(case: OpenedCase, *, renderings: bool) -> tuple[CheckResult, ...]:
 
 
 def _cause(results: list[CheckResult], stage: int) -> str | None:
-    bad = [r.check for r in results if r.outcome in {Outcome.FAIL, Outcome.ERROR}]
+    bad = [r.check for r in results if r.outcome in BAD]
     return f"stage {stage} ({STAGES[stage]}): {', '.join(bad)} failed" if bad else None
 
 

@@ -12,6 +12,7 @@ from safetycase.verify.case import OpenedCase
 from safetycase.verify.check import Check
 from safetycase.verify.checks import all_checks
 from safetycase.verify.outcome import (
+    BAD,
     TIERS,
     WHAT_CANNOT_BE_KNOWN,
     CheckResult,
@@ -30,8 +31,6 @@ VERIFIED, NOT_VERIFIED, USAGE, UNDECIDED, VERIFIER_FAILED = range(5)
 """Exit codes."""
 
 Value = TypeVar("Value")
-
-_BAD = (Outcome.FAIL, Outcome.ERROR)
 
 
 def required_checks(policy: Policy) -> frozenset[str]:
@@ -75,12 +74,7 @@ def claim_tier(results: Sequence[CheckResult], axis: str) -> tuple[str, tuple[st
     The minimum over all checks: a check that does not pass for this axis, or for the case as
     a whole, keeps the claim below its tier. What a policy leaves unasked lowers nothing.
     """
-    known = all_checks()
-    lowered = {
-        result.check: known[result.check].tier
-        for result in results
-        if _lowers(known[result.check], result, axis)
-    }
+    lowered = {r.check: r.tier for r in results if _lowers(r, axis)}
     reached = TIERS[0]
     for tier in TIERS[1:]:
         if tier in lowered.values():
@@ -89,11 +83,10 @@ def claim_tier(results: Sequence[CheckResult], axis: str) -> tuple[str, tuple[st
     return reached, ()
 
 
-def _lowers(check: Check, result: CheckResult, axis: str) -> bool:
-    unasked = check.asks_policy and result.outcome not in _BAD
-    if unasked or supports(check, result.outcome):
-        return False
-    return _is_about(result, axis)
+def _lowers(result: CheckResult, axis: str) -> bool:
+    check = all_checks()[result.check]
+    unasked = check.asks_policy and result.outcome not in BAD
+    return not unasked and not supports(check, result.outcome) and _is_about(result, axis)
 
 
 def _is_about(result: CheckResult, axis: str) -> bool:
@@ -106,20 +99,18 @@ def open_defeaters(results: Sequence[CheckResult], axis: str) -> tuple[OpenDefea
 
     A check that was not reached raises no doubt of its own: what stopped it does.
     """
-    known = all_checks()
     doubts = [
-        OpenDefeater(r.check, r.outcome, known[r.check].tier, _told(r, axis).sentence)
+        OpenDefeater(r.check, r.outcome, r.tier, _told(r, axis).sentence)
         for r in results
-        if known[r.check].tier != TIERS[0] and r.asked and _lowers(known[r.check], r, axis)
+        if r.tier != TIERS[0] and r.asked and _lowers(r, axis)
     ]
     return tuple(sorted(doubts, key=lambda doubt: TIERS.index(doubt.tier)))
 
 
 def _told(result: CheckResult, axis: str) -> Finding:
-    """The first finding about a claim that is not a pass."""
+    """The first finding about a claim that is not a pass, or that is."""
     about = [found for found in result.findings if found.axis in {None, axis}]
-    wrong = [found for found in about if found.outcome is not Outcome.PASS]
-    return (wrong or about)[0]
+    return min(about, key=lambda found: found.outcome is Outcome.PASS)
 
 
 def claim_verdicts(

@@ -9,8 +9,12 @@ from typing import NoReturn
 
 from pydantic import ConfigDict
 
-_DOCUMENTED = ConfigDict(use_attribute_docstrings=True, extra="forbid")
-"""What the published schema of a verdict takes from these types: sentences, closed objects."""
+
+class _Published:
+    """What the published schema of a verdict takes from these: sentences, closed objects."""
+
+    __slots__ = ()
+    __pydantic_config__ = ConfigDict(use_attribute_docstrings=True, extra="forbid")
 
 
 class Outcome(StrEnum):
@@ -21,6 +25,10 @@ class Outcome(StrEnum):
     UNKNOWN = "UNKNOWN"
     NOT_APPLICABLE = "NOT_APPLICABLE"
     ERROR = "ERROR"
+
+
+BAD = (Outcome.FAIL, Outcome.ERROR)
+"""Outcomes that speak against a case, or for which there is none."""
 
 
 TIER_MEANINGS: Mapping[str, str] = {
@@ -50,10 +58,8 @@ def tier_meaning(tier: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(_Published):
     """One thing a check found: where, what was expected, what was there."""
-
-    __pydantic_config__ = _DOCUMENTED
 
     check: str
     """Id of the check."""
@@ -76,10 +82,8 @@ EARLIER_STAGES = "earlier stages passed"
 
 
 @dataclass(frozen=True, slots=True)
-class CheckResult:
+class CheckResult(_Published):
     """The outcome of one check, with its findings; a check that passes has one."""
-
-    __pydantic_config__ = _DOCUMENTED
 
     check: str
     """Id of the check: `safetycase explain ID` says what it proves and cannot."""
@@ -103,10 +107,8 @@ class CheckResult:
 
 
 @dataclass(frozen=True, slots=True)
-class OpenDefeater:
+class OpenDefeater(_Published):
     """A check that a claim rests on and that did not pass: a reason to doubt, unanswered."""
-
-    __pydantic_config__ = _DOCUMENTED
 
     check: str
     """Id of the check."""
@@ -119,10 +121,8 @@ class OpenDefeater:
 
 
 @dataclass(frozen=True, slots=True)
-class ClaimVerdict:
+class ClaimVerdict(_Published):
     """How far one claim holds."""
-
-    __pydantic_config__ = _DOCUMENTED
 
     axis: str
     """The axis that the claim is about."""
@@ -143,10 +143,8 @@ class ClaimVerdict:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(_Published):
     """Everything one verification found; never a boolean."""
-
-    __pydantic_config__ = _DOCUMENTED
 
     case_id: str | None
     """SHA-256 of the signed statement's payload; none if there is no readable statement."""
@@ -197,18 +195,14 @@ class Verdict:
 
     def in_the_way(self) -> tuple[CheckResult, ...]:
         """What failed or broke; if nothing did, what is required and without a pass."""
-        failing = set(self.failing())
-        return tuple(
-            r
-            for r in self.results
-            if r.check in failing
-            or (not failing and r.required and r.outcome is Outcome.UNKNOWN)
+        bad = tuple(r for r in self.results if r.outcome in BAD)
+        return bad or tuple(
+            r for r in self.results if r.required and r.outcome is Outcome.UNKNOWN
         )
 
     def failing(self) -> tuple[str, ...]:
         """Ids of the checks that failed or crashed, in order."""
-        bad = (Outcome.FAIL, Outcome.ERROR)
-        return tuple(result.check for result in self.results if result.outcome in bad)
+        return tuple(result.check for result in self.results if result.outcome in BAD)
 
     def __bool__(self) -> NoReturn:
         """Refuse to be taken for a boolean: three of the five outcomes are neither."""

@@ -31,6 +31,12 @@ def test_no_file_is_longer_than_400_lines(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= 400
 
 
+def test_the_verifier_is_read_in_an_afternoon() -> None:
+    """Under 4,000 lines in all, so that a sceptic can read every one of them."""
+    verifier = (path for path in FILES if path.is_relative_to(PACKAGE / "verify"))
+    assert sum(len(path.read_text().splitlines()) for path in verifier) < 4000
+
+
 @pytest.mark.parametrize("path", FILES, ids=_named)
 def test_no_name_says_nothing(path: Path) -> None:
     assert not {path.stem, path.parent.name} & VAGUE

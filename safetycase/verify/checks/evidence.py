@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from safetycase.errors import MethodRefused
-from safetycase.methods.account import excess_probability, hook_faults, same_answers
+from safetycase.methods.account import hook_faults, impossible, same_answers
 from safetycase.methods.grid import BASELINE
 from safetycase.methods.probe import probe_of
 from safetycase.record.planned_axis import Axis
 from safetycase.record.planned_evaluation import Generate, Probe
-from safetycase.tables.columns import Answers
 from safetycase.verify.case import OpenedCase
 from safetycase.verify.check import Family, Fault, NotApplicable, Run
 
@@ -122,23 +119,9 @@ def answers_are_possible(case: OpenedCase) -> Run:
     examined = 0
     for (evaluation, arm), answers in case.evidence.answers.items():
         examined += len(answers)
-        for row, expected, found in _impossible(answers, limits.get(evaluation, 0)):
+        for row, expected, found in impossible(answers, limits.get(evaluation, 0)):
             yield Fault(answers.where(row), expected, found, axis=axis_of(case, arm))
     return examined
-
-
-def _impossible(answers: Answers, limit: int) -> Iterator[tuple[int, str, str]]:
-    if answers.kind == "generations":
-        tokens, stop = answers.numbers("tokens"), answers.texts("stop")
-        for row in np.flatnonzero((tokens < 1) | (tokens > limit)).tolist():
-            yield row, f"1 to {limit} tokens", str(tokens[row])
-        cut = stop.among({"length"}) & (tokens != limit)
-        for row in np.flatnonzero(cut | ~stop.among({"eos", "length"})).tolist():
-            yield row, f"eos, or length at {limit} tokens", f"{stop[row]} at {tokens[row]}"
-    elif answers.kind == "choices":
-        for total, bad in excess_probability(answers):
-            for row in np.flatnonzero(bad).tolist():
-                yield row, "two probabilities that sum to at most 1", repr(float(total[row]))
 
 
 @FAMILY.check(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 from safetycase.errors import MethodRefused
 from safetycase.methods.derive import neighbours_of
 from safetycase.methods.fit import fit_faults
@@ -37,19 +35,7 @@ def selection_is_made_again(case: OpenedCase, number: int, axis: Axis) -> Run:
     """The features are those that the plan's rule keeps."""
     pointer = f"/results/axes/{number}/identification"
     found = case.axis(axis.id).selection
-    derived: dict[str, object] = {
-        "candidates": found.candidates,
-        "significant": found.significant,
-        "positive_items": found.positive_items,
-        "negative_items": found.negative_items,
-        "features": [
-            {name: value for name, value in asdict(kept).items() if value is not None}
-            for kept in found.features
-        ],
-    }
-    if found.least_p_adjusted is not None:
-        derived["least_p_adjusted"] = found.least_p_adjusted
-    yield from compared(case, pointer, derived, skip=_VALIDATION)
+    yield from compared(case, pointer, found, skip=_VALIDATION)
     return max(found.candidates, 1)
 
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from safetycase.methods.account import changed_upstream, near
-from safetycase.methods.copies import TELLING_ROWS, copies, differs
+from safetycase.methods.copies import TELLING_ROWS, copies, differs, scored_after
 from safetycase.methods.equations import dictionary_of
 from safetycase.methods.grid import BASELINE, is_unedited
 from safetycase.methods.plausible import TOO_SELDOM, rounded, spread
-from safetycase.record.plan import Plan
 from safetycase.record.planned_axis import Axis
-from safetycase.record.planned_evaluation import Choice, Probe
 from safetycase.verify.case import OpenedCase
 from safetycase.verify.check import Family, Fault, NotApplicable, Run
 
@@ -115,7 +113,7 @@ def edits_leave_a_trace(case: OpenedCase, _number: int, axis: Axis) -> Run:
     adding = {spec.id for spec in specs if spec.coefficient or spec.prefix}
     # What depends on activations does nothing where none is met, as its rows then say.
     depending = {spec.id for spec in specs if spec.operation not in {None, "add"}}
-    scored = _scored_after(case.plan, dictionary_of(case.plan, axis).layer)
+    scored = scored_after(case.plan, dictionary_of(case.plan, axis).layer)
     examined = 0
     for (evaluation, arm), rows in case.evidence.answers.items():
         if arm not in adding or evaluation not in scored or len(rows) < TELLING_ROWS:
@@ -178,13 +176,3 @@ def controls_spread_as_chance_does(case: OpenedCase, _number: int, axis: Axis) -
         expected = f"a sum of about {found.differing}"
         yield Fault.unknown(f"{axis.id}: counts of controls", expected, told, text)
     return sum(family.controls for family in families)
-
-
-def _scored_after(plan: Plan, layer: int) -> frozenset[str]:
-    """Evaluations whose scores are read from layers after the edited one."""
-    measures = {evaluation.id: evaluation.measure for evaluation in plan.evaluations}
-    return frozenset(
-        name
-        for name, measure in measures.items()
-        if isinstance(measure, Choice) or (isinstance(measure, Probe) and measure.layer > layer)
-    )

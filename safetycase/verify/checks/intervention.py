@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 
 from safetycase.methods.account import near
-from safetycase.methods.arms import ArmSpec, needed_features
+from safetycase.methods.arms import needed_features
 from safetycase.record.planned_axis import Axis
 from safetycase.verify.case import OpenedCase
 from safetycase.verify.check import Family, Fault, NotApplicable, Run, compared
@@ -40,12 +40,8 @@ _ADDING_NOTHING = frozenset({"sham", "reconstruction", "prompt"})
 def arms_are_drawn_again(case: OpenedCase, number: int, axis: Axis) -> Run:
     """Every arm is the one that the plan's seed draws."""
     pointer = f"/results/axes/{number}/arms"
-    derived = [_spec_json(spec) for spec in case.axis(axis.id).arm_specs]
+    derived = case.axis(axis.id).arm_specs
     return (yield from compared(case, pointer, derived, skip=_REALISED))
-
-
-def _spec_json(spec: ArmSpec) -> dict[str, object]:
-    return {name: value for name, value in vars(spec).items() if value is not None}
 
 
 FAMILY.figures(

@@ -14,7 +14,7 @@ from safetycase.verify.check import Family, Fault, NotApplicable, Run, told
 FAMILY = Family(
     "REP", "Re-execution",
     "Whoever measured again must be somebody else, and must have counted.",
-    stage=5, tier="reproduced", needs=("statement",),
+    stage=5, tier="reproduced", needs=("statement",), absence_is_harmless=True,
 )  # fmt: skip
 
 _NONE = NotApplicable("the case holds no reviewer's statement of a re-execution")
@@ -31,7 +31,6 @@ _HOWTO = "docs/howto/replay.md"
     "developer has not made the reviewer's keys: whom a policy names is its user's judgement.",
     references=("design 6", "question 33 (independence)", _HOWTO),
     owns=("statements/replay-*.dsse.json: signatures and form",),
-    absence_is_harmless=True,
 )
 def reviewer_is_somebody_else(case: OpenedCase) -> Run:
     """No statement of a re-execution is the developer's own, or half signed."""
@@ -54,7 +53,6 @@ def reviewer_is_somebody_else(case: OpenedCase) -> Run:
     "the nonce after.",
     references=("question 32 (verifiable sample)", "trust 3.4", _HOWTO),
     owns=("statements/replay-*.dsse.json: case, nonce, rows, weights, samples/*/chosen",),
-    absence_is_harmless=True,
 )
 def rows_were_drawn_by_the_nonce(case: OpenedCase) -> Run:
     """The rows measured again are those that nonce and case id choose."""
@@ -79,7 +77,6 @@ def rows_were_drawn_by_the_nonce(case: OpenedCase) -> Run:
     cannot_prove="That the reviewer measured those values: that is the reviewer's word.",
     references=("Buonaccorsi 1987, The American Statistician 41:215", "trust 8.3", _HOWTO),
     owns=("statements/replay-*.dsse.json: measured, level, tolerance, differing, at_most",),
-    absence_is_harmless=True,
 )
 def agreement_follows_from_the_rows(case: OpenedCase) -> Run:
     """Agreement and bounds follow from the listed rows."""

@@ -10,7 +10,7 @@ from safetycase.verify.check import Family, Fault, NotApplicable, Run, told
 
 FAMILY = Family(
     "REN", "Renderings", "A page states the record's figures, and no others.",
-    stage=10, tier="asserted", needs=("container", "statement"),
+    stage=10, tier="asserted", needs=("container", "statement"), absence_is_harmless=True,
 )  # fmt: skip
 
 REPORT = "report/case.html"
@@ -27,7 +27,6 @@ def _page(case: OpenedCase) -> PageFigures:
     cannot_prove="That the verdict which it quotes was given; verify the case yourself.",
     references=("design 3",),
     owns=("report/case.html: the case it names",),
-    absence_is_harmless=True,
     asks_policy=True,
 )
 def page_is_of_this_case(case: OpenedCase) -> Run:
@@ -49,7 +48,6 @@ def page_is_of_this_case(case: OpenedCase) -> Run:
     "or what styles hide.",
     references=("design 3", "question 27 (figures in prose)"),
     owns=("report/case.html: figures",),
-    absence_is_harmless=True,
     asks_policy=True,
 )
 def figures_are_the_records(case: OpenedCase) -> Run:
@@ -76,7 +74,6 @@ def figures_are_the_records(case: OpenedCase) -> Run:
     references=("question 32 (random sample)",
                 "EU GPAI Code of Practice, measure 7.3(1)(f)"),
     owns=("report/case.html: drawn answers",),
-    absence_is_harmless=True,
     asks_policy=True,
 )  # fmt: skip
 def page_shows_the_drawn_answers(case: OpenedCase) -> Run:

@@ -37,21 +37,10 @@ def policy_signers_have_signed(case: OpenedCase) -> Run:
     for requirement in case.policy.requirements():
         if not report.satisfies(requirement, trust):
             counted = ", ".join(report.counted(trust, requirement.role)) or "nobody"
-            yield Fault(
-                _WHERE,
-                f"{requirement.threshold} signers in the role {requirement.role}",
-                counted + _why_not(case),
-            )
+            why = f" ({'; '.join(report.reasons)})" if report.reasons else ""
+            expected = f"{requirement.threshold} signers in the role {requirement.role}"
+            yield Fault(_WHERE, expected, counted + why)
     return len(case.envelope.signatures)
-
-
-def _why_not(case: OpenedCase) -> str:
-    report = case.signatures
-    reasons = [f"{name} is outside its window" for name in report.outside_window]
-    reasons += [f"{i.signer} lacks {', '.join(i.missing)}" for i in report.incomplete]
-    if report.unknown:
-        reasons.append(f"{len(report.unknown)} signatures by keys that the policy lacks")
-    return f" ({'; '.join(reasons)})" if reasons else ""
 
 
 @FAMILY.check(

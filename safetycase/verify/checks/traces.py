@@ -13,7 +13,7 @@ from safetycase.verify.check import Family, Fault, NotApplicable, Run, compared
 FAMILY = Family(
     "TRC", "Audit traces",
     "Single edits, published number by number, must be what was specified.",
-    stage=8, tier="recomputed", needs=("plan", "rows", "tensors"),
+    stage=8, tier="recomputed", needs=("plan", "rows", "tensors"), absence_is_harmless=True,
 )  # fmt: skip
 
 _REAL = "That the published activations are the model's own; that needs the weights."
@@ -30,7 +30,6 @@ _FILE = "evidence/traces.safetensors"
     cannot_prove="That the plan was not chosen for its draws; that needs a later seed.",
     references=("design 3", "question 24 (identity binding)", "trust 8.3"),
     owns=("evidence/traces.jsonl",),
-    absence_is_harmless=True,
 )
 def traces_are_drawn_again(case: OpenedCase, _number: int, axis: Axis) -> Run:
     """The traced rows and positions are those that the plan's seed draws."""
@@ -129,7 +128,6 @@ def traces_agree_with_label_checks(case: OpenedCase, _number: int, axis: Axis) -
     cannot_prove=_REAL,
     references=("trust 8.3",),
     owns=("case.json#/results/axes/*/traces",),
-    absence_is_harmless=True,
 )
 def trace_figures_follow(case: OpenedCase, number: int, axis: Axis) -> Run:
     """The figures of the traces follow from them."""
