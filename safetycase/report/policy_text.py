@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from safetycase.record.policy import PolicySigner, RequiredOfClaim
 from safetycase.verify.judgement import checks_required_of
 from safetycase.verify.outcome import tier_meaning
-from safetycase.verify.policy import Policy, PolicySigner, RequiredOfClaim
+from safetycase.verify.policy import Policy
 
 
 def policy_lines(policy: Policy) -> Iterator[str]:

@@ -35,9 +35,7 @@ def verify(
     `limits` changes some of `bundle.limits.MEANINGS`, as `--limit` does. `escrow` holds the
     bytes of what opens a redacted case.
     """
-    asked, moment = _policy(policy), _moment(at)
-    bounds = changed(limits or {})
-    return engine.verify(_case(source), asked, at=moment, limits=bounds, escrow=escrow)
+    return engine.examine(_opened(source, policy, at, limits, escrow))
 
 
 def require(
@@ -52,17 +50,23 @@ def require(
     NotVerified says what stands in the way: `missing` holds the ids of the checks that failed
     or, if none did, could not be answered. UsageError as `verify`.
     """
-    asked, moment = _policy(policy), _moment(at)
-    bounds = changed(limits or {})
-    return engine.require(_case(source), asked, at=moment, limits=bounds, escrow=escrow)
+    case = _opened(source, policy, at, limits, escrow)
+    verdict = engine.examine(case)
+    if not verdict.verified:
+        raise engine.refusal_of(verdict)
+    return case
 
 
-def _case(source: Source) -> Path | bytes:
-    return source if isinstance(source, bytes) else Path(source)
-
-
-def _policy(policy: Policy | str | PathLike[str]) -> Policy:
-    return policy if isinstance(policy, Policy) else load_policy(Path(policy))
+def _opened(
+    source: Source,
+    policy: Policy | str | PathLike[str],
+    at: datetime | str,
+    limits: Mapping[str, int] | None,
+    escrow: bytes | None,
+) -> OpenedCase:
+    where = source if isinstance(source, bytes) else Path(source)
+    asked = policy if isinstance(policy, Policy) else load_policy(Path(policy))
+    return OpenedCase(where, asked, _moment(at), changed(limits or {}), escrow)
 
 
 def _moment(at: datetime | str) -> str:

@@ -141,6 +141,10 @@ class Family:
     """What its checks need, unless one says otherwise."""
     absence_is_harmless: bool = False
     """Whether NOT_APPLICABLE counts as a pass of its checks, unless one says otherwise."""
+    arises: Callable[[OpenedCase], object] | None = None
+    """Whether the family's question arises in a case; none: in every one."""
+    unasked: str = ""
+    """Why its checks are not applicable where it does not."""
     checks: dict[str, Check] = field(default_factory=dict)
 
     def check(self, number: int, **says: Unpack[Says]) -> Callable[[CaseRun], CaseRun]:
@@ -214,7 +218,15 @@ class Family:
             "absence_is_harmless": self.absence_is_harmless,
             **says,
         }
-        self.checks[name] = Check(id=name, title=title, run=run, **usual)
+        self.checks[name] = Check(id=name, title=title, run=self._where_asked(run), **usual)
+
+    def _where_asked(self, run: CaseRun) -> CaseRun:
+        def asked(case: OpenedCase) -> Run:
+            if self.arises is not None and not self.arises(case):
+                return NotApplicable(self.unasked)
+            return (yield from run(case))
+
+        return asked
 
 
 def each_axis(function: AxisRun) -> CaseRun:

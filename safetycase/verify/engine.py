@@ -47,24 +47,12 @@ def verify(
     not one. Without `renderings` stage 10 is left out: the verdict that a page may quote.
     `escrow` opens what a redacted case withholds.
     """
-    case = OpenedCase(source, policy, at, limits, escrow)
+    return examine(OpenedCase(source, policy, at, limits, escrow), renderings=renderings)
+
+
+def examine(case: OpenedCase, *, renderings: bool = True) -> Verdict:
+    """The verdict on an opened case."""
     return judge(case, _examined(case, renderings=renderings))
-
-
-def require(
-    source: Path | bytes,
-    policy: Policy,
-    *,
-    at: str,
-    limits: Limits = DEFAULT_LIMITS,
-    escrow: bytes | None = None,
-) -> OpenedCase:
-    """The opened case, read from the same bytes that verified; else raises NotVerified."""
-    case = OpenedCase(source, policy, at, limits, escrow)
-    verdict = judge(case, _examined(case, renderings=True))
-    if not verdict.verified:
-        raise refusal_of(verdict)
-    return case
 
 
 def refusal_of(verdict: Verdict) -> NotVerified:

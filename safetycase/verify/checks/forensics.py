@@ -88,11 +88,9 @@ def edits_change_nothing_upstream(case: OpenedCase, _number: int, axis: Axis) ->
         ]
         examined += sum(map(len, arms))
         for row in changed_upstream(arms, noise=_NOISE):
-            yield Fault(
-                row.answers.where(row.place),
-                f"{row.edits} positions of norm {row.residual} ({row.first.texts('arm')[0]})",
-                f"{row.answers.edits[row.place]} of norm {row.answers.residual[row.place]}",
-            )
+            where, first = row.answers.where(row.place), row.first.texts("arm")[0]
+            found = f"{row.answers.edits[row.place]} of norm {row.answers.residual[row.place]}"
+            yield Fault(where, f"{row.edits} of norm {row.residual}, as under {first}", found)
     return examined
 
 
@@ -122,9 +120,8 @@ def edits_leave_a_trace(case: OpenedCase, _number: int, axis: Axis) -> Run:
             continue
         examined += 1
         if not differs(rows, case.evidence.answers.get((evaluation, BASELINE))).any():
-            yield Fault(
-                f"{evaluation} / {arm}", "scores that an edit has moved", "the baseline's"
-            )
+            where = f"{evaluation} / {arm}"
+            yield Fault(where, "scores that an edit has moved", "the baseline's")
     return examined or NotApplicable("nothing is scored after the edit")
 
 

@@ -6,14 +6,20 @@ from safetycase.bundle import layout
 from safetycase.methods.redaction import file_gaps, leaks, ledger_gaps, unopened
 from safetycase.methods.tensors import planned_tensors
 from safetycase.verify.case import OpenedCase
-from safetycase.verify.check import Family, Fault, NotApplicable, Run, told
+from safetycase.verify.check import Family, Fault, Run, told
+
+
+def _withheld(case: OpenedCase) -> int:
+    """How many columns and files are withheld, by ledger or table."""
+    marked = sum(len(table.classes) for table in case.signed_tables.values())
+    return max(marked, len(case.redactions))
+
 
 FAMILY = Family(
     "RED", "Redaction", "What is withheld is said, with its reason, and can be opened.",
     stage=4, tier="intact", needs=("container", "record", "plan", "rows"),
+    absence_is_harmless=True, arises=_withheld, unasked="nothing is withheld",
 )  # fmt: skip
-
-_NONE = NotApplicable("nothing is withheld")
 
 
 @FAMILY.check(
@@ -25,23 +31,13 @@ _NONE = NotApplicable("nothing is withheld")
     "that (RED-003).",
     references=("question 30 (redaction)", "design 3 (withheld content)"),
     owns=("case.json#/redactions/*", "the first lines of evidence/*.jsonl"),
-    absence_is_harmless=True,
 )
 def ledger_is_exact(case: OpenedCase) -> Run:
     """The ledger lists exactly what is withheld, each with its reason."""
-    withheld = _withheld(case)
-    if not withheld:
-        return _NONE
     planned = {tensor.path for tensor in planned_tensors(case.plan, {})}
     yield from told(ledger_gaps(case.redactions, case.signed_tables, case.container.stream))
     yield from told(file_gaps(case.redactions, planned, case.container.names))
-    return withheld
-
-
-def _withheld(case: OpenedCase) -> int:
-    """How many columns and files are withheld, by ledger or table."""
-    marked = sum(len(table.classes) for table in case.signed_tables.values())
-    return max(marked, len(case.redactions))
+    return _withheld(case)
 
 
 @FAMILY.check(
@@ -52,16 +48,12 @@ def _withheld(case: OpenedCase) -> int:
     "of the rows and the outcomes stay public.",
     references=("design 3 (withheld content)", "https://arxiv.org/abs/2510.15511"),
     owns=("which columns and files are withheld",),
-    absence_is_harmless=True,
 )
 def nothing_tells_of_what_is_withheld(case: OpenedCase) -> Run:
     """What a withheld text determines is withheld with it."""
-    withheld = _withheld(case)
-    if not withheld:
-        return _NONE
     present = list(filter(layout.is_bound, case.container.names))
     yield from told(leaks(case.redactions, case.signed_tables, present))
-    return withheld
+    return _withheld(case)
 
 
 @FAMILY.check(
@@ -75,16 +67,12 @@ def nothing_tells_of_what_is_withheld(case: OpenedCase) -> Run:
     "on withheld cells.",
     references=("question 30 (redaction)", "design 3 (withheld content)"),
     owns=("withheld cells", "the escrow"),
-    absence_is_harmless=True,
 )
 def escrow_opens_what_is_withheld(case: OpenedCase) -> Run:
     """The escrow opens everything that is withheld."""
-    withheld = _withheld(case)
-    if not withheld:
-        return _NONE
     if case.escrow is None:
         text = "Cells are withheld, and no escrow was given: verify --escrow FILE."
         yield Fault.unknown("escrow", "the escrow of this case", "none", text)
         return 0
     yield from told(unopened(case.opened_tables, case.opened_files))
-    return withheld
+    return _withheld(case)

@@ -6,15 +6,15 @@ from safetycase.bundle import layout
 from safetycase.methods.figures_on_page import PageFigures, page_differences, read_page
 from safetycase.methods.samples import SAMPLES_NAME, as_document
 from safetycase.verify.case import OpenedCase
-from safetycase.verify.check import Family, Fault, NotApplicable, Run, told
+from safetycase.verify.check import Family, Fault, Run, told
+
+REPORT = "report/case.html"
 
 FAMILY = Family(
     "REN", "Renderings", "A page states the record's figures, and no others.",
     stage=10, tier="asserted", needs=("container", "statement"), absence_is_harmless=True,
+    arises=lambda case: REPORT in case.container, unasked="the case holds no page",
 )  # fmt: skip
-
-REPORT = "report/case.html"
-_ABSENT = NotApplicable("the case holds no page")
 
 
 def _page(case: OpenedCase) -> PageFigures:
@@ -31,8 +31,6 @@ def _page(case: OpenedCase) -> PageFigures:
 )
 def page_is_of_this_case(case: OpenedCase) -> Run:
     """The page names this case."""
-    if REPORT not in case.container:
-        return _ABSENT
     named = _page(case).case_id
     if named != case.case_id:
         yield Fault(REPORT, f"the case {case.case_id}", named)
@@ -52,8 +50,6 @@ def page_is_of_this_case(case: OpenedCase) -> Run:
 )
 def figures_are_the_records(case: OpenedCase) -> Run:
     """Every figure of the page is the record's."""
-    if REPORT not in case.container:
-        return _ABSENT
     page = _page(case)
     documents = {
         layout.RECORD_NAME: case.record_json,
@@ -78,8 +74,6 @@ def figures_are_the_records(case: OpenedCase) -> Run:
 )  # fmt: skip
 def page_shows_the_drawn_answers(case: OpenedCase) -> Run:
     """The page shows the answers that the case's id draws."""
-    if REPORT not in case.container:
-        return _ABSENT
     shown = {figure.pointer for figure in _page(case).shown}
     for number, sample in enumerate(case.samples):
         for part in ("input", "output", "outcome"):

@@ -10,9 +10,10 @@ from safetycase.bundle.reader import open_case
 from safetycase.envelope.dsse import Envelope, read_envelope, write_envelope
 from safetycase.errors import NotVerified, UsageError
 from safetycase.verify import engine
+from safetycase.verify.api import require
 from safetycase.verify.check import STAGES, Check
 from safetycase.verify.checks import FAMILIES, all_checks
-from safetycase.verify.engine import require, verify
+from safetycase.verify.engine import verify
 from safetycase.verify.outcome import Outcome, Verdict
 from safetycase.verify.policy import load_policy
 from tests.kit.builder import (
@@ -282,10 +283,10 @@ def _outcome(row: Any, outcome: str) -> Any:
 
 def test_require_hands_back_the_case_it_verified() -> None:
     data = honest_case().to_bytes()
-    case = require(data, policy(), at=AT)
+    case = require(data, policy(), AT)
     assert case.container.read("case.json") == honest_case().members["case.json"]
     with pytest.raises(NotVerified):
-        require(data, BASELINE, at=AT)
+        require(data, BASELINE, AT)
 
 
 @pytest.mark.parametrize("at", ["", "now", "2026-11-22", "2026-11-22T16:00:00+00:00"])
