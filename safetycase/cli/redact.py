@@ -35,13 +35,22 @@ def redact(
     reason: Annotated[str, typer.Option(help="Why, in words, for all to read.")],
     out: Annotated[Path, typer.Option(metavar="FILE", help="The redacted case.")],
     escrow: Annotated[Path, typer.Option(metavar="FILE", help="What opens it.")],
+    to: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            help="An auditor's NAME.auditor.json: only these can open the escrow; may be "
+            "repeated.  [default: the escrow is not encrypted]",
+        ),
+    ] = None,
 ) -> int:
     """Make a redacted case: commitments in the place of texts that must not be published.
 
     What tells of a withheld text row by row goes with it: lengths, log-probabilities,
     activations, residuals, names of items. Outcomes stay. The redacted case is a new one: sign
-    it. The escrow holds the withheld texts IN THE CLEAR, readable by its owner only (mode
-    0600): guard it and send it as you would the texts. It cannot be put into the case.
+    it. With --to, the escrow is encrypted to these auditors. Without, it holds the withheld
+    texts IN THE CLEAR, readable by its owner only (mode 0600): guard it and send it as you
+    would the texts. It cannot be put into the case.
     """
     from pydantic import ValidationError
 
@@ -49,6 +58,7 @@ def redact(
     from safetycase.bundle.redact import redact as redacted_from
     from safetycase.bundle.writer import write_case
     from safetycase.record.redaction import Ground
+    from safetycase.sign.sealing import read_auditor, seal
 
     named = next((known for known in get_args(Ground) if known == ground), None)
     if named is None:
@@ -56,6 +66,7 @@ def redact(
     for path in (out, escrow):
         if path.exists():
             raise UsageError(str(path), "a new file", found="a file that is there")
+    auditors = [read_auditor(require_file(path)) for path in to or ()]
     full = open_case(require_file(case))
     withhold = [name.strip() for name in columns.split(",")]
     try:
@@ -65,13 +76,16 @@ def redact(
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         raise UsageError("--reason", "a reason in words", found=first["msg"]) from None
-    _write_for_owner(escrow, made.escrow)
+    kept = seal(made.escrow, made.case_id, auditors) if auditors else made.escrow
+    _write_for_owner(escrow, kept)
     write_case(out, made.members)
     for entry in made.ledger:
         place = f"{entry.path}: {entry.column}" if entry.column else entry.path
         console.say(f"{entry.disclosure:<8}  {place} ({entry.count})")
     console.say(f"case      {out} (not signed yet; its id will be {made.case_id})")
-    console.say(f"escrow    {escrow} (in the clear: guard it like the texts)")
+    who = ", ".join(f"{one.name} {one.fingerprint()[:16]}" for one in auditors)
+    how = f"for {who}" if auditors else "in the clear: guard it like the texts"
+    console.say(f"escrow    {escrow} ({how})")
     return ExitCode.VERIFIED
 
 

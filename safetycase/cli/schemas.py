@@ -23,6 +23,7 @@ def published() -> dict[str, bytes]:
         spell,
     )
     from safetycase.report.verdict_json import verdict_schema
+    from safetycase.sign.sealing import SealedEscrow
     from safetycase.tables.escrow import Escrow
     from safetycase.tables.rows import TABLES, columns
     from safetycase.verify.policy import Policy
@@ -34,6 +35,7 @@ def published() -> dict[str, bytes]:
         file_name("policy"): document_schema("policy", Policy),
         file_name("verdict"): verdict_schema(),
         file_name("escrow"): spell("escrow", msgspec.json.schema(Escrow)),
+        file_name("sealed-escrow"): spell("sealed-escrow", msgspec.json.schema(SealedEscrow)),
     }
     return record_schemas() | documents | tables
 

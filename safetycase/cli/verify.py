@@ -64,6 +64,10 @@ def verify(
         Path | None,
         typer.Option(metavar="FILE", help="Open what a redacted case withholds."),
     ] = None,
+    escrow_key: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Your NAME.auditor.key, if the escrow is encrypted."),
+    ] = None,
     limit: Annotated[
         list[str] | None,
         typer.Option(
@@ -85,7 +89,7 @@ def verify(
     if (summary is None) != (key is None):
         raise UsageError("verify", "--summary and --key together", found="one of them")
     asked, limits = chosen_policy(policy), chosen_limits(limit or [])
-    opened = _bytes_of(escrow, case)
+    opened = _opened(escrow, escrow_key, case)
     verdicts = _judged(case, asked, moment(at), limits, opened)
     if summary is not None and key is not None:
         from safetycase.cli.summary import written
@@ -100,10 +104,20 @@ def verify(
     return worst(verdict.exit_code for _, verdict in verdicts)
 
 
-def _bytes_of(escrow: Path | None, case: Path) -> bytes | None:
-    if escrow is not None and case.is_dir():
+def _opened(escrow: Path | None, key: Path | None, case: Path) -> bytes | None:
+    if escrow is None:
+        return None
+    if case.is_dir():
         raise UsageError("--escrow", "one case", found="a folder", remedy="Name the case.")
-    return None if escrow is None else require_file(escrow).read_bytes()
+    from safetycase.sign.sealing import is_sealed, unseal
+
+    data = require_file(escrow).read_bytes()
+    if not is_sealed(data):
+        return data
+    if key is None:
+        remedy = "Give your key: --escrow-key NAME.auditor.key."
+        raise UsageError(str(escrow), "an open escrow", found="a sealed one", remedy=remedy)
+    return unseal(data, key)
 
 
 def chosen_limits(given: Sequence[str]) -> Limits:

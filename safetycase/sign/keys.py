@@ -67,7 +67,7 @@ def generate(folder: Path, name: str, *, roles: Sequence[str] = ("developer",)) 
     }
     contents[_public_path(folder, name)] = canonical.write(signer.to_json()) + b"\n"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _create_all(contents)
+    create_all(contents)
     return signer
 
 
@@ -78,7 +78,7 @@ def load(folder: Path, name: str | None = None) -> SigningKeys:
     are not those of the public file.
     """
     path = _public_path(folder, name) if name else _only_public_file(folder)
-    data = _read(path)
+    data = read_key_file(path)
     signer = read_signer(canonical.read(data, where=path.name), where=path.name)
     if _public_path(folder, signer.name) != path:
         raise KeyRefused(str(path), "the name of its signer", found=signer.name)
@@ -88,7 +88,7 @@ def load(folder: Path, name: str | None = None) -> SigningKeys:
 
 def _load_private(folder: Path, name: str, public: PublicKey) -> PrivateKey:
     path = _private_path(folder, name, public.algorithm)
-    pem = _read(path)
+    pem = read_key_file(path)
     if os.name == "posix" and path.stat().st_mode & _OTHERS:
         remedy = f"Run chmod 600 {path.name}, and ask who may have read it."
         raise KeyRefused(str(path), "a private key only its owner can read", remedy=remedy)
@@ -129,12 +129,12 @@ def _only_public_file(folder: Path) -> Path:
     return found[0]
 
 
-def _create_all(contents: dict[Path, bytes]) -> None:
-    """All files are new and complete, or none is left behind."""
+def create_all(contents: dict[Path, bytes]) -> None:
+    """All files are new and complete, or none is left behind; all but JSON are private."""
     created: list[Path] = []
     try:
         for path, data in contents.items():
-            mode = 0o644 if path.name.endswith(_PUBLIC_SUFFIX) else 0o600
+            mode = 0o644 if path.suffix == ".json" else 0o600
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
             created.append(path)
             with os.fdopen(descriptor, "wb") as file:
@@ -148,7 +148,8 @@ def _create_all(contents: dict[Path, bytes]) -> None:
         raise KeyRefused(place, "a new file", found=found, remedy=remedy) from None
 
 
-def _read(path: Path) -> bytes:
+def read_key_file(path: Path) -> bytes:
+    """The bytes of a key file; refused if there is none."""
     try:
         with path.open("rb") as file:
             return file.read(_MAX_KEY_FILE_BYTES)

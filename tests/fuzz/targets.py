@@ -7,13 +7,17 @@ whoever wants to try a file: each target takes bytes and raises nothing but what
 from __future__ import annotations
 
 import copy
+import tempfile
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from safetycase import canonical
 from safetycase.bundle.reader import open_case
+from safetycase.bundle.redact import Redacted
 from safetycase.bundle.tensors import read_tensors
 from safetycase.envelope.dsse import decode_base64, read_envelope
 from safetycase.envelope.keys import Algorithm, PublicKey
@@ -22,13 +26,16 @@ from safetycase.envelope.trust import read_instant, read_signers
 from safetycase.errors import SafetyCaseError
 from safetycase.methods.figures_on_page import read_page
 from safetycase.run.plan_file import as_plan
+from safetycase.sign.sealing import generate_auditor, read_auditor, seal, unseal
 from safetycase.tables.codec import read_table
+from safetycase.tables.escrow import open_table, read_escrow
 from safetycase.tables.rows import TABLES, path_of
 from safetycase.verify.engine import verify
 from safetycase.verify.outcome import Outcome, Verdict
 from safetycase.verify.policy import read_policy
 from tests.kit.builder import AT, Json, KitCase, policy
 from tests.kit.cases import small_case
+from tests.kit.redacted import PROMPTS, redacted_from
 from tests.kit.seal import sealed
 
 Target = Callable[[bytes], object]
@@ -84,6 +91,27 @@ def _text(data: bytes) -> None:
     decode_base64(text, where="fuzz")
 
 
+@cache
+def _redacted() -> Redacted:
+    return redacted_from(small_case(), PROMPTS)
+
+
+@cache
+def auditor_key() -> Path:
+    """The private key of an auditor, made once a process."""
+    folder = Path(tempfile.mkdtemp())
+    generate_auditor(folder, "ann")
+    return folder / "ann.auditor.key"
+
+
+def _escrow(data: bytes) -> None:
+    """An escrow that can be read opens tables as far as it fits, whatever else it says."""
+    escrow = read_escrow(data)
+    for kind in ("items", "choices"):
+        opening = open_table(kind, [_redacted().members[path_of(kind)]], escrow)
+        read_table(kind, b"".join(opening.pieces))
+
+
 PARSERS: dict[str, Target] = {
     name: _only_our_errors(read)
     for name, read in {
@@ -100,6 +128,8 @@ PARSERS: dict[str, Target] = {
         "policy": lambda data: read_policy(data, where="fuzz"),
         "plan": _plan,
         "page": read_page,
+        "escrow": _escrow,
+        "sealed escrow": lambda data: unseal(data, auditor_key()),
     }.items()
 }
 """Every reader of bytes from outside, by name."""
@@ -244,6 +274,10 @@ def seeds() -> dict[str, list[bytes]]:
             bytes([n]) + case.members[path_of(kind)][:2000]
             for n, kind in enumerate(sorted(TABLES))
             if path_of(kind) in case.members
+        ]
+        + [
+            bytes([sorted(TABLES).index("items")])
+            + _redacted().members["evidence/items.jsonl"][:2000]
         ],
         "tensors": [case.members["evidence/dictionary.safetensors"]],
         "envelope": [envelope],
@@ -255,4 +289,8 @@ def seeds() -> dict[str, list[bytes]]:
         "policy": [canonical.write(policy().spelled())],
         "plan": [case.members["plan.json"]],
         "page": [b'<p data-pointer="/title">x</p>', b"<p>x</p><![/ p>"],
+        "escrow": [_redacted().escrow],
+        "sealed escrow": [
+            seal(b"{}", "0" * 64, [read_auditor(auditor_key().with_suffix(".json"))])
+        ],
     }

@@ -89,3 +89,29 @@ def test_an_escrow_does_not_go_into_a_case(full: Path) -> None:
 def test_a_folder_has_no_escrow(full: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["verify", str(full.parent), "--escrow", str(full)]) == 2
     assert "--escrow" in capsys.readouterr().err
+
+
+def test_an_escrow_for_an_auditor_opens_with_his_key(
+    full: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = full.parent
+    for name in ("ann", "bob"):
+        assert main(["keygen", name, "--auditor", "--out", str(folder / "keys")]) == 0
+    assert _redact(full, "--to", str(folder / "keys" / "ann.auditor.json")) == 0
+    assert "for ann " in capsys.readouterr().out
+    escrow, redacted = folder / "red.escrow.json", folder / "red.safetycase"
+    secrets = [row.output.encode() for row in honest_case().rows("generations")]
+    assert not [text for text in secrets if text in escrow.read_bytes()]
+    generate(folder / "keys", "lab", roles=("developer",))
+    assert main(["sign", str(redacted), "--key", str(folder / "keys")]) == 0
+    ask = ["verify", str(redacted), "--json", "--escrow", str(escrow)]
+    assert main(ask) == 2
+    assert "--escrow-key" in capsys.readouterr().err
+    assert main([*ask, "--escrow-key", str(folder / "keys" / "bob.auditor.key")]) == 2
+    assert "the key of ann" in capsys.readouterr().err
+    assert main([*ask, "--escrow-key", str(folder / "keys" / "ann.auditor.key")]) == 3
+    verdict = canonical.read(capsys.readouterr().out.encode(), where="verdict")
+    assert isinstance(verdict, dict)
+    claims = verdict["claims"]
+    assert isinstance(claims, list)
+    assert [claim["tier"] for claim in claims] == ["recomputed", "recomputed"]  # type: ignore[index,call-overload]
