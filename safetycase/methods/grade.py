@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from itertools import compress
 
 import numpy as np
 
@@ -121,7 +122,7 @@ class TextGrader:
         self._vocabulary = vocabulary
         self._repetitions = np.full(len(vocabulary), _UNREAD, dtype=np.float64)
         self._grades = np.full(len(vocabulary), _UNREAD, dtype=np.int16)
-        self._grades_beside: dict[tuple[int, str | None], int] = {}
+        self._grades_beside = _Read(self._grade)
 
     def grade(self, answers: Answers, targets: Sequence[str | None]) -> Texts:
         """`incoherent` if empty or above a ceiling, whatever it says; else the rules' grade.
@@ -146,12 +147,9 @@ class TextGrader:
     def _beside(self, codes: Numbers, targets: Sequence[str | None], fits: Flags) -> Numbers:
         """Grades of texts beside their targets, the incoherent left at 0."""
         grades = np.zeros(len(codes), dtype=np.int16)
-        known = self._grades_beside
-        for row in np.flatnonzero(fits).tolist():
-            key = (int(codes[row]), targets[row])
-            if key not in known:
-                known[key] = self._grade(*key)
-            grades[row] = known[key]
+        keys = zip(codes[fits].tolist(), compress(targets, fits.tolist()), strict=True)
+        read = map(self._grades_beside.__getitem__, keys)
+        grades[fits] = np.fromiter(read, dtype=np.int16, count=int(fits.sum()))
         return grades
 
     def _grade(self, code: int, target: str | None) -> int:
@@ -171,6 +169,18 @@ class TextGrader:
         )
         fits &= shares != _EMPTY
         return fits
+
+
+class _Read(dict[tuple[int, str | None], int]):
+    """The grade of each text beside each target; read when it is first asked for."""
+
+    def __init__(self, grade: Callable[[int, str | None], int]) -> None:
+        super().__init__()
+        self._grade = grade
+
+    def __missing__(self, key: tuple[int, str | None]) -> int:
+        grade = self[key] = self._grade(*key)
+        return grade
 
 
 _UNREAD = -1

@@ -7,8 +7,10 @@ float32, as it was before the sum was rounded to that format.
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -73,11 +75,15 @@ def traced_rows(
 
     Takes `sample(rows of the target, half)`, then `sample(rows of all controls, rest)`.
     """
-    target, controls = held_out[0], [row for cell in held_out[1:] for row in cell]
+    target, controls = held_out[0], held_out[1:]
+    ends = list(accumulate(map(len, controls), initial=0))
     half = min((audit.rows + 1) // 2, len(target))
-    rest = min(audit.rows // 2, len(controls))
+    rest = min(audit.rows // 2, ends[-1])
     drawn = [target[place] for place in stream.sample(len(target), half)]
-    return drawn + [controls[place] for place in stream.sample(len(controls), rest)]
+    for place in stream.sample(ends[-1], rest):
+        cell = bisect(ends, place) - 1
+        drawn.append(controls[cell][place - ends[cell]])
+    return drawn
 
 
 def trace_rows(
