@@ -17,10 +17,11 @@ from safetycase.bundle.directory import DEFLATED, STORED, Member, read_directory
 from safetycase.digest import FileDigest, sha256_hex
 from safetycase.errors import MalformedInput, TooLarge
 
-_FEED = 1 << 16
+_FEED = 1 << 14
+"""Bytes inflated at a time; the rows of what they give fit into a processor's cache."""
 _CHUNK = 1 << 20
-_SPLIT = 1 << 18
-"""Bytes of a piece of what is held already; rows of so many fit into a processor's cache."""
+_SPLIT = 1 << 17
+"""Bytes of a piece of what is held already."""
 _KEPT = 1 << 27
 """Bytes of inflated members that are kept, in all."""
 
@@ -90,7 +91,7 @@ class Container:
         """
         if name in self._cache:
             for kept in list(self._cache[name]):
-                yield from _split(memoryview(kept)) if len(kept) > _CHUNK else (kept,)
+                yield from _split(memoryview(kept)) if len(kept) > _SPLIT else (kept,)
             return
         member = self._member(name)
         end = member.data_offset + member.stored_size

@@ -10,7 +10,6 @@ import struct
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from itertools import chain
 from typing import Any, Self, get_type_hints, overload
 
 import msgspec
@@ -281,9 +280,9 @@ class Filling:
         self._vocabularies = {n: Vocabulary() for n, d in self._dtypes.items() if d is None}
 
     def extend(self, rows: Sequence[tuple[Any, ...]], expected: int) -> None:
-        """Append rows, cell by cell; `expected` is how many there will be in all, roughly."""
-        names = columns(self._kind)
-        for name, cells in zip(names, _turned(rows, len(names)), strict=True):
+        """Append rows, at least one; `expected` is how many there will be in all, roughly."""
+        turned = zip(*rows, strict=True)
+        for name, cells in zip(columns(self._kind), turned, strict=True):
             if name not in self._growing:
                 continue
             dtype = self._dtypes[name]
@@ -332,7 +331,7 @@ def numbered(vocabulary: Vocabulary, texts: Iterable[str]) -> Numbers:
     Rows stand in the order of a grid: one arm for many rows, under it the items as they first
     came. Both are recognised as a whole; only where neither is so, text by text.
     """
-    texts = texts if isinstance(texts, list) else list(texts)
+    texts = list(texts)
     count = len(texts)
     if count and texts[0] == texts[-1] and len(set(texts)) == 1:
         number = vocabulary[texts[0]]
@@ -362,12 +361,6 @@ def _as_first_came(vocabulary: Vocabulary, texts: list[str]) -> Numbers | None:
         codes[done : done + stretch] = np.arange(first, first + stretch)
         done += stretch
     return codes
-
-
-def _turned(rows: Sequence[tuple[Any, ...]], width: int) -> Iterator[list[Any]]:
-    """The cells of each column of rows that are so many cells wide."""
-    cells = list(chain.from_iterable(rows))
-    return (cells[place::width] for place in range(width))
 
 
 def stacked(held: Sequence[Column]) -> Numbers:
