@@ -186,6 +186,7 @@ def _batches(
     where = path_of(kind)
     line = 1
     classes: Classes = {}
+    reading: Decoder | None = None
     for lines in _whole_lines(where, pieces, limits):
         body = lines
         if line == 1:
@@ -193,7 +194,8 @@ def _batches(
             classes = _classes(kind, first)
             yield Batch(kind, classes, 2, b"", [])
             line = 2
-        rows = _decode(kind, body, line, decoder(kind, classes))
+        reading = reading or decoder(kind, classes)
+        rows = _decode(kind, body, line, reading)
         if line - 2 + len(rows) > limits.max_rows:
             expected, found = f"at most {limits.max_rows} rows", "more"
             raise TooLarge(where, expected, found=found, limit="rows")

@@ -111,8 +111,13 @@ def row_type(kind: str, classes: Classes) -> type[msgspec.Struct]:
 
 def cell_types(kind: str, classes: Classes) -> tuple[Any, ...]:
     """The types of a row's cells in a table with these classes, in order."""
-    hints = get_type_hints(TABLES[kind], include_extras=True)
+    hints = _hints(kind)
     return tuple(_Digits if name in classes else hints[name] for name in columns(kind))
+
+
+@cache
+def _hints(kind: str) -> Mapping[str, Any]:
+    return get_type_hints(TABLES[kind], include_extras=True)
 
 
 @cache
