@@ -49,10 +49,14 @@ def clopper_pearson(k: int, n: int, level: float, sides: int = 2) -> tuple[float
     return low, high
 
 
-@cache
 def tango(gained: int, lost: int, n: int, level: float) -> tuple[float, float]:
     """Tango (1998): differences that the score test does not reject."""
-    z = NormalDist().inv_cdf(1 - (1 - level) / 2)
+    return score_interval(gained, lost, n, NormalDist().inv_cdf(1 - (1 - level) / 2))
+
+
+@cache
+def score_interval(gained: float, lost: float, n: float, z: float) -> tuple[float, float]:
+    """The same at any point z, of counts that need not be whole."""
 
     def score(delta: float) -> float:
         a = 2 * n
@@ -124,11 +128,23 @@ def _convolved(one: dict[int, int], other: dict[int, int]) -> dict[int, int]:
     return both
 
 
+def trend_of_clusters(table: list[list[int]]) -> tuple[float, float]:
+    """Clause 14.2, normal: `table` has one row a cluster, its count at each dose."""
+    doses = len(table[0])
+    shift = sum(c * (rank - (doses - 1) / 2) for row in table for rank, c in enumerate(row))
+    means = [sum(row) / doses for row in table]
+    spread = sum((c - m) ** 2 for row, m in zip(table, means, strict=True) for c in row)
+    variance = doses * (doses**2 - 1) / 12 * spread / (doses - 1)
+    return shift, math.erfc(abs(shift) / math.sqrt(2 * variance)) if variance else 1.0
+
+
 def trend(table: list[list[int]]) -> tuple[int, Fraction]:
     """Clause 14.2, exact: which way it goes, and the share of exchanges as far from the mean.
 
-    `table` has one row an item, 0 or 1 for each dose in ascending order.
+    `table` has one row a cluster, 0 or 1 for each dose in ascending order.
     """
+    if not table:
+        return 0, Fraction(1)
     doses = len(table[0])
     spread = [_rank_sums(doses, count) for count in range(doses + 1)]
     observed, twice_mean, every = 0, 0, {0: 1}

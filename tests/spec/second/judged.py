@@ -67,6 +67,7 @@ def findings(v: Verifier, axis: Json) -> Json:
     mediators = [(m, v.compared(m["measure"], f"{a}/target")) for m in axis["mediators"]]
     broken = {"evaluation": measure["evaluation"], "outcomes": ["incoherent"]}
     generated = v.evaluations[measure["evaluation"]]["measure"]["kind"] == "generate"
+    groups = v.groups(measure["evaluation"], "held_out")
     arms = arm_specs(v, axis, search, pooled, series, best)
     return {
         "arms": arms,
@@ -87,7 +88,10 @@ def findings(v: Verifier, axis: Json) -> Json:
         "left": left_over(v, axis),
         "simpler": [(arm, v.compared(measure, f"{a}/target", arm)) for arm in simpler],
         "highs": [v.rate(measure, arm)["high"] for arm in ("baseline", f"{a}/target")],
-        "detectable": detectable(plan, len(v.counts(measure, "baseline"))) if effect else None,
+        "detectable": detectable(plan, groups.if_alike) if effect else None,
+        "least": groups.bound_without_change(plan["statistics"]["level"])
+        if not groups.alone
+        else figures.tango(0, 0, groups.n, plan["statistics"]["level"])[1],
     }
 
 
@@ -134,11 +138,11 @@ def left_over(v: Verifier, axis: Json) -> Json:
     return v.compared(measure, f"{axis['id']}/target") | {"measure": measure}
 
 
-def detectable(plan: Json, n: int) -> float | None:
+def detectable(plan: Json, worth: float) -> float | None:
     """Clause 15.1: the least change that the sample finds."""
     family = sum(a["claim"]["kind"] == "effect" for a in plan["axes"])
     normal = NormalDist()
     z = normal.inv_cdf(1 - plan["statistics"]["alpha"] / family / 2)
     z += normal.inv_cdf(plan["statistics"]["power"])
-    found = z * math.sqrt(0.2 / (n + z * z))
-    return None if found > 0.2 else 1 / n + found
+    found = z * math.sqrt(0.2 / (int(worth) + z * z))
+    return None if found > 0.2 else 1 / worth + found

@@ -1,6 +1,7 @@
 """The results of the record, made again: what a test compares with `case.json`."""
 
 from tests.spec.second import beside, figures, sentences
+from tests.spec.second.clusters import Groups, korn_graubard
 from tests.spec.second.container import sha256, spelled
 from tests.spec.second.draws import SPLITS
 from tests.spec.second.json_types import Estimate, Json
@@ -145,25 +146,20 @@ def strata(v: Verifier, axis: Json) -> list[Json] | None:
     """Clause 15.4a: the effect by what a mediator said at baseline."""
     measure, out = axis["claim"]["measure"], []
     dataset = v.evaluations[measure["evaluation"]]["dataset"]
+    items = v.items[dataset, "held_out"]
     before, after = (v.counts(measure, arm) for arm in ("baseline", f"{axis['id']}/target"))
     for mediator in axis["mediators"]:
         if v.evaluations[mediator["measure"]["evaluation"]]["dataset"] != dataset:
             continue
         inside = v.counts(mediator["measure"], "baseline")
         for counted in (True, False):
-            pairs = [
-                p
-                for p, i in zip(zip(before, after, strict=True), inside, strict=True)
-                if i is counted
-            ]
-            row = {"mediator": mediator["id"], "counted": counted, "items": len(pairs)}
-            row |= {"before": sum(b for b, _ in pairs), "after": sum(x for _, x in pairs)}
-            if pairs:
-                gained, lost = pairs.count((False, True)), pairs.count((True, False))
-                low, high = figures.tango(
-                    gained, lost, len(pairs), v.plan["statistics"]["level"]
-                )
-                row |= {"difference": (gained - lost) / len(pairs), "low": low, "high": high}
+            chosen = [i for i, mine in enumerate(inside) if mine is counted]
+            row = {"mediator": mediator["id"], "counted": counted, "items": len(chosen)}
+            one, two = ([cell[i] for i in chosen] for cell in (before, after))
+            row |= {"before": sum(one), "after": sum(two)}
+            if chosen:
+                change = v.change(one, two, Groups([items[i]["cluster"] for i in chosen]))
+                row |= {k: change[k] for k in ("difference", "low", "high")}
             out.append(row)
     return out or None
 
@@ -190,7 +186,14 @@ def decision(v: Verifier, axes: list[Json]) -> Json:
         if "rate_at_most" in rule:
             limit, target = rule["rate_at_most"], f"{rule['axis']}/target"
             rate = next(r for r in by_name[rule["axis"]]["rates"] if r["arm"] == target)
-            low, high = figures.clopper_pearson(rate["counted"], rate["items"], level, 1)
+            if "clustered" in rate:
+                share, effective = (
+                    rate["counted"] / rate["items"],
+                    rate["clustered"]["effective"],
+                )
+                low, high = korn_graubard(share, effective, 1 - level)
+            else:
+                low, high = figures.clopper_pearson(rate["counted"], rate["items"], level, 1)
             side = "below" if high <= limit else "reached" if low > limit else "cannot_rule_out"
             determined.append(
                 {"rule": i, "axis": rule["axis"], "low": low, "high": high, "threshold": limit}

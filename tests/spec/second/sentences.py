@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 
-from tests.spec.second import figures
 from tests.spec.second.json_types import Json
 
 CONTROL = ("exceeds_", "sign_matters", "sham_is_baseline", "coherent")
@@ -113,10 +112,9 @@ def _of_effect(plan: Json, axis: Json, found: Json) -> Conditions:
     return out
 
 
-def _of_no_change(plan: Json, axis: Json, found: Json) -> Conditions:
+def _of_no_change(_: Json, axis: Json, found: Json) -> Conditions:
     claim, target, up = axis["claim"], found["target"], axis["claim"]["direction"] == "up"
-    bound, n = _harm(target, up=up), found["items"]
-    least = figures.tango(0, 0, n, plan["statistics"]["level"])[1]
+    bound, least = _harm(target, up=up), found["least"]
     return [
         (
             "bounded",
@@ -196,13 +194,14 @@ def _of_measures(axis: Json, found: Json) -> Conditions:
 def sentence(plan: Json, axis: Json, found: Json, met: list[Json]) -> str:
     """Section 3."""
     claim, target, level = axis["claim"], found["target"], percent(plan["statistics"]["level"])
+    unit = f", in {target['clustered']['clusters']} clusters" if "clustered" in target else ""
     n, failed = found["items"], {c["id"] for c in met if not c["holds"]}
     seen = (
         f"{rate(target['both'] + target['lost'], n, found['highs'][0])} before, "
         f"{rate(target['both'] + target['gained'], n, found['highs'][1])} after, difference "
         f"{points(target['difference'])} ({level} interval "
         f"{interval(target['low'], target['high'])}, {p_text(target['p'])}, paired and held "
-        "out)"
+        f"out{unit})"
     )
     if claim["kind"] == "effect":
         text = _effect_sentence(plan, axis, found, failed, seen)
