@@ -26,6 +26,7 @@ from safetycase.errors import (
     SafetyCaseError,
     SchemaViolation,
     TooLarge,
+    Withheld,
 )
 from safetycase.methods.derived import Derived, DerivedAxis
 from safetycase.methods.grid import arm_count
@@ -301,6 +302,15 @@ class CaseParts:
     def samples(self) -> tuple[Sample, ...]:
         """Rows for a reader to look at, drawn by the case's id."""
         return samples(self.case_id, self.plan, self.evidence.items, self.evidence.answers)
+
+    @once
+    def published_samples(self) -> tuple[Sample, ...] | None:
+        """Those that a page may show, with or without an escrow; none if they are withheld."""
+        published = self if self._escrow is None else CaseParts(self._source, self.limits)
+        try:
+            return published.samples
+        except Withheld:
+            return None
 
     def axis(self, name: str) -> DerivedAxis:
         """What follows for one axis."""

@@ -112,6 +112,17 @@ class CheckRow:
 
 
 @dataclass(frozen=True, slots=True)
+class WithheldRow:
+    """A column or file that the case does not publish."""
+
+    name: str
+    disclosure: Shown
+    count: Shown
+    ground: Shown
+    reason: Shown
+
+
+@dataclass(frozen=True, slots=True)
 class Appendix:
     """Everything behind the axes."""
 
@@ -125,6 +136,7 @@ class Appendix:
     digests: tuple[Named, ...]
     tables: tuple[Named, ...]
     deviations: tuple[tuple[Shown, Shown], ...]
+    withheld: tuple[WithheldRow, ...]
     extensions: str | None
     argument: tuple[NodeRow, ...]
     limitations: tuple[Shown, ...]
@@ -152,6 +164,7 @@ def appendix(source: Source, verdict: Verdict) -> Appendix:
             (source.show(f"/deviations/{i}/what"), source.show(f"/deviations/{i}/why"))
             for i in range(len(case.deviations))
         ),
+        withheld=tuple(_withheld(source)),
         extensions=extensions,
         argument=tuple(_argument(source)),
         limitations=source.show_each("/limitations"),
@@ -250,6 +263,18 @@ def _digests(source: Source) -> Iterator[Named]:
 def _tables(source: Source) -> Iterator[Named]:
     for number, table in enumerate(source.case.tables):
         yield Named(table.path, source.show(f"/tables/{number}/rows"))
+
+
+def _withheld(source: Source) -> Iterator[WithheldRow]:
+    for number, entry in enumerate(source.case.redactions or ()):
+        here = f"/redactions/{number}"
+        yield WithheldRow(
+            name=entry.path if entry.column is None else f"{entry.path}: {entry.column}",
+            disclosure=source.show(f"{here}/disclosure"),
+            count=source.show(f"{here}/count"),
+            ground=source.show(f"{here}/ground"),
+            reason=source.show(f"{here}/reason"),
+        )
 
 
 def _argument(source: Source) -> Iterator[NodeRow]:

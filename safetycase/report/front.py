@@ -95,6 +95,8 @@ class Front:
     decision: DecisionView
     claims: tuple[ClaimView, ...]
     deviations: int
+    withheld: int
+    """Columns and files that are not published."""
     cannot_show: tuple[str, ...]
 
 
@@ -120,6 +122,7 @@ def front_page(source: Source, verdict: Verdict, case_id: str) -> Front:
             for number in range(len(source.case.results.axes))
         ),
         deviations=len(source.case.deviations),
+        withheld=len(source.case.redactions or ()),
         cannot_show=verdict.what_cannot_be_known,
     )
 

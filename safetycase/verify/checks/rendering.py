@@ -6,7 +6,7 @@ from safetycase.bundle import layout
 from safetycase.methods.figures_on_page import PageFigures, page_differences, read_page
 from safetycase.methods.samples import SAMPLES_NAME, as_document
 from safetycase.verify.case import OpenedCase
-from safetycase.verify.check import Family, Fault, Run, told
+from safetycase.verify.check import Family, Fault, NotApplicable, Run, told
 
 REPORT = "report/case.html"
 
@@ -54,7 +54,7 @@ def figures_are_the_records(case: OpenedCase) -> Run:
     documents = {
         layout.RECORD_NAME: case.record_json,
         layout.PLAN_NAME: case.plan_json,
-        SAMPLES_NAME: as_document(case.samples),
+        SAMPLES_NAME: as_document(case.published_samples or ()),
     }
     yield from told(page_differences(page, documents), f"{REPORT} ")
     return len(page.listed)
@@ -74,10 +74,13 @@ def figures_are_the_records(case: OpenedCase) -> Run:
 )  # fmt: skip
 def page_shows_the_drawn_answers(case: OpenedCase) -> Run:
     """The page shows the answers that the case's id draws."""
+    samples = case.published_samples
+    if samples is None:
+        return NotApplicable("the answers are withheld")
     shown = {figure.pointer for figure in _page(case).shown}
-    for number, sample in enumerate(case.samples):
+    for number, sample in enumerate(samples):
         for part in ("input", "output", "outcome"):
             if f"{SAMPLES_NAME}#/{number}/{part}" not in shown:
                 where = f"{REPORT}: {sample.evaluation} / {sample.arm}"
                 yield Fault(where, f"{part} of {sample.item} ({sample.row})", "not shown")
-    return len(case.samples)
+    return len(samples)
