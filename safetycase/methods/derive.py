@@ -24,6 +24,7 @@ from safetycase.methods.measure import (
     control_tests,
     rates,
 )
+from safetycase.methods.mechanism import mechanism
 from safetycase.methods.neighbours import Neighbours
 from safetycase.methods.realised import realised_norm
 from safetycase.methods.sites import hook_path
@@ -221,6 +222,7 @@ def _claim(plan: Plan, findings: Findings, adjusted: float | None) -> Claim:
         detectable=detectable(plan, findings),
         conditions=met,
         wording=wording(plan, findings, met),
+        mechanism=mechanism(findings, met),
     )
 
 

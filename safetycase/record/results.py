@@ -265,6 +265,13 @@ class Condition(Record):
     """The figures, in words."""
 
 
+Mechanism = Literal[
+    "behavioural_association", "intervention_sufficient", "intervention_necessary"
+]
+"""Kind of evidence for a mechanism: features that go with a behaviour, an edit that is enough
+to move it, or their being taken out that moves it. None of these shows a sole mechanism."""
+
+
 class Claim(Record):
     """The claim of an axis, as the measurements allow it."""
 
@@ -280,6 +287,8 @@ class Claim(Record):
     """Conditions in fixed order."""
     wording: Text
     """The strongest sentence that the conditions allow; computed, never written."""
+    mechanism: Mechanism | None = None
+    """Kind of evidence for a mechanism; none where no feature was found."""
 
 
 class Neighbour(Record):

@@ -9,11 +9,12 @@ from typing import get_args
 from markupsafe import Markup
 
 from safetycase.methods.grid import NAMED_ROLES
+from safetycase.methods.mechanism import MEANINGS
 from safetycase.record.base import Record
 from safetycase.record.control_tests import ControlFamily
 from safetycase.record.planned_axis import Axis
 from safetycase.record.planned_evaluation import Measure
-from safetycase.record.results import AxisResult, Intervention
+from safetycase.record.results import AxisResult, Intervention, Mechanism
 from safetycase.record.sentences import sentences
 from safetycase.record.trace_summary import TraceSummary
 from safetycase.report.axis_rates import Bound, Strip, bounds_of, measure_name, strips_of
@@ -166,6 +167,8 @@ class AxisView:
     spread: tuple[SpreadRow, ...]
     detectable: Shown | None
     """Least change that the sample finds; none for claims that nothing changes."""
+    mechanism: str
+    """What kind of evidence the claim is, in words; none in cases that do not say it."""
 
 
 def axis_view(source: Source, number: int) -> AxisView:
@@ -216,7 +219,12 @@ def axis_view(source: Source, number: int) -> AxisView:
         moved=tuple(moved(source, result, here)),
         spread=tuple(spread(source, result, here)),
         detectable=source.show_stated(f"{here}/claim/detectable"),
+        mechanism=_evidence(result.claim.mechanism),
     )
+
+
+def _evidence(mechanism: Mechanism | None) -> str:
+    return "" if mechanism is None else f"{in_words(mechanism)}. {MEANINGS[mechanism]}"
 
 
 def _planned(axis: Axis) -> str:

@@ -42,11 +42,14 @@ FAMILY.figures(
     "Every claim is worded as its conditions allow.",
     "claim/wording",
     "claim/holds",
-    proves="Every claim's sentence is the strongest that its conditions allow, and it is said "
-    "to hold only if every condition does.",
-    cannot_prove=_CANNOT,
-    references=("design 6", "question 35 (mechanism claims)"),
-)
+    "claim/mechanism",
+    proves="Every claim's sentence is the strongest that its conditions allow, it is said to "
+    "hold only if every condition does, and the kind of evidence for a mechanism is the one "
+    "that its arms allow: an association, an edit that suffices, or features that are needed.",
+    cannot_prove=f"{_CANNOT} That the features are the sole mechanism: no ablation shows that.",
+    references=("design 6", "question 35 (mechanism claims)",
+                "https://arxiv.org/abs/2311.17030", "https://arxiv.org/abs/2307.15771"),
+)  # fmt: skip
 
 
 @FAMILY.check(

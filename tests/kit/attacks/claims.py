@@ -160,6 +160,25 @@ def goal_that_holds_over_an_open_doubt(case: KitCase) -> KitCase:
     return edit_record(case, f"/argument/{_node(case, 'watched.goal')}/state", "holds")
 
 
+@attack("claims", "insider", refused_by={"CLM-003"})
+def edit_that_suffices_called_necessary(case: KitCase) -> KitCase:
+    """Say that the behaviour needs the features, where adding along them was all that was done.
+
+    The features are taken for the mechanism of the behaviour.
+    """
+    pointer = axis_pointer(WATCHED, "claim", "mechanism")
+    return edit_record(case, pointer, "intervention_necessary")
+
+
+@attack("claims", "insider", refused_by={"CLM-003"})
+def kind_of_evidence_left_out(case: KitCase) -> KitCase:
+    """Leave out of a null claim that it shows no more than an association.
+
+    A reader supplies a mechanism.
+    """
+    return remove_from_record(case, axis_pointer(KNOWLEDGE, "claim", "mechanism"))
+
+
 @attack("claims", "insider", refused_by={"CLM-006"})
 def limitation_removed(case: KitCase) -> KitCase:
     """Remove the sentence that nothing shows where the rows came from.

@@ -111,9 +111,24 @@ def axis_result(v: Verifier, axis: Json, found: Json) -> Json:
             "detectable": found["detectable"],
             "conditions": met,
             "wording": sentences.sentence(v.plan, axis, found, met),
+            "mechanism": mechanism(axis, met),
         },
         "steering": steering(v, axis),
     }
+
+
+def mechanism(axis: Json, met: list[Json]) -> str:
+    """Clause 15.4c: the kind of evidence."""
+    failed = {c["id"] for c in met if not c["holds"]} - {"shipped"}
+    if axis["claim"]["kind"] != "effect" or failed:
+        return "behavioural_association"
+    edit = axis["candidate"]
+    taken_out = (
+        edit["operation"] in {"scale", "ablate", "project_out"}
+        and axis["dose_rule"]["sign"] == "negative"
+        and min(edit["doses"]) >= -1
+    )
+    return "intervention_necessary" if taken_out else "intervention_sufficient"
 
 
 def shrunk_effect(v: Verifier, axis: Json, chosen: list[str]) -> Json:
