@@ -51,6 +51,7 @@ OF_THE_KIT = (
     "ties",
     "no effect",
     "clusters",
+    "every control",
     "strata",
     "refusals alone",
 )

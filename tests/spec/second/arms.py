@@ -3,7 +3,9 @@
 import math
 
 from tests.spec.second import directions
+from tests.spec.second.beside import words
 from tests.spec.second.directions import Pooled
+from tests.spec.second.draws import Stream, seed_of
 from tests.spec.second.json_types import Json, Row
 from tests.spec.second.verifier import Verifier
 
@@ -37,6 +39,9 @@ def arm_specs(
     specs += [(name, name, [], 0 if name == "prompt" else dose) for name in names]
     for family, drawn in (("random_live", sets["random_live"]), ("random_direction", pairs)):
         specs += [(f"{family}/{i:02}", family, each, dose) for i, each in enumerate(drawn)]
+    for family in ("unrelated_contrast", "shuffled_label", "gaussian"):
+        count = v.families().get(family, 0)
+        specs += [(f"{family}/{i:02}", family, [], dose) for i in range(count)]
     return {
         "arms": [_arm(v, axis, spec, norm) for spec in specs],
         "directions": [_direction(v, axis, spec, decoder, pool) for spec in specs],
@@ -73,6 +78,10 @@ def _arm(v: Verifier, axis: Json, spec: Spec, norm: float) -> Json:
     arm["features"] = [] if role == "random_direction" else features
     if role == "random_direction":
         arm["pool_pair"] = features
+    if role in ("shuffled_label", "gaussian"):
+        arm["seed"] = seed_of(v.seed, str(arm["id"]))
+    if role == "unrelated_contrast":
+        arm["word"] = _words(v, axis)[int(name[-2:])]
     if role == "prompt":
         arm["prefix"] = axis["baselines"]["prefix"]
     tuning = role in ("dose", "best_of_dose")
@@ -86,12 +95,43 @@ def _arm(v: Verifier, axis: Json, spec: Spec, norm: float) -> Json:
 def _direction(
     v: Verifier, axis: Json, spec: Spec, decoder: dict[int, Row], pool: list[Row]
 ) -> Row:
-    _, role, features, _ = spec
+    name, role, features, _ = spec
+    contrast, a = axis["selection"]["contrast"], axis["id"]
+    items = v.items[contrast["dataset"], "discovery"]
+    labels = [i[contrast["label"]] == contrast["positive"] for i in items]
     if role == "random_direction":
         return directions.of_pair(features, pool)
-    if role == "difference_in_means":
-        contrast = axis["selection"]["contrast"]
-        items = v.items[contrast["dataset"], "discovery"]
-        labels = [i[contrast["label"]] == contrast["positive"] for i in items]
-        return directions.of_means(v.tensors.rows(f"{axis['id']}.means"), labels)
+    if role == "gaussian":
+        return directions.gaussian(seed_of(v.seed, f"{a}/{name}"), len(pool[0]))
+    if role == "unrelated_contrast":
+        word, own = _words(v, axis)[int(name[-2:])], _own(v, axis)
+        holds = [word in words for words in _prompts(v)]
+        table = f"{a}.unrelated" if own is None else f"{a}.means"
+        return directions.of_means(v.tensors.rows(table), holds, own)
+    if role in ("difference_in_means", "shuffled_label"):
+        means, new = v.tensors.rows(f"{a}.means"), labels
+        if role == "shuffled_label":
+            new = directions.shuffled(seed_of(v.seed, f"{a}/{name}"), labels)
+        return directions.of_means(means, new, None if new is labels else labels)
     return directions.of_features(features, decoder) if features else (0.0,) * len(pool[0])
+
+
+def _prompts(v: Verifier) -> list[set[str]]:
+    dataset = v.plan["controls"]["unrelated_contrasts"]["dataset"]
+    return [set(words(item["prompt"])) for item in v.items[dataset, "discovery"]]
+
+
+def _own(v: Verifier, axis: Json) -> list[bool] | None:
+    """The labels inside whose classes differences are taken, if the prompts are the same."""
+    contrast = axis["selection"]["contrast"]
+    if v.plan["controls"]["unrelated_contrasts"]["dataset"] != contrast["dataset"]:
+        return None
+    items = v.items[contrast["dataset"], "discovery"]
+    return [i[contrast["label"]] == contrast["positive"] for i in items]
+
+
+def _words(v: Verifier, axis: Json) -> list[str]:
+    rule = v.plan["controls"]["unrelated_contrasts"]
+    found = directions.drawn_words(_prompts(v), _own(v, axis), rule)
+    stream = Stream(v.seed, f"{axis['id']}/unrelated_contrast")
+    return [found[place] for place in stream.sample(len(found), rule["count"])]

@@ -8,7 +8,7 @@ from operator import add
 
 from tests.spec.second.draws import Stream
 from tests.spec.second.figures import holm, mann_whitney
-from tests.spec.second.json_types import Row
+from tests.spec.second.json_types import Json, Row
 
 
 def single(row: Sequence[float]) -> Row:
@@ -36,13 +36,59 @@ def of_pair(pair: Sequence[int], pool: Sequence[Row]) -> Row:
     return single(unit([a - b for a, b in zip(pool[i], pool[j], strict=True)]))
 
 
-def of_means(means: Sequence[Row], positive: Sequence[bool]) -> Row:
+def of_means(
+    means: Sequence[Row], positive: Sequence[bool], within: Sequence[bool] | None = None
+) -> Row:
     """Clause 13.3a: the difference of class means, rows added first to last."""
-    sides = []
-    for side in (True, False):
-        rows = [m for m, p in zip(means, positive, strict=True) if p is side]
-        sides.append([reduce(add, column) / len(rows) for column in zip(*rows, strict=True)])
-    return single(unit([a - b for a, b in zip(*sides, strict=True)]))
+    inside = within or [True] * len(means)
+    total = [0.0] * len(means[0])
+    for stratum in sorted(set(inside), reverse=True):
+        sides = []
+        for side in (True, False):
+            places = [i for i, p in enumerate(positive) if p is side and inside[i] is stratum]
+            columns = zip(*(means[i] for i in places), strict=True)
+            sides.append([reduce(add, column) / len(places) for column in columns])
+        total = [t + (a - b) for t, a, b in zip(total, *sides, strict=True)]
+    return single(unit(total))
+
+
+def shuffled(seed: str, labels: list[bool]) -> list[bool]:
+    """Clause 13.3a: labels permuted so that either true class has both."""
+    stream, n = Stream(seed, "labels"), len(labels)
+    while True:
+        new = [labels[i] for i in stream.sample(n, n)]
+        classes = [{new[i] for i in range(n) if labels[i] is side} for side in (True, False)]
+        if all(len(c) > 1 for c in classes):
+            return new
+
+
+def gaussian(seed: str, width: int) -> Row:
+    """Clause 13.3a: an isotropic direction."""
+    stream = Stream(seed, "gaussian")
+    values: list[float] = []
+    while len(values) < width:
+        radius = math.sqrt(-2 * math.log1p(-stream.uniform()))
+        angle = 2 * math.pi * stream.uniform()
+        values += [radius * math.cos(angle), radius * math.sin(angle)]
+    return single(unit(values[:width]))
+
+
+def drawn_words(prompts: list[set[str]], own: list[bool] | None, rule: Json) -> list[str]:
+    """Clause 13.3a: the words that may be drawn, one for each division of the prompts."""
+    found: dict[frozenset[bytes], str] = {}
+    for word in sorted(set().union(*prompts)):
+        holds = [word in p for p in prompts]
+        parts = (
+            [holds]
+            if own is None
+            else [
+                [h for h, o in zip(holds, own, strict=True) if o is side]
+                for side in (True, False)
+            ]
+        )
+        if all(min(sum(p), len(p) - sum(p)) >= rule["minimum_items"] for p in parts):
+            found.setdefault(frozenset((bytes(holds), bytes(not h for h in holds))), word)
+    return list(found.values())
 
 
 class Pooled:

@@ -35,6 +35,10 @@ class Stream:
             pass
         return word % n
 
+    def uniform(self) -> float:
+        """A number from 0 to below 1."""
+        return (self.word() >> 11) * 2.0**-53
+
     def sample(self, n: int, k: int) -> list[int]:
         """k of the numbers below n, in the order drawn."""
         a = list(range(n))
@@ -42,6 +46,12 @@ class Stream:
             j = i + self.below(n - i)
             a[i], a[j] = a[j], a[i]
         return a[:k]
+
+
+def seed_of(plan_digest: str, arm: str) -> str:
+    """Clause 8.2: the seed of an arm of permuted labels or of a Gaussian direction."""
+    whole = b"safetycase.seed.v1\0" + framed(plan_digest) + framed(arm) + framed("")
+    return hashlib.sha256(whole).hexdigest()
 
 
 def split_of(cluster: str, seed: str, shares: dict) -> str:

@@ -3,7 +3,7 @@
 import math
 from statistics import NormalDist, median
 
-from tests.spec.second import beside, directions, figures
+from tests.spec.second import beside, degradation, directions, figures
 from tests.spec.second.arms import arm_specs
 from tests.spec.second.json_types import Json
 from tests.spec.second.verifier import NAMED, Verifier
@@ -63,6 +63,12 @@ def findings(v: Verifier, axis: Json) -> Json:
     controls = [control_test(v, axis, family, way) for family in v.families()]
     relied = [c["p"] for c in controls if c["family"] != "gaussian"]
     effect = claim["kind"] == "effect"
+    damaged = None
+    if "matched_degradation" in axis:
+        acting = [acting_in(v, axis, f) for f in v.families() if f != "gaussian"]
+        damaged = degradation.matched(v, axis, [arm for arms in acting for arm in arms], way)
+        test = axis["matched_degradation"]["test"]
+        relied.append(damaged.get("p" if test == "matched" else "p_residual", 1.0))
     sides = [(s, v.compared(s["measure"], f"{a}/target")) for s in v.side_effects(axis)]
     mediators = [(m, v.compared(m["measure"], f"{a}/target")) for m in axis["mediators"]]
     broken = {"evaluation": measure["evaluation"], "outcomes": ["incoherent"]}
@@ -80,6 +86,7 @@ def findings(v: Verifier, axis: Json) -> Json:
         "target": target,
         "items": len(v.counts(measure, "baseline")),
         "controls": controls,
+        "degradation": damaged,
         "p": max(target["p"], *relied) if effect else None,
         "p_adjusted": None,
         "sides": sides,
@@ -95,22 +102,29 @@ def findings(v: Verifier, axis: Json) -> Json:
     }
 
 
-def control_test(v: Verifier, axis: Json, family: str, way: int) -> Json:
-    """Clauses 13.4 and 15.2."""
+def acting_in(v: Verifier, axis: Json, family: str) -> list[str]:
+    """Clause 13.4: the controls of a family that act."""
     a, measure = axis["id"], axis["claim"]["measure"]
-    arms = [f"{a}/{family}/{i:02}" for i in range(v.families()[family])]
 
     def norm(arm: str) -> float:
         return (v.realised(measure, arm, "held_out") or (0.0, 0.0))[0]
 
-    aim_norm = norm(f"{a}/target")
-    tolerance = v.plan["controls"]["norm_tolerance"] * aim_norm
+    aim = norm(f"{a}/target")
+    tolerance = v.plan["controls"]["norm_tolerance"] * aim
+    arms = [f"{a}/{family}/{i:02}" for i in range(v.families()[family])]
+    return [arm for arm in arms if abs(norm(arm) - aim) <= tolerance]
+
+
+def control_test(v: Verifier, axis: Json, family: str, way: int) -> Json:
+    """Clauses 13.4 and 15.2."""
+    a, measure = axis["id"], axis["claim"]["measure"]
+    arms = [f"{a}/{family}/{i:02}" for i in range(v.families()[family])]
+    acting = acting_in(v, axis, family)
 
     def effect(arm: str) -> float:
         change = sum(v.counts(measure, arm)) - sum(v.counts(measure, "baseline"))
         return way * (change / len(v.counts(measure, arm)))
 
-    acting = [arm for arm in arms if abs(norm(arm) - aim_norm) <= tolerance]
     effects = [effect(arm) for arm in acting]
     as_large = sum(e >= effect(f"{a}/target") for e in effects)
     return {

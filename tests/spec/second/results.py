@@ -26,7 +26,8 @@ def results(v: Verifier) -> dict:
 def measures(claim: Json, axis: Json, found: Json) -> list[tuple[Json, bool]]:
     """Clause 15.1: every rate, and whether arms with a number have it too."""
     measured = [(claim["measure"], True)] + [(m["measure"], True) for m in axis["mediators"]]
-    measured += [(s["measure"], False) for s, _ in found["sides"]]
+    asked = axis.get("matched_degradation", {}).get("side_effect")
+    measured += [(s["measure"], s["id"] == asked) for s, _ in found["sides"]]
     if found["incoherent"] is not None:
         broken = {"evaluation": claim["measure"]["evaluation"], "outcomes": ["incoherent"]}
         measured.append((broken, True))
@@ -84,6 +85,7 @@ def axis_result(v: Verifier, axis: Json, found: Json) -> Json:
             for measure, _ in measured[1:]
         ],
         "controls": found["controls"],
+        "degradation": found["degradation"],
         "baselines": [c | {"arm": arm} for arm, c in found["simpler"]] or None,
         "outcomes": [
             {

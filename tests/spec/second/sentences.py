@@ -51,7 +51,7 @@ def _harm(comparison: Json, *, up: bool) -> float:
 
 
 def conditions(plan: Json, axis: Json, found: Json) -> list[Json]:
-    """Section 2, but for degradation, which these cases do not ask for."""
+    """Section 2."""
     own = _of_effect if axis["claim"]["kind"] == "effect" else _of_no_change
     met = own(plan, axis, found) + _of_every_claim(axis, found) + _of_measures(axis, found)
     return [{"id": name, "holds": holds, "reason": reason} for name, holds, reason in met]
@@ -90,6 +90,8 @@ def _of_effect(plan: Json, axis: Json, found: Json) -> Conditions:
             )
             holds = not test["silent"] and test["p"] <= alpha
             out.append((f"exceeds_{test['family']}", holds, reason))
+    if found["degradation"] is not None:
+        out.append(_at_equal_damage(axis["matched_degradation"], found["degradation"], alpha))
     other = {k: way * found["named"][k]["difference"] for k in found["named"]}
     out.append(
         (
@@ -110,6 +112,28 @@ def _of_effect(plan: Json, axis: Json, found: Json) -> Conditions:
         )
         out.append((name, other[role] < moved / 2, reason))
     return out
+
+
+def _at_equal_damage(asked: Json, found: Json, alpha: float) -> tuple[str, bool, str]:
+    target = found["arms"][0]
+    if asked["test"] == "regression":
+        p = found.get("p_residual")
+        reason = (
+            f"damage {number(target['damage'])} explains all but {points(found['residual'])} "
+            f"of the target's {points(target['effect'])}"
+        )
+    else:
+        p = found.get("p")
+        reason = (
+            f"{found['as_large']} of {found['matched']} controls as damaging as the target "
+            f"({number(target['damage'])}, tolerance {number(asked['tolerance'])}) as large as "
+            f"{points(target['effect'])}"
+        )
+        if not found["matched"] or 1 / (found["matched"] + 1) > alpha:
+            reason += "; too few match to reach alpha: not known, and not shown"
+    holds = p is not None and p <= alpha
+    reason += "" if p is None else f"; {p_text(p)}"
+    return "exceeds_at_matched_degradation", holds, reason
 
 
 def _of_no_change(_: Json, axis: Json, found: Json) -> Conditions:
@@ -317,6 +341,11 @@ DOUBTS = (
     ),
     ("selection", "Any tuned random features would do the same.", "exceeds_best_of"),
     ("damage", "The model is merely broken by the edit.", "coherent"),
+    (
+        "equal_damage",
+        "Any edit that damages the model as much would do the same.",
+        "exceeds_at_matched_degradation",
+    ),
     ("hook", "The measuring apparatus itself changes the answers.", "sham_is_baseline"),
     ("origin", "The rows may not have come from this model.", None),
     ("forking", "Other runs may exist that are not shown.", None),

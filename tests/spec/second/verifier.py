@@ -75,6 +75,11 @@ class Verifier:
         for axis in self.plan["axes"]:
             main = [m["measure"]["evaluation"] for m in [axis["claim"], *axis["mediators"]]]
             sides = [m["measure"]["evaluation"] for m in self.side_effects(axis)]
+            main += [
+                e["measure"]["evaluation"]
+                for e in axis["side_effects"]
+                if self.is_damage(axis, e)
+            ]
             arms = []
             if axis["dose_rule"]["measure"]["evaluation"] == evaluation:
                 cells += [(arm, "tuning") for arms in self.series_of(axis) for arm in arms]
@@ -99,14 +104,25 @@ class Verifier:
         return [f"{axis['id']}/{name}" for name in [*NAMED, *more]]
 
     def families(self) -> dict[str, int]:
-        """The control families and their sizes, as far as this verifier goes."""
+        """The control families and their sizes."""
         controls = self.plan["controls"]
-        if {"unrelated_contrasts", "shuffled_labels", "gaussian_directions"} & set(controls):
-            raise NotImplementedError("this verifier does not go so far")
-        return {
+        counts = {
             "random_live": controls["random_live_features"],
             "random_direction": controls["random_directions"],
+            "unrelated_contrast": controls.get("unrelated_contrasts", {}).get("count", 0),
+            "shuffled_label": controls.get("shuffled_labels", 0),
+            "gaussian": controls.get("gaussian_directions", 0),
         }
+        return {family: count for family, count in counts.items() if count}
+
+    def rows_of(self, evaluation: str, arm: str, split: str) -> list[Json]:
+        """The rows of a cell."""
+        return self.cells[evaluation, arm, split]
+
+    def is_damage(self, axis: Json, effect: Json) -> bool:
+        """Clause 15.2b: whether all arms have the measure of a side effect."""
+        asked = axis.get("matched_degradation", {})
+        return asked.get("side_effect") == effect["id"]
 
     def numbered(self, axis: Json) -> list[str]:
         """The held-out arms with a number."""
@@ -148,6 +164,7 @@ class Verifier:
     def grade_rows(self) -> None:
         """Clauses 10.2 and 11: every row in its place, with the outcome that it must have."""
         self.outcomes: dict[tuple[str, str, str], list[str]] = {}
+        self.cells: dict[tuple[str, str, str], list[Json]] = {}
         self.norms: dict[tuple[str, str, str], Json] = {}
         at = dict.fromkeys(KINDS.values(), 0)
         for evaluation in self.plan["evaluations"]:
@@ -182,6 +199,8 @@ class Verifier:
                     norms[1].append(row["residual"] * row["edits"])
                     norms[2] += row["edits"]
                 self.outcomes[e, arm, split] = outcomes
+                end = at[kind]
+                self.cells[e, arm, split] = self.tables[kind][end - len(outcomes) : end]
         for kind, read in at.items():
             demand(read == len(self.tables.get(kind, [])), "10.2", f"rows too many in {kind}")
 
