@@ -22,7 +22,7 @@ from safetycase.record.case import Case
 from safetycase.record.redaction import Ground, Redaction
 from safetycase.tables.codec import line_root, read_table
 from safetycase.tables.commitment import EVERY_TABLE, FILE, column_key
-from safetycase.tables.disclosure import class_of, withheld_with
+from safetycase.tables.disclosure import class_of, may_be_withheld, withheld_with
 from safetycase.tables.escrow import (
     ESCROW_SCHEMA,
     Escrow,
@@ -97,9 +97,10 @@ def redact(
 def _require_there(full: Container, withhold: Sequence[str]) -> None:
     for name in withhold:
         kind, _, column = name.partition(".")
-        if kind not in TABLES or column not in columns(kind) or path_of(kind) not in full:
+        there = kind in TABLES and path_of(kind) in full
+        if not there or not may_be_withheld(kind, column):
             known = ", ".join(kind for kind in TABLES if path_of(kind) in full)
-            expected = f"a column of this case, such as generations.output (tables: {known})"
+            expected = f"a column of this case that may be withheld (tables: {known})"
             raise UsageError("--columns", expected, found=name)
 
 

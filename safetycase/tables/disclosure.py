@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import cache
-from typing import Annotated, Any, Literal, NoReturn, get_args, get_type_hints
+from typing import Annotated, Any, Literal, NoReturn, get_type_hints
 
 import msgspec
 from msgspec import Meta
@@ -24,7 +24,6 @@ Disclosure = Literal["withheld", "keyed"]
 Classes = Mapping[str, str]
 """How the columns of a table that are not public are disclosed, by name, in table order."""
 
-_CLASSES = get_args(Disclosure)
 _Digits = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 
 _PROMPT = "items.prompt"
@@ -35,6 +34,12 @@ _ITEMS = tuple(f"{kind}.item" for kind in TABLES if "item" in columns(kind))
 
 KEYED = frozenset(_ITEMS)
 """Columns that are keyed instead of withheld: rows must find each other by them."""
+
+ALWAYS_PUBLIC = frozenset(
+    {"arm", "axis", "cause", "dataset", "dictionary", "evaluation", "feature", "outcome",
+     "sample", "split", "verdict"}
+)  # fmt: skip
+"""Columns that no table withholds: what was asked how often, and what came of it."""
 
 FOLLOWS: Mapping[str, tuple[str, ...]] = {
     _PROMPT: (
@@ -89,6 +94,11 @@ def class_of(name: str) -> Disclosure:
     return "keyed" if name in KEYED else "withheld"
 
 
+def may_be_withheld(kind: str, column: str) -> bool:
+    """Whether there is such a column that a case may withhold."""
+    return column in columns(kind) and column not in ALWAYS_PUBLIC
+
+
 def header_names(kind: str, classes: Classes) -> list[str]:
     """The first line of a table: its columns, each that is not public with its class."""
     return [f"{n}:{classes[n]}" if n in classes else n for n in columns(kind)]
@@ -100,7 +110,10 @@ def classes_in(kind: str, names: object) -> Classes | None:
         return None
     parts = [name.partition(":") for name in names]
     classes = {name: disclosed for name, mark, disclosed in parts if mark}
-    known = all(disclosed in _CLASSES for disclosed in classes.values())
+    known = all(
+        may_be_withheld(kind, name) and disclosed == class_of(f"{kind}.{name}")
+        for name, disclosed in classes.items()
+    )
     return classes if known and header_names(kind, classes) == names else None
 
 

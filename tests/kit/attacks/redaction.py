@@ -141,6 +141,21 @@ def commitment_too_short(case: KitCase) -> KitCase:
     return with_lines(case, "generations", [header, *rows])
 
 
+@_on_texts(refused_by={"SCH-003"}, unknown=needing("rows"))
+def outcomes_withheld_as_well(case: KitCase) -> KitCase:
+    """Withhold the outcomes of the answers, too, and list them in the ledger.
+
+    Not even how often the model failed is public.
+    """
+    header, *rows = lines_of(case, "generations")
+    place = header.index("outcome")
+    header[place] = "outcome:withheld"
+    for row in rows:
+        row[place] = "0" * 64
+    entry = case.record["redactions"][0] | {"column": "outcome"}
+    return with_lines(edit_record(case, "/redactions/-", entry), "generations", [header, *rows])
+
+
 @_on_prompts(refused_by={"SCH-003"}, unknown=needing("rows"))
 def nothing_in_the_place_of_a_commitment(case: KitCase) -> KitCase:
     """Put null where the commitment to an item's target should stand.

@@ -129,7 +129,15 @@ def test_the_same_secret_gives_the_same_case_and_another_another() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["nothing", "generations", "generations.nothing", "traces.token"]
+    "name",
+    [
+        "nothing",
+        "generations",
+        "generations.nothing",
+        "generations.outcome",
+        "items.split",
+        "traces.token",
+    ],
 )
 def test_what_is_not_there_cannot_be_withheld(name: str) -> None:
     with pytest.raises(UsageError, match="a column of this case"):
