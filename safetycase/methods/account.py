@@ -6,12 +6,12 @@ here knows what was stated about them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from safetycase.methods.grid import is_unedited
+from safetycase.methods.grid import BASELINE, is_unedited
 from safetycase.tables.alike import alike
 from safetycase.tables.columns import Answers, Flags, Numbers, stacked
 
@@ -19,6 +19,7 @@ SCORES = {
     "generations": ("nll",),
     "choices": ("forward_matching", "forward_other", "swapped_matching", "swapped_other"),
     "probes": ("score",),
+    "likelihoods": ("nll",),
 }
 """What the model's numbers say, by table; two equal computations differ in their last bits."""
 LETTER_PAIRS = (("forward_matching", "forward_other"), ("swapped_matching", "swapped_other"))
@@ -134,3 +135,22 @@ def _numbered_inputs(arms: Sequence[Answers]) -> list[Numbers]:
     number = alike(*parts) if is_text else parts[0]
     ends = np.cumsum([len(answers) for answers in arms])
     return np.split(number, ends[:-1])
+
+
+def other_tokens(
+    answers: Mapping[tuple[str, str], Answers], evaluation: str, arm: str
+) -> Iterator[tuple[int, int]]:
+    """Rows of a given text with another number of tokens than the baseline's, and that number.
+
+    None under a prompt, which may join the text's first token to its own.
+    """
+    rows, baseline = answers[evaluation, arm], answers.get((evaluation, BASELINE))
+    if baseline is None or rows.kind != "likelihoods" or baseline.kind != rows.kind:
+        return
+    if is_unedited(arm):
+        return
+    places = baseline.places_of(rows)
+    tokens = baseline.numbers("tokens")[places]
+    wrong = (places >= 0) & (rows.numbers("tokens") != tokens)
+    for row in np.flatnonzero(wrong).tolist():
+        yield row, int(tokens[row])

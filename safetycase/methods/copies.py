@@ -17,7 +17,7 @@ import numpy as np
 from safetycase.methods.arms import ArmSpec
 from safetycase.methods.grid import BASELINE
 from safetycase.record.plan import Plan
-from safetycase.record.planned_evaluation import Choice, Probe
+from safetycase.record.planned_evaluation import Choice, Perplexity, Probe
 from safetycase.tables.columns import Answers, Flags, Texts
 
 TELLING_ROWS = 3
@@ -29,6 +29,7 @@ _SAID = {
     "generations": ("item", "output", "tokens", "nll"),
     "choices": ("item", "forward_matching", "forward_other", "swapped_matching"),
     "probes": ("item", "score"),
+    "likelihoods": ("item", "tokens", "nll"),
 }
 """What a row says, without whose arm it is and without the account of the edit."""
 
@@ -52,7 +53,8 @@ def scored_after(plan: Plan, layer: int) -> frozenset[str]:
     return frozenset(
         name
         for name, measure in measures.items()
-        if isinstance(measure, Choice) or (isinstance(measure, Probe) and measure.layer > layer)
+        if isinstance(measure, (Choice, Perplexity))
+        or (isinstance(measure, Probe) and measure.layer > layer)
     )
 
 

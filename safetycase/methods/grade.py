@@ -31,12 +31,14 @@ from safetycase.record.planned_evaluation import (
     Generate,
     Grader,
     GraderRule,
+    Perplexity,
     Probe,
 )
 from safetycase.tables.columns import Answers, Flags, Numbers, Texts, Vocabulary
 from safetycase.tables.evidence import Evidence
 
 PROBE_OUTCOMES = ("below", "above")
+"""Of a probe's score and of a text's likelihood, beside threshold or ceiling."""
 
 Grade = Callable[[Answers], Texts]
 """Gives every answer its outcome."""
@@ -210,6 +212,12 @@ def grade_probes(answers: Answers, threshold: float) -> Texts:
     return Texts(above, Vocabulary(PROBE_OUTCOMES))
 
 
+def grade_likelihoods(answers: Answers, ceiling: float) -> Texts:
+    """Whether each text's mean negative log-likelihood is over the ceiling."""
+    above = (answers.numbers("nll") > ceiling).astype(np.uint8)
+    return Texts(above, Vocabulary(PROBE_OUTCOMES))
+
+
 def outcomes_of(evaluation: Evaluation) -> list[str]:
     """Every outcome that an answer to this evaluation can get, each once."""
     match evaluation.measure:
@@ -218,7 +226,7 @@ def outcomes_of(evaluation: Evaluation) -> list[str]:
             return list(dict.fromkeys([INCOHERENT, *given, grader.otherwise]))
         case Choice():
             return list(CHOICE_OUTCOMES)
-        case Probe():
+        case Probe() | Perplexity():
             return list(PROBE_OUTCOMES)
 
 
@@ -270,6 +278,8 @@ def _rule_of(plan: Plan, evaluation: Evaluation, evidence: Evidence) -> Grade:
         case Probe() as probe:
             threshold = threshold_of(evaluation.id, probe, evidence)
             return lambda answers: grade_probes(answers, threshold)
+        case Perplexity(nll_ceiling=ceiling):
+            return lambda answers: grade_likelihoods(answers, ceiling)
 
 
 def _targets(answers: Answers, dataset: str, evidence: Evidence) -> list[str | None]:

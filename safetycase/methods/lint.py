@@ -205,7 +205,7 @@ def _degradation(plan: Plan, axis: Axis) -> Iterator[str]:
         yield f"{where}/side_effect: only with damage capability."
     kinds = {
         "likelihood": {"generate", "choice"},
-        "capability": {"generate", "choice", "probe"},
+        "capability": {"generate", "choice", "probe", "perplexity"},
     }
     measured = {each.id: each.measure.kind for each in plan.evaluations}
     kind = measured.get(axis.claim.measure.evaluation)

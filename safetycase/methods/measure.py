@@ -48,7 +48,12 @@ from safetycase.tables.columns import Flags
 from safetycase.tables.evidence import Evidence
 from safetycase.tables.rows import path_of
 
-TABLE_OF_KIND = {"generate": "generations", "choice": "choices", "probe": "probes"}
+TABLE_OF_KIND = {
+    "generate": "generations",
+    "choice": "choices",
+    "probe": "probes",
+    "perplexity": "likelihoods",
+}
 
 
 @lru_cache(maxsize=10_000)

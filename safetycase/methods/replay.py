@@ -5,8 +5,9 @@ rests. Without the second a forger could invent every one of those and stay belo
 all rows: in a case of 100,000 rows they are half a percent.
 
 The draw, complete: rows stand in the order of the tables `generations`, `choices`, `probes` and
-of their lines; those behind a claim in the same order. With S = derive_seed(case id, "replay",
-nonce) of `methods.stream`, asked for n rows of a population of N, the rows drawn are numbers
+`likelihoods` and of their lines; those behind a claim in the same order. With S =
+derive_seed(case id, "replay", nonce) of `methods.stream`, asked for n rows of a population
+of N, the rows drawn are numbers
 Stream(S, PURPOSE).sample(N, min(n, N)), PURPOSE being `case/n` or `axis/AXIS/n`. The number
 asked for is part of the seed, so that a row cannot be left out without drawing all others anew.
 """

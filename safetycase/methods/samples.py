@@ -18,7 +18,7 @@ from safetycase.methods.stream import Stream
 from safetycase.record.plan import Plan
 from safetycase.tables.columns import Answers
 from safetycase.tables.evidence import Items
-from safetycase.tables.rows import ChoiceRow, GenerationRow, path_of
+from safetycase.tables.rows import ChoiceRow, GenerationRow, LikelihoodRow, path_of
 
 SAMPLES = 5
 """Rows of an evaluation under an arm: the least of EU GPAI Code of Practice 7.3(1)(f)."""
@@ -64,7 +64,7 @@ def _samples(
                 yield Sample(evaluation.id, arm, where, row.item, prompt, said, row.outcome)
 
 
-def _said(row: Any) -> str:  # noqa: ANN401 — a row of one of three tables
+def _said(row: Any) -> str:  # noqa: ANN401 — a row of one of four tables
     """What the model said, as text."""
     if isinstance(row, GenerationRow):
         return row.output
@@ -74,6 +74,8 @@ def _said(row: Any) -> str:  # noqa: ANN401 — a row of one of three tables
             f"{row.forward_other!r} for the other; in the other order "
             f"{row.swapped_matching!r} and {row.swapped_other!r}"
         )
+    if isinstance(row, LikelihoodRow):
+        return f"{row.nll!r} nats a token over {row.tokens} tokens"
     return f"score {row.score!r}"
 
 

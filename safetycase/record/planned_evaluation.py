@@ -145,6 +145,19 @@ class Probe(Record):
     """Block whose output is read, at the last token of the prompt."""
 
 
+class Perplexity(Record):
+    """Given texts, scored by how likely the model finds them: nothing is generated.
+
+    The text is the item's prompt; every token of it is given those before it. The outcome is
+    `above` if the mean negative log-likelihood of a token is over the ceiling, else `below`.
+    """
+
+    kind: Literal["perplexity"]
+    """Which way of measuring this is."""
+    nll_ceiling: Annotated[float, Field(gt=0.0)]
+    """Largest mean negative log-likelihood of `below`, in nats a token: log perplexity."""
+
+
 class Evaluation(Record):
     """Items of one dataset, put to the model and graded in one way."""
 
@@ -154,7 +167,7 @@ class Evaluation(Record):
     """Dataset the items come from; its cluster and split are those of the items."""
     title: Text
     """What is asked, in words."""
-    measure: Annotated[Generate | Choice | Probe, Field(discriminator="kind")]
+    measure: Annotated[Generate | Choice | Probe | Perplexity, Field(discriminator="kind")]
     """How an answer is had and graded."""
 
 

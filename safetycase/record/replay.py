@@ -17,7 +17,7 @@ Nonce = Annotated[str, Field(pattern=NONCE_PATTERN)]
 Line = Annotated[int, Field(ge=2)]
 """Number of a line in a table's file; line 1 names the columns."""
 
-AnswerTable = Literal["generations", "choices", "probes"]
+AnswerTable = Literal["generations", "choices", "probes", "likelihoods"]
 
 
 class RowPlace(Record):
@@ -33,7 +33,7 @@ class Tolerance(Record):
     """How far figures may lie apart and still agree; fixed by the plan's number format."""
 
     log_probability: Annotated[float, Field(gt=0.0)]
-    """Largest accepted difference of a log-probability or its median, in nats."""
+    """Largest accepted difference of a log-probability, its median or mean, in nats."""
     relative: Annotated[float, Field(gt=0.0)]
     """Largest accepted difference of a norm as a share of it, and of a probe's score as a
     share of the mean norm of the residuals that the probe was made of."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from safetycase import canonical
 from safetycase.record.case import Case, Node, SelfTest
-from safetycase.record.planned_evaluation import Evaluation, Generate, Probe
+from safetycase.record.planned_evaluation import Evaluation, Generate, Perplexity, Probe
 from safetycase.report.front import first_sentence
 from safetycase.report.source import Shown, Source
 from safetycase.report.words import OUTCOME_WORDS, WORST_FIRST, in_words
@@ -212,6 +212,8 @@ def _how(evaluation: Evaluation) -> str:
     if isinstance(measure, Probe):
         trained = f"built from {measure.contrast}"
         return f"linear probe at the output of block {measure.layer}, {trained}"
+    if isinstance(measure, Perplexity):
+        return "given texts scored by their mean negative log-likelihood a token, in nats"
     return "two answers compared by log-probability in both letter orders"
 
 

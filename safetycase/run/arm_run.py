@@ -111,6 +111,10 @@ class ArmRun:
             run_until_read(self._model, self._batch)
         return _spread_unedited(caught[place][:, -1].float(), edits)
 
+    def spread(self, values: torch.Tensor) -> torch.Tensor:
+        """What a pass has left [rows or items, …], one row a pair of item and arm."""
+        return _spread_unedited(values, self._edits)
+
     @property
     def device(self) -> torch.device:
         """Where the batch is."""

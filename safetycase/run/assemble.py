@@ -132,6 +132,7 @@ def _tables(plan: Plan, notes: Notebook) -> tuple[dict[str, bytes], tuple[TableR
             ("generations", "generate"),
             ("choices", "choice"),
             ("probes", "probe"),
+            ("likelihoods", "perplexity"),
         )
     }
     rows: dict[str, Sequence[msgspec.Struct]] = {

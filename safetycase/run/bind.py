@@ -14,6 +14,7 @@ from safetycase.methods.judge import judged
 from safetycase.record.case import DictionaryRecord
 from safetycase.record.plan import PlannedDictionary
 from safetycase.record.planned_evaluation import Judge
+from safetycase.run.answers import Bench
 from safetycase.run.device import device_of
 from safetycase.run.dictionaries.dictionary import Dictionary
 from safetycase.run.dictionaries.fit import require_fit
@@ -22,7 +23,6 @@ from safetycase.run.environment import default_batch_rows, default_threads, envi
 from safetycase.run.freeze import FrozenPlan
 from safetycase.run.gguf_model import converted
 from safetycase.run.judge import JudgeOnHand
-from safetycase.run.measure import Bench
 from safetycase.run.model import LoadedModel, load_model, make_deterministic, read_shape
 from safetycase.run.shape import ModelShape
 from safetycase.run.sites import require_site

@@ -15,6 +15,7 @@ from safetycase.digest import manifest_digest
 from safetycase.errors import RunFailed
 from safetycase.methods.instruments import InstrumentTest, skip_test, stored_test
 from safetycase.record.case import ModelFile
+from safetycase.run.answers import six_digits
 from safetycase.run.dictionaries.dictionary import Dictionary
 from safetycase.run.dictionaries.fit import require_fit
 from safetycase.run.dictionaries.registry import specify
@@ -23,7 +24,6 @@ from safetycase.run.dictionaries.specification import Specification, Stated
 from safetycase.run.dictionaries.stored_examples import FILE, stored_error
 from safetycase.run.environment import default_batch_rows
 from safetycase.run.gguf_model import converted
-from safetycase.run.measure import six_digits
 from safetycase.run.model import LoadedModel, load_model, make_deterministic, read_shape
 from safetycase.run.prompts import encode
 from safetycase.run.selftest import DICTIONARY_PROMPTS, Subject, answered, dictionary_fit

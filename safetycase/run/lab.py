@@ -9,9 +9,10 @@ from safetycase.errors import RunFailed
 from safetycase.methods import grid
 from safetycase.record.plan import Plan
 from safetycase.record.planned_axis import Axis
+from safetycase.run.answers import Bench
 from safetycase.run.engines.engine import Engine
 from safetycase.run.journal import Journal
-from safetycase.run.measure import Bench, arms_of
+from safetycase.run.measure import arms_of
 from safetycase.run.notebook import Notebook
 from safetycase.run.progress import Progress
 from safetycase.run.prompts import Prompt, encode

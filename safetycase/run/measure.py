@@ -6,9 +6,7 @@ the same batch. Rows are graded when they are read, never when they are measured
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import cast
+from collections.abc import Collection, Sequence
 
 import msgspec
 
@@ -17,50 +15,15 @@ from safetycase.digest import sha256_hex
 from safetycase.errors import PromptTooLong
 from safetycase.methods import grid
 from safetycase.methods.probe import LinearProbe
-from safetycase.record.case import Environment
 from safetycase.record.plan import Plan
-from safetycase.record.planned_evaluation import Choice, Evaluation, Generate, Probe
-from safetycase.run.choose import Question, choose, question_of
-from safetycase.run.dictionaries.dictionary import Dictionary
-from safetycase.run.edit import ArmEdit, Realised
-from safetycase.run.generate import GenerationSettings, generate, text_of
-from safetycase.run.judge import JudgeOnHand
-from safetycase.run.likelihood import median_nlls
-from safetycase.run.model import LoadedModel
-from safetycase.run.probe import read_probe
-from safetycase.run.prompts import Prompt, encode
-from safetycase.run.sampling import noise_key
-from safetycase.run.shrink import in_batches_that_fit, rows_alone
+from safetycase.record.planned_evaluation import Choice, Evaluation
+from safetycase.run.answers import Bench, answers, prompt_of, where_of
+from safetycase.run.choose import question_of
+from safetycase.run.edit import ArmEdit
+from safetycase.run.shrink import in_batches_that_fit
 from safetycase.run.task import Task, write_task
 from safetycase.run.units import Unit
-from safetycase.tables.rows import (
-    AnswerRow,
-    ChoiceRow,
-    GenerationRow,
-    ItemRow,
-    ProbeRow,
-    sample_of,
-)
-
-UNGRADED = "ungraded"
-"""Outcome of a row in a unit's file; no row of a case has it."""
-
-
-@dataclass(frozen=True)
-class Bench:
-    """What every unit needs: the model, its dictionaries and the plan, with their digests."""
-
-    plan: Plan
-    model: LoadedModel
-    dictionaries: dict[str, Dictionary]
-    environment: Environment
-    judges: Mapping[str, JudgeOnHand] = field(default_factory=dict)
-    """Models that read answers, by the evaluation whose answers they read."""
-
-
-def six_digits(value: float) -> float:
-    """A measured figure as it is published: six significant digits, zero without a sign."""
-    return float(f"{value:.6g}") + 0.0
+from safetycase.tables.rows import ItemRow
 
 
 def units_of(
@@ -112,15 +75,11 @@ def require_answerable(bench: Bench, evaluation: Evaluation, items: Sequence[Ite
         _length(bench, evaluation, item)
 
 
-def _where(evaluation: Evaluation, item: ItemRow) -> str:
-    return f"evaluation {evaluation.id}, item {item.item}"
-
-
 def _length(bench: Bench, evaluation: Evaluation, item: ItemRow) -> int:
-    where = _where(evaluation, item)
+    where = where_of(evaluation, item)
     if isinstance(evaluation.measure, Choice):
         return len(question_of(bench.model, item, where=where).forward)
-    return len(_prompt(bench, evaluation, item))
+    return len(prompt_of(bench, evaluation, item))
 
 
 def answerable(
@@ -142,12 +101,6 @@ def _fits(bench: Bench, evaluation: Evaluation, item: ItemRow) -> bool:
     except PromptTooLong:
         return False
     return True
-
-
-def _prompt(bench: Bench, evaluation: Evaluation, item: ItemRow) -> Prompt:
-    measure = evaluation.measure
-    room = measure.max_new_tokens if isinstance(measure, Generate) else 0
-    return encode(bench.model, item.prompt, where=_where(evaluation, item), room=room)
 
 
 def unit_of(
@@ -174,50 +127,6 @@ def unit_of(
         ),
         portable=lambda: write_task(Task(evaluation.id, items, arms, probe, samples)),
     )
-
-
-def answers(
-    bench: Bench,
-    evaluation: Evaluation,
-    items: Sequence[ItemRow],
-    arms: Sequence[ArmEdit],
-    probe: LinearProbe | None,
-    samples: Sequence[int] = (),
-) -> list[AnswerRow]:
-    """Ungraded answers to these items under these arms, item by item.
-
-    Arms with the same text in front of their prompts, as a rule none, are one batch. `samples`
-    has the number of the sample asked of each item; none: 0.
-    """
-    asked = list(zip(items, samples or [0] * len(items), strict=True))
-    parts: dict[str, list[ArmEdit]] = {}
-    for arm in arms:
-        parts.setdefault(arm.prefix, []).append(arm)
-    rows = {
-        (row.item, sample_of(row), row.arm): row
-        for prefix, alike in parts.items()
-        for row in _batch_answers(bench, evaluation, asked, alike, probe, prefix)
-    }
-    return [rows[item.item, sample, arm.arm] for item, sample in asked for arm in arms]
-
-
-def _batch_answers(
-    bench: Bench,
-    evaluation: Evaluation,
-    asked: Sequence[tuple[ItemRow, int]],
-    arms: Sequence[ArmEdit],
-    probe: LinearProbe | None,
-    prefix: str,
-) -> list[AnswerRow]:
-    """The answers of one batch, with a text in front of every prompt."""
-    put = [msgspec.structs.replace(item, prompt=prefix + item.prompt) for item, _ in asked]
-    match evaluation.measure:
-        case Generate():
-            return _generated(bench, evaluation, asked, put, arms)
-        case Choice():
-            return _chosen(bench, evaluation, put, arms)
-        case Probe():
-            return _probed(bench, evaluation, put, arms, probe)
 
 
 def _specification(
@@ -255,109 +164,6 @@ def _arm_specification(arm: ArmEdit) -> JsonValue:
     if arm.state is not None:
         specification["state"] = arm.state.digest
     return specification
-
-
-def _account(realised: Realised) -> tuple[int, float, float]:
-    return realised.edits, six_digits(realised.delta), six_digits(realised.residual)
-
-
-def _generated(
-    bench: Bench,
-    evaluation: Evaluation,
-    asked: Sequence[tuple[ItemRow, int]],
-    put: Sequence[ItemRow],
-    arms: Sequence[ArmEdit],
-) -> list[AnswerRow]:
-    """Texts after the prompts as put; how likely they are is asked after the items' own."""
-    measure = cast("Generate", evaluation.measure)
-    plan, model = bench.plan, bench.model
-    prompts = [_prompt(bench, evaluation, item) for item in put]
-    keys = [noise_key(plan.seed, evaluation.id, item.item, sample) for item, sample in asked]
-    settings = GenerationSettings(plan.sampling, measure.max_new_tokens)
-    answers = generate(model, prompts, keys, arms, bench.dictionaries, settings)
-    outputs = [[answer.tokens for answer in given] for given in answers]
-    items = [item for item, _ in asked]
-    plain = prompts if put == items else [_prompt(bench, evaluation, item) for item in items]
-    nlls = median_nlls(model, plain, outputs)
-    return [
-        GenerationRow(
-            evaluation.id,
-            arm.arm,
-            item.item,
-            sample,
-            text_of(model, answer),
-            len(answer.tokens),
-            "eos" if answer.stopped else "length",
-            six_digits(nll[answer.tokens]),
-            *_account(answer.realised),
-            UNGRADED,
-        )
-        for (item, sample), given, nll in zip(asked, answers, nlls, strict=True)
-        for arm, answer in zip(arms, given, strict=True)
-    ]
-
-
-def _chosen(
-    bench: Bench, evaluation: Evaluation, items: Sequence[ItemRow], arms: Sequence[ArmEdit]
-) -> list[AnswerRow]:
-    questions: list[Question] = [
-        question_of(bench.model, item, where=_where(evaluation, item)) for item in items
-    ]
-    verdicts = choose(bench.model, questions, arms, bench.dictionaries)
-    return [
-        ChoiceRow(
-            evaluation.id,
-            arm.arm,
-            item.item,
-            six_digits(v.forward_matching),
-            six_digits(v.forward_other),
-            six_digits(v.swapped_matching),
-            six_digits(v.swapped_other),
-            *_account(v.realised),
-            UNGRADED,
-        )
-        for item, given in zip(items, verdicts, strict=True)
-        for arm, v in zip(arms, given, strict=True)
-    ]
-
-
-def _probed(
-    bench: Bench,
-    evaluation: Evaluation,
-    items: Sequence[ItemRow],
-    arms: Sequence[ArmEdit],
-    probe: LinearProbe | None,
-) -> list[AnswerRow]:
-    measure = cast("Probe", evaluation.measure)
-    readings = read_probe(
-        bench.model,
-        [_prompt(bench, evaluation, item) for item in items],
-        arms,
-        bench.dictionaries,
-        layer=measure.layer,
-        probe=cast("LinearProbe", probe),
-    )
-    return [
-        ProbeRow(
-            evaluation.id,
-            arm.arm,
-            item.item,
-            six_digits(r.score),
-            *_account(r.realised),
-            UNGRADED,
-        )
-        for item, given in zip(items, readings, strict=True)
-        for arm, r in zip(arms, given, strict=True)
-    ]
-
-
-_ROW_OF_KIND = {"generate": GenerationRow, "choice": ChoiceRow, "probe": ProbeRow}
-
-
-def rows_of(evaluation: Evaluation, result: bytes) -> list[AnswerRow]:
-    """The rows of a unit's result."""
-    kind = _ROW_OF_KIND[evaluation.measure.kind]
-    return cast("list[AnswerRow]", msgspec.json.Decoder(kind).decode_lines(rows_alone(result)))
 
 
 def arms_of(

@@ -23,11 +23,11 @@ from safetycase.methods.replay import Published
 from safetycase.record.case import Case, ModelFile
 from safetycase.record.planned_evaluation import Choice, Evaluation, Probe
 from safetycase.record.replay import RowPlace, Weights
+from safetycase.run.answers import Bench, answers
 from safetycase.run.architecture import stated_architecture
 from safetycase.run.bind import Bound, RunOptions, bind
 from safetycase.run.edit import BASELINE_EDIT, ArmEdit, edits_of
 from safetycase.run.freeze import BoundDictionary, FrozenPlan, bound_dictionary
-from safetycase.run.measure import Bench, answers
 from safetycase.run.progress import Progress
 from safetycase.run.sources import digests, locate_model
 from safetycase.tables.rows import AnswerRow, sample_of

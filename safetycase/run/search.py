@@ -14,8 +14,8 @@ from safetycase.methods.identify import held_out_name, select_features
 from safetycase.methods.label import label_check_rows, label_of, label_word_rows
 from safetycase.methods.stream import Stream
 from safetycase.record.planned_axis import Axis
+from safetycase.run.answers import six_digits
 from safetycase.run.lab import Lab
-from safetycase.run.measure import six_digits
 from safetycase.run.observe import (
     Pooled,
     activation_pool,

@@ -18,10 +18,10 @@ from safetycase.methods.controls import direction
 from safetycase.methods.instruments import FIT_PROMPTS, MODEL, InstrumentTest, required_tests
 from safetycase.methods.sites import Place
 from safetycase.record.case import SelfTest
+from safetycase.run.answers import six_digits
 from safetycase.run.arm_run import ArmRun
 from safetycase.run.dictionaries.dictionary import Dictionary
 from safetycase.run.edit import BASELINE_EDIT, ArmEdit
-from safetycase.run.measure import six_digits
 from safetycase.run.model import LoadedModel
 from safetycase.run.observe import activations
 from safetycase.run.prompts import Prompt

@@ -23,16 +23,11 @@ from safetycase.methods.probe import LinearProbe, probe_of, tensor_name
 from safetycase.record.case import SelfTest
 from safetycase.record.planned_axis import Axis
 from safetycase.record.planned_evaluation import Evaluation, Generate, Probe
+from safetycase.run.answers import rows_of
 from safetycase.run.edit import BASELINE_EDIT, ArmEdit, edits_of
 from safetycase.run.judge import said_by
 from safetycase.run.lab import BASELINE_STEP, DOSE_STEP, GAUGE_STEP, HELD_OUT_STEP, Lab
-from safetycase.run.measure import (
-    answerable,
-    arms_of,
-    require_answerable,
-    rows_of,
-    units_of,
-)
+from safetycase.run.measure import answerable, arms_of, require_answerable, units_of
 from safetycase.run.probe import last_residuals
 from safetycase.run.selftest import Fit, Subject, self_tests, text_rows
 from safetycase.run.shrink import is_reshaped

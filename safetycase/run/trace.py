@@ -22,13 +22,13 @@ from safetycase.methods.grid import evaluation_named
 from safetycase.methods.traces import Traces, trace_rows
 from safetycase.record.planned_axis import Axis
 from safetycase.record.planned_evaluation import Choice, Evaluation, Generate
+from safetycase.run.answers import Bench
 from safetycase.run.arm_run import ArmRun, reading
 from safetycase.run.choose import question_of
 from safetycase.run.dictionaries.dictionary import Dictionary
 from safetycase.run.edit import ArmEdit, edits_of
 from safetycase.run.generate import GenerationSettings, generate
 from safetycase.run.lab import Lab
-from safetycase.run.measure import Bench
 from safetycase.run.prompts import Prompt, encode
 from safetycase.run.sampling import noise_key
 from safetycase.tables.evidence import Items

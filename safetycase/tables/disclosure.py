@@ -49,6 +49,8 @@ FOLLOWS: Mapping[str, tuple[str, ...]] = {
           for side in ("matching", "other")),
         *(f"choices.{name}" for name in _EDITED),
         "probes.score", *(f"probes.{name}" for name in _EDITED),
+        "likelihoods.tokens", "likelihoods.nll",
+        *(f"likelihoods.{name}" for name in _EDITED),
         "label_words.word", "label_words.count", "label_words.activation",
         "label_checks.position", "label_checks.activation", "label_checks.predicted",
         "dictionary_texts.tokens", "dictionary_texts.active", "dictionary_texts.error",

@@ -109,6 +109,26 @@ class ProbeRow(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fiel
     outcome: Annotated[str, Meta(description="`above` or `below` the probe's threshold.")]
 
 
+class LikelihoodRow(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A given text, scored by the model under an arm."""
+
+    evaluation: Annotated[str, Meta(description="The evaluation, as in the plan.")]
+    arm: Annotated[str, Meta(description="The arm under which the text was scored.")]
+    item: Annotated[str, Meta(description="The item.")]
+    tokens: Annotated[int, Meta(description="Tokens scored.", ge=1, le=MOST)]
+    nll: Annotated[
+        float, Meta(description="Mean over them of -log p under the arm; nats.", ge=0.0)
+    ]
+    edits: Annotated[
+        int, Meta(description="Positions at which the hook edited.", ge=0, le=MOST)
+    ]
+    delta: Annotated[float, Meta(description="Mean L2 norm of the edit over them.", ge=0.0)]
+    residual: Annotated[
+        float, Meta(description="Mean L2 norm of the activation before the edit.", ge=0.0)
+    ]
+    outcome: Annotated[str, Meta(description="`above` or `below` the planned ceiling.")]
+
+
 class LabelWordRow(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """A word of the discovery prompts on which a kept feature fires, most first."""
 
@@ -218,6 +238,7 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "generations": GenerationRow,
     "choices": ChoiceRow,
     "probes": ProbeRow,
+    "likelihoods": LikelihoodRow,
     "label_words": LabelWordRow,
     "label_checks": LabelCheckRow,
     "traces": TraceRow,
@@ -228,11 +249,11 @@ TABLES: dict[str, type[msgspec.Struct]] = {
 }
 """Every kind of table; `evidence/<kind>.jsonl` holds it."""
 
-AnswerKind = Literal["generations", "choices", "probes"]
-ANSWER_KINDS: tuple[AnswerKind, ...] = ("generations", "choices", "probes")
+AnswerKind = Literal["generations", "choices", "probes", "likelihoods"]
+ANSWER_KINDS: tuple[AnswerKind, ...] = ("generations", "choices", "probes", "likelihoods")
 """Tables whose rows answer an item under an arm."""
 
-AnswerRow = GenerationRow | ChoiceRow | ProbeRow
+AnswerRow = GenerationRow | ChoiceRow | ProbeRow | LikelihoodRow
 """A row that answers an item under an arm."""
 
 

@@ -34,9 +34,10 @@ from safetycase.tables.rows import (
     path_of,
 )
 from safetycase.verify.policy import Policy
-from tests.kit.toy_lab import Lab, assemble
+from tests.kit.toy_lab import Lab
 from tests.kit.toy_people import with_labels
 from tests.kit.toy_plan import MODEL_FILES, manifest_of, toy_plan
+from tests.kit.toy_record import assemble
 from tests.kit.toy_world import ToyWorld
 
 AT = "2026-11-22T16:00:00Z"

@@ -239,6 +239,35 @@ def ranked_case() -> KitCase:
     return build_case(ranked_plan())
 
 
+def fluent_plan() -> Json:
+    """The toy plan, whose first axis must not make given texts less likely."""
+    plan = toy_plan()
+    fluency = {
+        "id": "fluency",
+        "dataset": "quiz_items",
+        "title": "Given texts",
+        "measure": {"kind": "perplexity", "nll_ceiling": 2.4},
+    }
+    plan["evaluations"].append(fluency)
+    plan["axes"][0]["side_effects"].append(
+        {
+            "id": "fluency",
+            "title": "Given texts stay likely",
+            "measure": {"evaluation": "fluency", "outcomes": ["above"]},
+            "worse": "up",
+            "margin": 0.2,
+        }
+    )
+    plan["axes"][0]["baselines"] = {"prefix": "never mind . "}
+    return plan
+
+
+@cache
+def fluent_case() -> KitCase:
+    """An honest case in which given texts are scored."""
+    return build_case(fluent_plan())
+
+
 @dataclass(frozen=True)
 class FaintWorld(ToyWorld):
     """A toy of which one answer in ten follows an edit."""
@@ -454,6 +483,7 @@ HONEST: dict[str, Callable[[], KitCase]] = {
     "no feature at all": none_found_case,
     "audit traces": traced_case,
     "other searches": ranked_case,
+    "given texts": fluent_case,
     "strata": strata_case,
     "other axes kept": asked_case,
     "refusals alone": refusing_case,

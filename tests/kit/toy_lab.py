@@ -1,4 +1,4 @@
-"""Measures the toy model as a plan asks, and puts the members of its case together."""
+"""Measures the toy model as a plan asks."""
 
 from __future__ import annotations
 
@@ -9,25 +9,17 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from safetycase import canonical
-from safetycase.bundle.tensors import write_tensors
-from safetycase.digest import sha256_hex
 from safetycase.methods import arms as planned
 from safetycase.methods import derive, dose
-from safetycase.methods.argument import argument, limitations
 from safetycase.methods.contrasts import needed_means
-from safetycase.methods.governance import measured_configuration
 from safetycase.methods.grade import regrade
 from safetycase.methods.grid import cells, samples_of
 from safetycase.methods.identify import featureless, held_out_name, select_features
-from safetycase.methods.instruments import required_tests
-from safetycase.methods.judge import in_order
 from safetycase.methods.label import label_check_rows, label_of, label_word_rows
-from safetycase.methods.probe import probe_of
-from safetycase.record.case import ModelFile
+from safetycase.methods.probe import LinearProbe, probe_of
 from safetycase.record.plan import Plan
 from safetycase.record.planned_axis import Axis
-from safetycase.tables.codec import write_table
+from safetycase.record.planned_evaluation import Evaluation
 from safetycase.tables.evidence import Evidence, Items, group_answers
 from safetycase.tables.rows import (
     ChoiceRow,
@@ -35,17 +27,14 @@ from safetycase.tables.rows import (
     ItemRow,
     LabelCheckRow,
     LabelWordRow,
+    LikelihoodRow,
     ProbeRow,
-    path_of,
 )
 from tests.kit.toy_edits import ToyEdit, baseline, edits_of
-from tests.kit.toy_judge import records, with_judgements
+from tests.kit.toy_judge import with_judgements
 from tests.kit.toy_missing import without_missing
-from tests.kit.toy_plan import DICTIONARY_FILES, MODEL_FILES
 from tests.kit.toy_traces import with_neighbours, with_traces
 from tests.kit.toy_world import (
-    D_MODEL,
-    STEMS,
     WIDTH,
     ToyWorld,
     paired,
@@ -204,28 +193,46 @@ class Lab:
             edit = edits[cell.arm]
             evaluation = evaluations[cell.evaluation]
             for item in evidence.items.of(cell.dataset, cell.split):
-                length = len(item.prompt.split())
-                if evaluation.measure.kind == "generate":
-                    before = residuals[item.item]
-                    for n in range(samples_of(evaluation)):
-                        row = self._sampled(cell, item, n, before, edit)
-                        answers.append(row)
-                elif evaluation.measure.kind == "choice":
-                    account = self._account(item, 2 * length, edit, "")
-                    letters = self.toy.letters(item, edit.on(item))
-                    answers.append(
-                        ChoiceRow(cell.evaluation, cell.arm, item.item, *letters, *account, "")
-                    )
-                else:
-                    account = self._account(item, length, edit, "")
-                    direction = probes[cell.evaluation].direction.astype(np.float64)
-                    score = six(float((residuals[item.item] + edit.on(item)) @ direction))
-                    answers.append(
-                        ProbeRow(cell.evaluation, cell.arm, item.item, score, *account, "")
-                    )
+                answers += self._answers(cell, evaluation, item, edit, residuals, probes)
         answers, gone = without_missing(self.toy, answers)
         graded = replace(evidence, answers=group_answers(answers), exclusions=gone)
         return regrade(self.plan, with_judgements(self.plan, graded))
+
+    def _answers(
+        self,
+        cell: Any,
+        evaluation: Evaluation,
+        item: ItemRow,
+        edit: ToyEdit,
+        residuals: Mapping[str, np.ndarray],
+        probes: Mapping[str, LinearProbe],
+    ) -> list[Any]:
+        """What the toy answers to one item under one arm, sample by sample."""
+        length = len(item.prompt.split())
+        match evaluation.measure.kind:
+            case "generate":
+                return [
+                    self._sampled(cell, item, n, residuals[item.item], edit)
+                    for n in range(samples_of(evaluation))
+                ]
+            case "choice":
+                account = self._account(item, 2 * length, edit, "")
+                letters = self.toy.letters(item, edit.on(item))
+                return [ChoiceRow(cell.evaluation, cell.arm, item.item, *letters, *account, "")]
+            case "perplexity":
+                return [self._likelihood(cell, item, length, edit)]
+            case "probe":
+                account = self._account(item, length, edit, "")
+                direction = probes[cell.evaluation].direction.astype(np.float64)
+                score = six(float((residuals[item.item] + edit.on(item)) @ direction))
+                return [ProbeRow(cell.evaluation, cell.arm, item.item, score, *account, "")]
+
+    def _likelihood(
+        self, cell: Any, item: ItemRow, length: int, edit: ToyEdit
+    ) -> LikelihoodRow:
+        nll = self.toy.surprise(item, edit.on(item))
+        account = self._account(item, length, edit, "")
+        return LikelihoodRow(cell.evaluation, cell.arm, item.item, length, nll, *account, "")
 
     def _account(
         self, item: ItemRow, positions: int, edit: ToyEdit, text: str
@@ -279,116 +286,3 @@ class Lab:
             tensors[f"{axis.id}.features"] = np.array(features, dtype=np.int64)
             tensors[f"{axis.id}.w_dec"] = self.toy.w_dec[features]
         return replace(evidence, tensors=tensors)
-
-
-_KINDS = {GenerationRow: "generations", ChoiceRow: "choices", ProbeRow: "probes"}
-
-
-def assemble(lab: Lab, evidence: Evidence, *, ship: bool) -> dict[str, bytes]:
-    plan = lab.plan
-    tables: dict[str, list[Any]] = {"items": list(evidence.items.rows)}
-    for cell in cells(plan, featureless(plan, evidence)):
-        names = {item.item for item in evidence.items.of(cell.dataset, cell.split)}
-        rows = evidence.answers[cell.evaluation, cell.arm]
-        for row in rows:
-            if row.item in names:
-                tables.setdefault(_KINDS[type(row)], []).append(row)
-    tables["label_words"] = list(evidence.label_words)
-    tables["label_checks"] = list(evidence.label_checks)
-    tables["traces"] = list(evidence.traces)
-    tables["human_labels"] = list(evidence.human_labels)
-    tables["exclusions"] = list(evidence.exclusions)
-    tables["dictionary_texts"] = list(evidence.dictionary_texts)
-    said = {(r.evaluation, r.arm, r.item, r.sample): r for r in evidence.judgements}
-    tables["judgements"] = in_order(said, plan, tables.get("generations", []))
-    tables = {kind: rows for kind, rows in tables.items() if rows}
-    files: dict[str, dict[str, np.ndarray]] = {}
-    for name, array in evidence.tensors.items():
-        files.setdefault(STEMS[name.rpartition(".")[2]], {})[name] = array
-    return {
-        "case.json": canonical.write(_record(lab, evidence, tables, ship=ship)),
-        **{path_of(kind): write_table(kind, rows) for kind, rows in tables.items()},
-        **{f"evidence/{stem}.safetensors": write_tensors(held) for stem, held in files.items()},
-    }
-
-
-def _files() -> list[ModelFile]:
-    return [ModelFile.model_validate(file) for file in MODEL_FILES]
-
-
-def _record(
-    lab: Lab, evidence: Evidence, tables: Mapping[str, list[Any]], *, ship: bool
-) -> Json:
-    plan = lab.plan
-    safeguards = {
-        axis.id: digest
-        for axis in plan.axes
-        if ship
-        and axis.purpose == "deployed"
-        and (digest := derive.target_digest(plan, axis, evidence)) is not None
-    }
-    results = derive.derive_results(plan, lab.digest, evidence, safeguards)
-    declared = {dictionary.id: 4.0 for dictionary in plan.dictionaries}
-    return {
-        "schema": "https://safetycase.dev/case/v1alpha",
-        "id": plan.id,
-        "title": plan.title,
-        "plan_digest": lab.digest,
-        "deviations": [],
-        "subject": {
-            "name": plan.model.name,
-            "files": MODEL_FILES,
-            "manifest_digest": plan.model.manifest_digest,
-            "tensor_root": sha256_hex(b"tensors"),
-            "safeguards": [{"axis": a, "intervention": d} for a, d in safeguards.items()],
-            "tested": measured_configuration(plan, _files()).spelled(),
-        }
-        | ({"released": plan.release.configuration.spelled()} if plan.release else {}),
-        "dictionaries": [
-            {
-                "id": dictionary.id,
-                "files": DICTIONARY_FILES,
-                "manifest_digest": dictionary.manifest_digest,
-                "equation": dictionary.equation,
-                "hook": f"model.layers.{dictionary.layer}.output",
-                "width": WIDTH,
-                "model_width": D_MODEL,
-                "declared_l0": declared[dictionary.id],
-            }
-            for dictionary in plan.dictionaries
-        ],
-        "self_tests": [
-            {
-                "id": test.id,
-                "subject": test.subject,
-                "question": test.question,
-                "value": 4.0 if test.at_least else 0.0,
-            }
-            | {
-                name: bound
-                for name, bound in (("at_least", test.at_least), ("at_most", test.at_most))
-                if bound is not None
-            }
-            for test in required_tests(plan.model.dtype, declared)
-        ],
-        "environment": {
-            "python": "3.11.0",
-            "platform": "Linux x86_64",
-            "packages": {"numpy": "2.0.0", "torch": "2.13.0", "transformers": "5.0.0"},
-            "device": "cpu",
-            "threads": 1,
-            "attention": "sdpa",
-            "deterministic": True,
-            "batch_rows": 64,
-        },
-        "times": {"started": "2026-11-22T10:00:00Z", "finished": "2026-11-22T11:00:00Z"},
-        "tables": [
-            {"path": path_of(kind), "kind": kind, "rows": len(rows)}
-            for kind, rows in tables.items()
-        ],
-        "results": results.spelled(),
-        "argument": [node.spelled() for node in argument(plan, results)],
-        "limitations": list(limitations(plan)),
-        **({"judges": records(plan)} if records(plan) else {}),
-        "extensions": {},
-    }

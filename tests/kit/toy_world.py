@@ -208,6 +208,11 @@ class ToyWorld:
         extra = {"refusal": 0.1, "unsafe": 0.4, "safe": 0.2}[outcome]
         return six(0.3 + extra + 0.2 * float(self._rng(item).uniform()))
 
+    def surprise(self, item: ItemRow, edit: np.ndarray) -> float:
+        """Mean negative log-likelihood of a given text: edits cost little, each its own."""
+        odd = float(np.roll(edit, -int(item.item[1:]))[:8].sum())
+        return six(1.5 + float(self._rng(item).uniform()) + 0.01 * (odd + odd * odd))
+
     def residual_norm(self, item: ItemRow, text: str) -> float:
         """Mean norm of the activations before the edit."""
         return six(8.0 + float(self._rng(item).uniform()) + 0.001 * len(text))

@@ -52,6 +52,7 @@ ANSWERED = {
     "strata": {"BES-003"},
     "every control": {"CTL-001", "CTL-002", "CTL-003"},
     "audit traces": {"FEA-008", "FEA-009", *TRACED},
+    "given texts": {"CTL-001"},
     "scaled and clamped": TRACED,
     "projected out": TRACED,
 }

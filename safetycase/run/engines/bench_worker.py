@@ -17,12 +17,13 @@ import msgspec
 from safetycase import canonical
 from safetycase.errors import RunFailed
 from safetycase.methods.grid import evaluation_named
+from safetycase.run.answers import Bench
 from safetycase.run.bind import RunOptions, bind
 from safetycase.run.engines.engine import FAILURES, told
 from safetycase.run.engines.frames import read_frame, write_frame
 from safetycase.run.engines.pool import Reply
 from safetycase.run.freeze import freeze
-from safetycase.run.measure import Bench, unit_of
+from safetycase.run.measure import unit_of
 from safetycase.run.task import read_task
 
 

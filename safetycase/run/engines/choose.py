@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from safetycase import canonical
+from safetycase.run.answers import Bench
 from safetycase.run.engines.bench_worker import Recipe
 from safetycase.run.engines.engine import Engine
 from safetycase.run.engines.local import InProcess
@@ -17,7 +18,6 @@ from safetycase.run.engines.options import EngineOptions
 from safetycase.run.engines.pool import Pool, Worker
 from safetycase.run.engines.processes import Process
 from safetycase.run.freeze import FrozenPlan
-from safetycase.run.measure import Bench
 from safetycase.run.progress import Progress
 
 

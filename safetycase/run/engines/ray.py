@@ -14,10 +14,10 @@ from ray.exceptions import RayError
 from typing_extensions import override
 
 from safetycase.errors import RunFailed
+from safetycase.run.answers import Bench
 from safetycase.run.engines.bench_worker import Order, Recipe, do_order, load_bench
 from safetycase.run.engines.engine import FAILURES, told
 from safetycase.run.engines.pool import Pool, Reply
-from safetycase.run.measure import Bench
 
 
 class _Far:

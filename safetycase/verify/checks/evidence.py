@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from safetycase.errors import MethodRefused
-from safetycase.methods.account import hook_faults, impossible, same_answers
+from safetycase.methods.account import hook_faults, impossible, other_tokens, same_answers
 from safetycase.methods.grid import BASELINE
 from safetycase.methods.probe import probe_of
 from safetycase.record.planned_axis import Axis
@@ -31,7 +31,7 @@ _CHANCE = 0.5
     "rules and coherence ceilings, letter log-odds, or the probe's own threshold.",
     cannot_prove="That the grader means what it should, or that the answer is the model's.",
     references=("question 27 (arithmetic)", "question 18 (grader controls)"),
-    owns=("evidence/{generations,choices,probes}.jsonl: outcome",),
+    owns=("evidence/{generations,choices,probes,likelihoods}.jsonl: outcome",),
 )
 def grades_are_given_again(case: OpenedCase) -> Run:
     """Every outcome is what the plan's grader gives."""
@@ -61,7 +61,7 @@ def axis_of(case: OpenedCase, arm: str) -> str | None:
     "nothing.",
     cannot_prove="That the counts were taken by the hook.",
     references=("design 5 step 8", "question 7 (sham)"),
-    owns=("evidence/{generations,choices,probes}.jsonl: edits",),
+    owns=("evidence/{generations,choices,probes,likelihoods}.jsonl: edits",),
 )
 def hooks_fired(case: OpenedCase) -> Run:
     """The hook edited every row of every arm, and none of the baseline."""
@@ -80,7 +80,7 @@ def hooks_fired(case: OpenedCase) -> Run:
     proves="With the hook in place and a dose of zero, every answer is the baseline's.",
     cannot_prove="That the hook does nothing else at other doses.",
     references=("design 5 step 8", "question 7 (sham)"),
-    owns=("evidence/{generations,choices,probes}.jsonl: rows of the sham",),
+    owns=("evidence/{generations,choices,probes,likelihoods}.jsonl: rows of the sham",),
 )
 def sham_is_the_baseline(case: OpenedCase, _number: int, axis: Axis) -> Run:
     """The sham's answers are the baseline's."""
@@ -103,11 +103,13 @@ def sham_is_the_baseline(case: OpenedCase, _number: int, axis: Axis) -> Run:
 @FAMILY.check(
     4,
     proves="Every answer is one that could occur: no longer than the plan allows, cut only at "
-    "the limit, probabilities of two letters that sum to at most one.",
+    "the limit, probabilities of two letters that sum to at most one, as many tokens of a "
+    "given text under every arm that puts nothing in front of it.",
     cannot_prove="That it did occur.",
     references=("question 27 (arithmetic)", "design 5 step 8"),
     owns=("evidence/generations.jsonl: tokens, stop",
-          "evidence/choices.jsonl: log-probabilities"),
+          "evidence/choices.jsonl: log-probabilities",
+          "evidence/likelihoods.jsonl: tokens"),
 )  # fmt: skip
 def answers_are_possible(case: OpenedCase) -> Run:
     """Every answer is one that could occur."""
@@ -121,6 +123,9 @@ def answers_are_possible(case: OpenedCase) -> Run:
         examined += len(answers)
         for row, expected, found in impossible(answers, limits.get(evaluation, 0)):
             yield Fault(answers.where(row), expected, found, axis=axis_of(case, arm))
+        for row, tokens in other_tokens(case.evidence.answers, evaluation, arm):
+            found = str(answers.numbers("tokens")[row])
+            yield Fault(answers.where(row), f"{tokens} tokens", found, axis=axis_of(case, arm))
     return examined
 
 

@@ -30,7 +30,7 @@ _NOISE = 1e-3
     cannot_prove="That rows were not made up with care, copied where little changes, or copied "
     "as texts into three arms and more: honest edits too can share a few states.",
     references=("question 32 (forensics)", "design 10"),
-    owns=("evidence/{choices,probes}.jsonl: copied arms",),
+    owns=("evidence/{choices,probes,likelihoods}.jsonl: copied arms",),
 )
 def no_arm_copies_another(case: OpenedCase, _number: int, axis: Axis) -> Run:
     """No two different arms have the same answers."""
@@ -75,7 +75,7 @@ def equal_texts_are_equally_likely(case: OpenedCase) -> Run:
     "activation norm before the edit: the edit changes nothing upstream of itself.",
     cannot_prove="That the norms are the model's.",
     references=("design 5 step 8", "question 24 (positions)"),
-    owns=("evidence/{generations,choices,probes}.jsonl: residual",),
+    owns=("evidence/{generations,choices,probes,likelihoods}.jsonl: residual",),
 )
 def edits_change_nothing_upstream(case: OpenedCase, _number: int, axis: Axis) -> Run:
     """Every arm saw the same positions and activations of an item before its edit."""
@@ -102,7 +102,7 @@ def edits_change_nothing_upstream(case: OpenedCase, _number: int, axis: Axis) ->
     cannot_prove="That an edit did what its row says where greedy texts are all there is: an "
     "honest control often changes none.",
     references=("question 5 (random features)", "question 32 (forensics)"),
-    owns=("evidence/{choices,probes}.jsonl: scores under an edit",),
+    owns=("evidence/{choices,probes,likelihoods}.jsonl: scores under an edit",),
     absence_is_harmless=True,
 )
 def edits_leave_a_trace(case: OpenedCase, _number: int, axis: Axis) -> Run:
@@ -134,7 +134,7 @@ def edits_leave_a_trace(case: OpenedCase, _number: int, axis: Axis) -> Run:
     cannot_prove="That figures with enough digits were measured. Equal figures of different "
     "items are no trace: near certainty honest log-probabilities share few values.",
     references=("question 32 (forensics)", "methodology 5.5 (digits)"),
-    owns=("evidence/{generations,choices,probes}.jsonl: digits",),
+    owns=("evidence/{generations,choices,probes,likelihoods}.jsonl: digits",),
 )
 def figures_have_their_digits(case: OpenedCase) -> Run:
     """Scores and norms have the digits of measured figures."""
@@ -155,7 +155,7 @@ def figures_have_their_digits(case: OpenedCase) -> Run:
     "the other half as often give them too. Nor that spread counts were measured.",
     references=("question 32 (forensics)", "methodology 5.5 (variance)",
                 "https://doi.org/10.1007/BF02295996"),
-    owns=("evidence/{generations,choices,probes}.jsonl: spread of the controls",),
+    owns=("evidence/{generations,choices,probes,likelihoods}.jsonl: spread of the controls",),
     absence_is_harmless=True,
 )  # fmt: skip
 def controls_spread_as_chance_does(case: OpenedCase, _number: int, axis: Axis) -> Run:

@@ -17,7 +17,7 @@ from tests.kit.builder import (
     edit_tensor,
     with_rows,
 )
-from tests.kit.cases import lenient, talkative_case
+from tests.kit.cases import fluent_case, lenient, talkative_case
 from tests.kit.places import rows_at
 from tests.kit.register import HELD_OUT, SELECTION, attack
 
@@ -164,6 +164,26 @@ def answer_longer_than_the_limit(case: KitCase) -> KitCase:
     """
     number, _ = next(rows_at(case, "generations", "baseline", "ask"))
     return edit_row(case, "generations", number, tokens=4000)
+
+
+@attack("evidence", "insider", refused_by={"EVI-001"}, base=fluent_case)
+def unlikely_text_said_to_be_likely(case: KitCase) -> KitCase:
+    """Say of a text above the planned ceiling under the target that it lies below.
+
+    The edit seems to leave the language as it was.
+    """
+    number, _ = _first(case, "likelihoods", _TARGET, "fluency", "above")
+    return edit_row(case, "likelihoods", number, outcome="below")
+
+
+@attack("evidence", "insider", refused_by={"EVI-004"}, base=fluent_case)
+def text_scored_in_part(case: KitCase) -> KitCase:
+    """Score one token less of a given text under the target than without an edit.
+
+    The token that the edit made unlikely is left out of the mean.
+    """
+    number, row = next(rows_at(case, "likelihoods", _TARGET, "fluency"))
+    return edit_row(case, "likelihoods", number, tokens=row.tokens - 1)
 
 
 @attack("evidence", "insider", refused_by={"EVI-004"})

@@ -85,6 +85,7 @@ ROWS: dict[str, list[Any]] = {
     "generations": ["e", "a", "i", 0, "out", 3, "eos", 0.5, 2, 0.1, 9.5, "unsafe"],
     "choices": ["e", "a", "i", -1.0, -2.0, -1.5, -0.5, 4, 0.5, 8.0, "matching"],
     "probes": ["e", "a", "i", -3.25, 0, 0.0, 0.0, "below"],
+    "likelihoods": ["e", "a", "i", 12, 3.25, 0, 0.0, 0.0, "below"],
     "label_words": ["a", 7, "word", 2, 1.5],
     "label_checks": ["a", 7, "i", -1, 0.0, False],
     "dictionary_texts": ["d", "i", 9, 36, 0.5, 81.5],

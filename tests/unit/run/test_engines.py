@@ -20,6 +20,7 @@ from safetycase import canonical
 from safetycase.errors import RunFailed
 from safetycase.methods.probe import LinearProbe
 from safetycase.methods.sites import Place
+from safetycase.run.answers import Bench
 from safetycase.run.bind import RunOptions, bind
 from safetycase.run.edit import BASELINE_EDIT, ArmEdit
 from safetycase.run.engines.choose import open_engine
@@ -30,7 +31,7 @@ from safetycase.run.engines.pool import Pool, Reply
 from safetycase.run.freeze import freeze
 from safetycase.run.items import read_items
 from safetycase.run.journal import read_status
-from safetycase.run.measure import Bench, unit_of
+from safetycase.run.measure import unit_of
 from safetycase.run.progress import Silent
 from safetycase.run.task import Task, read_task, write_task
 from safetycase.run.units import Store, Unit

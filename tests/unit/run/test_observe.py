@@ -12,7 +12,7 @@ from safetycase.methods.sites import Place
 from safetycase.methods.stream import Stream
 from safetycase.record.planned_axis import Pooling
 from safetycase.run import observe
-from safetycase.run.measure import six_digits
+from safetycase.run.answers import six_digits
 from safetycase.run.observe import (
     activation_pool,
     chosen_activations,

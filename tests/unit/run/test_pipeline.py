@@ -34,6 +34,7 @@ from safetycase.run.pipeline import run
 from safetycase.run.progress import Progress, Silent
 from safetycase.tables.codec import read_table
 from safetycase.tables.evidence import Evidence, Items, group_answers
+from safetycase.tables.rows import ANSWER_KINDS
 from tests.unit.run.tiny_world import DICTIONARY_CONFIG, Tiny, plan_value, write_dictionary
 
 pytestmark = pytest.mark.run
@@ -125,9 +126,7 @@ def opened(path: Path) -> tuple[Plan, str, Evidence, Case]:
     for name, data in parts.items():
         if name.endswith(".safetensors"):
             tensors |= read_tensors(data, where=name)
-    answers = group_answers(
-        *(tables.get(kind, []) for kind in ("generations", "choices", "probes"))
-    )
+    answers = group_answers(*(tables.get(kind, []) for kind in ANSWER_KINDS))
     evidence = Evidence(
         items=Items(tables["items"]),
         answers=answers,

@@ -8,9 +8,9 @@ import pytest
 
 from safetycase.cli.as_written import require_verified
 from safetycase.methods.grid import evaluation_named
+from safetycase.run.answers import Bench, answers
 from safetycase.run.edit import BASELINE_EDIT
 from safetycase.run.environment import environment
-from safetycase.run.measure import Bench, answers
 from tests.unit.run.test_pipeline import make, opened
 from tests.unit.run.tiny_world import Tiny, plan_value
 

@@ -20,7 +20,7 @@ from safetycase.tables.disclosure import (
     withheld_with,
 )
 from safetycase.tables.escrow import close_table
-from safetycase.tables.rows import TABLES, ItemRow, ProbeRow, columns
+from safetycase.tables.rows import ANSWER_KINDS, TABLES, ItemRow, ProbeRow, columns
 
 KEY = bytes(32)
 ITEM = ItemRow("requests", "r1", "c1", "harmful", None, "held_out", "x", None, "How?")
@@ -123,7 +123,7 @@ def test_a_withheld_text_takes_with_it_what_tells_of_it() -> None:
 def test_no_number_of_an_answer_to_a_withheld_prompt_stays() -> None:
     """Every number of an answer goes, but for that of its sample."""
     taken = withheld_with(["items.prompt"])
-    for kind in ("generations", "choices", "probes"):
+    for kind in ANSWER_KINDS:
         hints = TABLES[kind].__annotations__
         numbers = {n for n in columns(kind) if "float" in hints[n] or "int" in hints[n]}
         assert {f"{kind}.{name}" for name in numbers - {"sample"}} <= set(taken)

@@ -1,0 +1,251 @@
+"""Answers of a batch of items under arms, as rows that nobody has graded yet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import cast
+
+import msgspec
+
+from safetycase.methods.probe import LinearProbe
+from safetycase.record.case import Environment
+from safetycase.record.plan import Plan
+from safetycase.record.planned_evaluation import (
+    Choice,
+    Evaluation,
+    Generate,
+    Perplexity,
+    Probe,
+)
+from safetycase.run.choose import Question, choose, question_of
+from safetycase.run.dictionaries.dictionary import Dictionary
+from safetycase.run.edit import ArmEdit, Realised
+from safetycase.run.generate import GenerationSettings, generate, text_of
+from safetycase.run.judge import JudgeOnHand
+from safetycase.run.likelihood import median_nlls
+from safetycase.run.model import LoadedModel
+from safetycase.run.perplexity import ScoredText, likelihoods
+from safetycase.run.probe import read_probe
+from safetycase.run.prompts import Prompt, encode
+from safetycase.run.sampling import noise_key
+from safetycase.run.shrink import rows_alone
+from safetycase.tables.rows import (
+    AnswerRow,
+    ChoiceRow,
+    GenerationRow,
+    ItemRow,
+    LikelihoodRow,
+    ProbeRow,
+    sample_of,
+)
+
+UNGRADED = "ungraded"
+"""Outcome of a row in a unit's file; no row of a case has it."""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What every unit needs: the model, its dictionaries and the plan, with their digests."""
+
+    plan: Plan
+    model: LoadedModel
+    dictionaries: dict[str, Dictionary]
+    environment: Environment
+    judges: Mapping[str, JudgeOnHand] = field(default_factory=dict)
+    """Models that read answers, by the evaluation whose answers they read."""
+
+
+def six_digits(value: float) -> float:
+    """A measured figure as it is published: six significant digits, zero without a sign."""
+    return float(f"{value:.6g}") + 0.0
+
+
+def where_of(evaluation: Evaluation, item: ItemRow) -> str:
+    """The place of an item, for an error."""
+    return f"evaluation {evaluation.id}, item {item.item}"
+
+
+def prompt_of(bench: Bench, evaluation: Evaluation, item: ItemRow) -> Prompt:
+    """An item's prompt as tokens, with room for what may be generated."""
+    measure = evaluation.measure
+    room = measure.max_new_tokens if isinstance(measure, Generate) else 0
+    return encode(bench.model, item.prompt, where=where_of(evaluation, item), room=room)
+
+
+def answers(
+    bench: Bench,
+    evaluation: Evaluation,
+    items: Sequence[ItemRow],
+    arms: Sequence[ArmEdit],
+    probe: LinearProbe | None,
+    samples: Sequence[int] = (),
+) -> list[AnswerRow]:
+    """Ungraded answers to these items under these arms, item by item.
+
+    Arms with the same text in front of their prompts, as a rule none, are one batch. `samples`
+    has the number of the sample asked of each item; none: 0.
+    """
+    asked = list(zip(items, samples or [0] * len(items), strict=True))
+    parts: dict[str, list[ArmEdit]] = {}
+    for arm in arms:
+        parts.setdefault(arm.prefix, []).append(arm)
+    rows = {
+        (row.item, sample_of(row), row.arm): row
+        for prefix, alike in parts.items()
+        for row in _batch_answers(bench, evaluation, asked, alike, probe, prefix)
+    }
+    return [rows[item.item, sample, arm.arm] for item, sample in asked for arm in arms]
+
+
+def _batch_answers(
+    bench: Bench,
+    evaluation: Evaluation,
+    asked: Sequence[tuple[ItemRow, int]],
+    arms: Sequence[ArmEdit],
+    probe: LinearProbe | None,
+    prefix: str,
+) -> list[AnswerRow]:
+    """The answers of one batch, with a text in front of every prompt."""
+    put = [msgspec.structs.replace(item, prompt=prefix + item.prompt) for item, _ in asked]
+    match evaluation.measure:
+        case Generate():
+            return _generated(bench, evaluation, asked, put, arms)
+        case Choice():
+            return _chosen(bench, evaluation, put, arms)
+        case Probe():
+            return _probed(bench, evaluation, put, arms, probe)
+        case Perplexity():
+            return _scored(bench, evaluation, put, arms, len(prefix))
+
+
+def _account(realised: Realised) -> tuple[int, float, float]:
+    return realised.edits, six_digits(realised.delta), six_digits(realised.residual)
+
+
+def _generated(
+    bench: Bench,
+    evaluation: Evaluation,
+    asked: Sequence[tuple[ItemRow, int]],
+    put: Sequence[ItemRow],
+    arms: Sequence[ArmEdit],
+) -> list[AnswerRow]:
+    """Texts after the prompts as put; how likely they are is asked after the items' own."""
+    measure = cast("Generate", evaluation.measure)
+    plan, model = bench.plan, bench.model
+    prompts = [prompt_of(bench, evaluation, item) for item in put]
+    keys = [noise_key(plan.seed, evaluation.id, item.item, sample) for item, sample in asked]
+    settings = GenerationSettings(plan.sampling, measure.max_new_tokens)
+    answers = generate(model, prompts, keys, arms, bench.dictionaries, settings)
+    outputs = [[answer.tokens for answer in given] for given in answers]
+    items = [item for item, _ in asked]
+    plain = prompts if put == items else [prompt_of(bench, evaluation, item) for item in items]
+    nlls = median_nlls(model, plain, outputs)
+    return [
+        GenerationRow(
+            evaluation.id,
+            arm.arm,
+            item.item,
+            sample,
+            text_of(model, answer),
+            len(answer.tokens),
+            "eos" if answer.stopped else "length",
+            six_digits(nll[answer.tokens]),
+            *_account(answer.realised),
+            UNGRADED,
+        )
+        for (item, sample), given, nll in zip(asked, answers, nlls, strict=True)
+        for arm, answer in zip(arms, given, strict=True)
+    ]
+
+
+def _chosen(
+    bench: Bench, evaluation: Evaluation, items: Sequence[ItemRow], arms: Sequence[ArmEdit]
+) -> list[AnswerRow]:
+    questions: list[Question] = [
+        question_of(bench.model, item, where=where_of(evaluation, item)) for item in items
+    ]
+    verdicts = choose(bench.model, questions, arms, bench.dictionaries)
+    return [
+        ChoiceRow(
+            evaluation.id,
+            arm.arm,
+            item.item,
+            six_digits(v.forward_matching),
+            six_digits(v.forward_other),
+            six_digits(v.swapped_matching),
+            six_digits(v.swapped_other),
+            *_account(v.realised),
+            UNGRADED,
+        )
+        for item, given in zip(items, verdicts, strict=True)
+        for arm, v in zip(arms, given, strict=True)
+    ]
+
+
+def _probed(
+    bench: Bench,
+    evaluation: Evaluation,
+    items: Sequence[ItemRow],
+    arms: Sequence[ArmEdit],
+    probe: LinearProbe | None,
+) -> list[AnswerRow]:
+    measure = cast("Probe", evaluation.measure)
+    readings = read_probe(
+        bench.model,
+        [prompt_of(bench, evaluation, item) for item in items],
+        arms,
+        bench.dictionaries,
+        layer=measure.layer,
+        probe=cast("LinearProbe", probe),
+    )
+    return [
+        ProbeRow(
+            evaluation.id,
+            arm.arm,
+            item.item,
+            six_digits(r.score),
+            *_account(r.realised),
+            UNGRADED,
+        )
+        for item, given in zip(items, readings, strict=True)
+        for arm, r in zip(arms, given, strict=True)
+    ]
+
+
+def _scored(
+    bench: Bench,
+    evaluation: Evaluation,
+    items: Sequence[ItemRow],
+    arms: Sequence[ArmEdit],
+    skip: int,
+) -> list[AnswerRow]:
+    texts = [ScoredText(prompt_of(bench, evaluation, item), skip) for item in items]
+    found = likelihoods(bench.model, texts, arms, bench.dictionaries)
+    return [
+        LikelihoodRow(
+            evaluation.id,
+            arm.arm,
+            item.item,
+            one.tokens,
+            six_digits(one.nll),
+            *_account(one.realised),
+            UNGRADED,
+        )
+        for item, given in zip(items, found, strict=True)
+        for arm, one in zip(arms, given, strict=True)
+    ]
+
+
+_ROW_OF_KIND = {
+    "generate": GenerationRow,
+    "choice": ChoiceRow,
+    "probe": ProbeRow,
+    "perplexity": LikelihoodRow,
+}
+
+
+def rows_of(evaluation: Evaluation, result: bytes) -> list[AnswerRow]:
+    """The rows of a unit's result."""
+    kind = _ROW_OF_KIND[evaluation.measure.kind]
+    return cast("list[AnswerRow]", msgspec.json.Decoder(kind).decode_lines(rows_alone(result)))
