@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from safetycase.methods.grid import BASELINE, is_unedited
+from safetycase.record.planned_axis import Positions
 from safetycase.tables.alike import alike
 from safetycase.tables.columns import Answers, Flags, Numbers, stacked
 
@@ -35,17 +36,24 @@ def near(a: Numbers, b: Numbers | float, *, relative: float, absolute: float) ->
     return agree
 
 
-def hook_faults(arm: str, answers: Answers) -> Iterator[tuple[str, Flags]]:
+def hook_faults(
+    arm: str, answers: Answers, positions: Positions = "all_but_bos"
+) -> Iterator[tuple[str, Flags]]:
     """What the hook's account of an arm should have been, and the rows where it was not.
 
     The baseline and a prompt have no hook; under every other arm the hook saw a position of
-    every row; the sham's edit has no size.
+    every row, but where only generated tokens are edited and none was fed back; the sham's edit
+    has no size.
     """
     if is_unedited(arm):
         touched = (answers.edits > 0) | (answers.delta > 0) | (answers.residual > 0)
         yield "no hook at all", touched
         return
     unseen = (answers.edits == 0) | (answers.residual == 0)
+    if positions == "generated" and answers.kind == "generations":
+        fed = answers.numbers("tokens") - 1
+        yield "a position for every generated token but the last", answers.edits != fed
+        unseen &= fed > 0
     yield "at least one position seen by the hook", unseen
     if arm.endswith("/sham"):
         yield "an edit of size 0", ~unseen & (answers.delta > 0)

@@ -7,17 +7,21 @@ from collections.abc import Sequence
 import numpy as np
 
 from safetycase.methods.arms import ArmSpec, decoder_rows
+from safetycase.methods.grid import candidates
 from safetycase.methods.identify import largest
 from safetycase.methods.operations import StateEdit, state_edit
 from safetycase.record.planned_axis import Axis
 from safetycase.tables.evidence import Evidence
 
 
-def clamp_units(axis: Axis, features: Sequence[int], evidence: Evidence) -> list[float] | None:
-    """What a level of 1 is of each feature: an activation; none unless the axis clamps."""
-    if axis.candidate.operation != "clamp":
+def clamp_units(
+    axis: Axis, features: Sequence[int], evidence: Evidence, candidate: int = 0
+) -> list[float] | None:
+    """What a level of 1 is of each feature: an activation; none unless the candidate clamps."""
+    tried = candidates(axis)[candidate]
+    if tried.operation != "clamp":
         return None
-    if axis.candidate.unit == "activation_value":
+    if tried.unit == "activation_value":
         return [1.0] * len(features)
     return [float(value) for value in largest(axis, evidence)[list(features)]]
 
@@ -44,6 +48,6 @@ def _state_edit(
         rows,
         coefficient=spec.coefficient,
         gain=1.0 if spec.gain is None else spec.gain,
-        units=clamp_units(axis, spec.features, evidence),
-        only_active=axis.candidate.condition == "where_active",
+        units=clamp_units(axis, spec.features, evidence, spec.candidate or 0),
+        only_active=candidates(axis)[spec.candidate or 0].condition == "where_active",
     )

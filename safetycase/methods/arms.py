@@ -53,6 +53,7 @@ class ArmSpec:
     word: str | None = None
     seed: str | None = None
     prefix: str | None = None
+    candidate: int | None = None
     operation: Operation | None = None
     gain: float | None = None
 
@@ -64,23 +65,28 @@ class ArmSpec:
 
 @dataclass(frozen=True)
 class Chosen:
-    """What the tuning split picked: the target's dose, the best random set and its dose."""
+    """What the tuning split picked: the target's dose, the best random set and its dose.
+
+    And of which candidate each dose is, by its number in the plan.
+    """
 
     dose: float
     best_of: int
     best_of_dose: float
+    candidate: int = 0
+    best_of_candidate: int = 0
 
 
 DENSE_AS = 0.5
 """Share of the target's density that a random feature has, where it must fire to act."""
 
 
-def unit_norm(axis: Axis, evidence: Evidence) -> float:
+def unit_norm(axis: Axis, evidence: Evidence, candidate: int = 0) -> float:
     """What a dose of 1 is: the pool's mean L2 norm in six digits, or 1 in any other unit.
 
     Rounded so that the last bits of a summation order never enter a coefficient.
     """
-    if axis.candidate.unit != "residual_norm_fraction":
+    if grid.candidates(axis)[candidate].unit != "residual_norm_fraction":
         return 1.0
     pool = evidence.tensor(f"{axis.id}.pool")
     if pool.ndim != 2 or not pool.shape[0]:
@@ -132,7 +138,8 @@ def _eligible(plan: Plan, axis: Axis, target: Sequence[int], evidence: Evidence)
     whole: no control for one that fires in many.
     """
     live = live_features(plan, axis, evidence)
-    if axis.candidate.operation in {"add", "project_out"}:
+    everywhere = {"add", "project_out"}
+    if all(tried.operation in everywhere for tried in grid.candidates(axis)):
         return live
     shares = densities(axis, evidence)
     least = DENSE_AS * min(shares[feature] for feature in target)
@@ -140,27 +147,38 @@ def _eligible(plan: Plan, axis: Axis, target: Sequence[int], evidence: Evidence)
 
 
 def tuning_arms(plan: Plan, axis: Axis, plan_digest: str, evidence: Evidence) -> list[ArmSpec]:
-    """The target's dose series, then that of each best-of set."""
-    norm = unit_norm(axis, evidence)
+    """The target's dose series, then that of each best-of set, candidate by candidate."""
     target = target_features(axis, evidence)
-    doses = axis.candidate.doses
-    does = _own_operation(axis)
-    arms = [
-        ArmSpec(arm, "dose", target, None, dose, dose * norm, operation=does)
-        for arm, dose in zip(grid.dose_arms(axis), doses, strict=True)
-    ]
     sets = best_of_sets(plan, axis, plan_digest, evidence)
-    for names, features in zip(grid.best_of_arms(plan, axis), sets, strict=True):
-        arms += [
-            ArmSpec(arm, "best_of_dose", features, None, dose, dose * norm, operation=does)
-            for arm, dose in zip(names, doses, strict=True)
+    arms = []
+    for number, tried in enumerate(grid.candidates(axis)):
+        norm = unit_norm(axis, evidence, number)
+        series: list[tuple[Role, tuple[int, ...], list[str]]] = [
+            ("dose", target, grid.dose_arms(axis, number))
         ]
+        names = grid.best_of_arms(plan, axis, number)
+        series += [("best_of_dose", *pair) for pair in zip(sets, names, strict=True)]
+        for role, features, names_of_series in series:
+            arms += [
+                ArmSpec(
+                    arm,
+                    role,
+                    features,
+                    None,
+                    dose,
+                    dose * norm,
+                    candidate=number or None,
+                    operation=_own_operation(axis, number),
+                )
+                for arm, dose in zip(names_of_series, tried.doses, strict=True)
+            ]
     return arms
 
 
-def _own_operation(axis: Axis) -> Operation | None:
-    """What is said of an arm that does what the axis does; nothing where the axis adds."""
-    return None if adds(axis.candidate) else axis.candidate.operation
+def _own_operation(axis: Axis, candidate: int) -> Operation | None:
+    """What is said of an arm that does what a candidate does; nothing where that adds."""
+    tried = grid.candidates(axis)[candidate]
+    return None if adds(tried) else tried.operation
 
 
 def gauge_arms(
@@ -172,9 +190,13 @@ def gauge_arms(
     where every control is as long as the target by its coefficient.
     """
     gauged = dict(zip(grid.gauged_arms(plan, axis), grid.gauge_arms(plan, axis), strict=True))
-    controls = _controls(plan, axis, plan_digest, evidence, chosen.dose) if gauged else []
+    controls = _controls(plan, axis, plan_digest, evidence, chosen) if gauged else []
     return [
-        replace(spec, id=gauged[spec.id], role="gauge")
+        replace(
+            spec if spec.operation != "add" else _matched(plan, axis, evidence, spec),
+            id=gauged[spec.id],
+            role="gauge",
+        )
         for spec in controls
         if spec.id in gauged
     ]
@@ -184,17 +206,17 @@ def held_out_arms(
     plan: Plan, axis: Axis, plan_digest: str, evidence: Evidence, chosen: Chosen
 ) -> list[ArmSpec]:
     """All held-out arms, in the order of the grid."""
-    norm = unit_norm(axis, evidence)
     target = target_features(axis, evidence)
     random_set = best_of_sets(plan, axis, plan_digest, evidence)[chosen.best_of]
-    dose, does = chosen.dose, _own_operation(axis)
+    own = chosen.candidate
+    dose, does = chosen.dose, _own_operation(axis, own)
     turned = -dose if does is None else dose
-    named: list[tuple[Role, tuple[int, ...], float]] = [
-        ("target", target, dose),
-        ("sham", target, 0.0),
-        ("reconstruction", (), 0.0),
-        ("opposite", target, turned),
-        ("best_of", random_set, chosen.best_of_dose),
+    named: list[tuple[Role, tuple[int, ...], float, int]] = [
+        ("target", target, dose, own),
+        ("sham", target, 0.0, own),
+        ("reconstruction", (), 0.0, own),
+        ("opposite", target, turned, own),
+        ("best_of", random_set, chosen.best_of_dose, chosen.best_of_candidate),
     ]
     arms = [
         ArmSpec(
@@ -203,13 +225,14 @@ def held_out_arms(
             features,
             None,
             d,
-            d * norm,
-            operation=does if features else None,
+            d * unit_norm(axis, evidence, number),
+            candidate=number or None,
+            operation=_own_operation(axis, number) if features else None,
             gain=-1.0 if does is not None and role == "opposite" else None,
         )
-        for role, features, d in named
+        for role, features, d, number in named
     ]
-    controls = _controls(plan, axis, plan_digest, evidence, dose)
+    controls = _controls(plan, axis, plan_digest, evidence, chosen)
     return arms + [_matched(plan, axis, evidence, spec) for spec in controls]
 
 
@@ -217,18 +240,19 @@ def _matched(plan: Plan, axis: Axis, evidence: Evidence, spec: ArmSpec) -> ArmSp
     """A control as large as the target is on tuning items, if it is not by its coefficient."""
     if spec.operation is None:
         return spec
+    number = spec.candidate or 0
     if spec.operation == "add":
-        length = length_of(plan, axis, evidence, spec.dose)
+        length = length_of(plan, axis, evidence, spec.dose, number)
         return replace(spec, coefficient=length if spec.dose > 0.0 else -length)
     gauge = grid.gauge_of(axis, spec.id)
-    return replace(spec, gain=gain_of(plan, axis, evidence, spec.dose, gauge))
+    return replace(spec, gain=gain_of(plan, axis, evidence, spec.dose, gauge, number))
 
 
 def _controls(
-    plan: Plan, axis: Axis, plan_digest: str, evidence: Evidence, dose: float
+    plan: Plan, axis: Axis, plan_digest: str, evidence: Evidence, chosen: Chosen
 ) -> list[ArmSpec]:
     """Simpler interventions and all control families at a dose, in the order of the grid."""
-    norm = unit_norm(axis, evidence)
+    dose, norm = chosen.dose, unit_norm(axis, evidence, chosen.candidate)
     target = target_features(axis, evidence)
     arms = _baseline_arms(axis, dose, norm)
     sets = _draw(
@@ -254,18 +278,25 @@ def _controls(
         for arm in grid.control_arms(plan, axis, family):
             seed = derive_seed(plan_digest, arm)
             arms.append(ArmSpec(arm, family, (), None, dose, dose * norm, seed=seed))
-    return [replace(spec, operation=_done_by(plan, axis, spec)) for spec in arms]
+    return [
+        replace(
+            spec,
+            candidate=chosen.candidate or None,
+            operation=_done_by(axis, chosen.candidate, spec),
+        )
+        for spec in arms
+    ]
 
 
-def _done_by(plan: Plan, axis: Axis, spec: ArmSpec) -> Operation | None:
+def _done_by(axis: Axis, candidate: int, spec: ArmSpec) -> Operation | None:
     """What a control does: what the target does, where that has a meaning for it; else it adds.
 
     A prompt does nothing to activations.
     """
-    does = _own_operation(axis)
+    does = _own_operation(axis, candidate)
     if does is None or spec.prefix is not None:
         return None
-    return does if spec.id in grid.gauged_arms(plan, axis) else "add"
+    return does if spec.role in grid.gauged_roles(does) else "add"
 
 
 def _baseline_arms(axis: Axis, dose: float, norm: float) -> list[ArmSpec]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from safetycase.methods import grid
 from safetycase.methods.clusters import Grouping
-from safetycase.methods.dose import signed
+from safetycase.methods.dose import chosen_response, signed
 from safetycase.methods.grid import BASELINE, evaluation_named, samples_of
 from safetycase.methods.identify import finds_nothing, is_positive
 from safetycase.methods.interval import Interval, normal_quantile
@@ -83,7 +83,7 @@ def shrinkage(
     if not responses:
         return None
     return Shrinkage(
-        effect=_shrunk_effect(plan, axis, evidence, responses[0]),
+        effect=_shrunk_effect(plan, axis, evidence, chosen_response(axis, responses)),
         features=tuple(_shrunk_aurocs(plan, axis, evidence, found)),
     )
 

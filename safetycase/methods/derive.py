@@ -9,7 +9,7 @@ import msgspec
 from safetycase.canonical import write
 from safetycase.digest import sha256_hex
 from safetycase.methods import arms as planned
-from safetycase.methods import beside
+from safetycase.methods import beside, grid
 from safetycase.methods.arm_edits import clamp_units, state_edits
 from safetycase.methods.calibration import calibrations
 from safetycase.methods.claims import Findings, adjust, claim_p, conditions, detectable
@@ -73,21 +73,29 @@ def intervention(plan: Plan, axis: Axis, evidence: Evidence) -> Intervention | N
     """What every edit of an axis has in common; none where no feature was found."""
     if finds_nothing(axis, evidence):
         return None
-    dictionary = dictionary_of(plan, axis)
+    dictionary, number = dictionary_of(plan, axis), _taken(plan, axis, evidence)
+    taken = grid.candidates(axis)[number]
     return Intervention(
         dictionary=dictionary.id,
         dictionary_digest=dictionary.manifest_digest,
         hook=hook_path(plan.model.architecture, written_place(dictionary)),
         layer=dictionary.layer,
-        operation=axis.candidate.operation,
-        unit=axis.candidate.unit,
-        unit_norm=planned.unit_norm(axis, evidence),
-        positions=axis.candidate.positions,
-        condition=axis.candidate.condition or "always",
+        operation=taken.operation,
+        unit=taken.unit,
+        unit_norm=planned.unit_norm(axis, evidence, number),
+        positions=taken.positions,
+        condition=taken.condition or "always",
         error_policy="current",
         dtype="float32",
-        cache="edited",
+        cache="unedited_prompt" if taken.positions == "generated" else "edited",
     )
+
+
+def _taken(plan: Plan, axis: Axis, evidence: Evidence) -> int:
+    """Number of the candidate that the tuning rows chose; without alternatives, the first."""
+    if axis.alternatives is None:
+        return 0
+    return choose(axis, dose_responses(plan, axis, evidence)).candidate
 
 
 def intervention_digest(
@@ -146,6 +154,7 @@ def _arm(plan: Plan, axis: Axis, evidence: Evidence, spec: planned.ArmSpec) -> A
         word=spec.word,
         seed=spec.seed,
         prefix=spec.prefix,
+        candidate=spec.candidate,
         operation=spec.operation,
         gain=spec.gain,
         dose=spec.dose,
@@ -180,7 +189,7 @@ def target_digest(plan: Plan, axis: Axis, evidence: Evidence) -> str | None:
         return None
     chosen = choose(axis, dose_responses(plan, axis, evidence))
     features = planned.target_features(axis, evidence)
-    units = clamp_units(axis, features, evidence)
+    units = clamp_units(axis, features, evidence, chosen.candidate)
     return intervention_digest(shared, features, chosen.dose, units)
 
 

@@ -227,7 +227,7 @@ class DerivedAxis:
             return None
         chosen = dose.choose(self.axis, self.dose_response)
         features = sorted(kept.feature for kept in self.selection.features)
-        units = clamp_units(self.axis, features, self.evidence)
+        units = clamp_units(self.axis, features, self.evidence, chosen.candidate)
         return derive.intervention_digest(self.intervention, features, chosen.dose, units)
 
     @once

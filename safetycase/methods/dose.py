@@ -26,45 +26,86 @@ def signed(direction: str, change: float) -> float:
 
 
 def dose_responses(plan: Plan, axis: Axis, evidence: Evidence) -> tuple[DoseResponse, ...]:
-    """The target's dose series, then that of each best-of set, each with the dose picked.
+    """The target's dose series, then those of each best-of set, each with the dose picked.
 
-    None where no feature was found: there is nothing to give a dose of.
+    Each has one for every candidate of the plan. None where no feature was found: there is
+    nothing to give a dose of.
     """
     if finds_nothing(axis, evidence):
         return ()
-    series = [(f"{axis.id}/target", grid.dose_arms(axis))]
-    series += [(f"{axis.id}/best_of", arms) for arms in grid.best_of_arms(plan, axis)]
-    return tuple(_response(plan, axis, evidence, name, arms) for name, arms in series)
+    tried = range(len(grid.candidates(axis)))
+    series = [(f"{axis.id}/target", grid.dose_arms(axis, number), number) for number in tried]
+    sets = [grid.best_of_arms(plan, axis, number) for number in tried]
+    series += [
+        (f"{axis.id}/best_of", sets[number][one], number)
+        for one in range(plan.controls.best_of)
+        for number in tried
+    ]
+    return tuple(_response(plan, axis, evidence, *each) for each in series)
 
 
 def choose(axis: Axis, responses: Sequence[DoseResponse]) -> Chosen:
-    """The target's dose, and the random set whose picked dose does most (the first if tied)."""
-    target, *random_sets = responses
-    effects = [_effect_of_chosen(axis.dose_rule, response) for response in random_sets]
+    """The target's dose, and the random set whose picked dose does most (the first if tied).
+
+    Of several candidates, each takes that which does most at an admissible dose.
+    """
+    rule, size = axis.dose_rule, len(grid.candidates(axis))
+    picked = [
+        _pick_candidate(rule, responses[start : start + size])
+        for start in range(0, len(responses), size)
+    ]
+    target, *random_sets = picked
+    effects = [_effect_of_chosen(rule, response) for response in random_sets]
     best = max(range(len(effects)), key=lambda i: (effects[i], -i))
-    return Chosen(target.chosen, best, random_sets[best].chosen)
-
-
-def _response(
-    plan: Plan, axis: Axis, evidence: Evidence, name: str, arms: Sequence[str]
-) -> DoseResponse:
-    rule = axis.dose_rule
-    points = _points(plan, axis, evidence, arms)
-    chosen = _pick(rule, points)
-    return DoseResponse(
-        arm=name,
-        points=tuple(points),
-        chosen=chosen,
-        monotone=_monotone(rule, points, chosen),
-        trend=_trend(plan, axis, evidence, arms),
+    found = random_sets[best]
+    return Chosen(
+        target.chosen, best, found.chosen, target.candidate or 0, found.candidate or 0
     )
 
 
-def _trend(plan: Plan, axis: Axis, evidence: Evidence, arms: Sequence[str]) -> Trend:
+def chosen_response(axis: Axis, responses: Sequence[DoseResponse]) -> DoseResponse:
+    """The dose series of the candidate that the target took."""
+    return responses[choose(axis, responses).candidate]
+
+
+def _pick_candidate(rule: DoseRule, responses: Sequence[DoseResponse]) -> DoseResponse:
+    """The series whose chosen dose is admissible and does most; the first if tied."""
+
+    def worth(number: int) -> tuple[bool, float, int]:
+        response = responses[number]
+        point = next(p for p in response.points if p.dose == response.chosen)
+        return point.admissible, _effect_of_chosen(rule, response), -number
+
+    return responses[max(range(len(responses)), key=worth)]
+
+
+def _response(
+    plan: Plan, axis: Axis, evidence: Evidence, name: str, arms: Sequence[str], number: int
+) -> DoseResponse:
+    rule = axis.dose_rule
+    doses = grid.candidates(axis)[number].doses
+    points = _points(plan, axis, evidence, arms, doses)
+    chosen = _pick(rule, points)
+    return DoseResponse(
+        arm=name,
+        candidate=number or None,
+        points=tuple(points),
+        chosen=chosen,
+        monotone=_monotone(rule, points, chosen),
+        trend=_trend(plan, axis, evidence, arms, doses),
+    )
+
+
+def _trend(
+    plan: Plan,
+    axis: Axis,
+    evidence: Evidence,
+    arms: Sequence[str],
+    doses: Sequence[float],
+) -> Trend:
     """The trend over all doses, from the most negative up; clusters are the unit."""
     measure = axis.dose_rule.measure
     dataset = evaluation_named(plan, measure.evaluation).dataset
-    doses = axis.candidate.doses
     flags = [
         counts_in(plan, evidence, measure, arms[place], "tuning").least
         for place in sorted(range(len(doses)), key=doses.__getitem__)
@@ -76,7 +117,13 @@ def _trend(plan: Plan, axis: Axis, evidence: Evidence, arms: Sequence[str]) -> T
     return trend_of(np.array(counts))
 
 
-def _points(plan: Plan, axis: Axis, evidence: Evidence, arms: Sequence[str]) -> list[DosePoint]:
+def _points(
+    plan: Plan,
+    axis: Axis,
+    evidence: Evidence,
+    arms: Sequence[str],
+    doses: Sequence[float],
+) -> list[DosePoint]:
     measure = axis.dose_rule.measure
     broken = Measure(evaluation=measure.evaluation, outcomes=(INCOHERENT,))
     counts = []
@@ -84,7 +131,6 @@ def _points(plan: Plan, axis: Axis, evidence: Evidence, arms: Sequence[str]) -> 
         counted = counts_in(plan, evidence, measure, arm, "tuning").least
         incoherent = counts_in(plan, evidence, broken, arm, "tuning").most
         counts.append((int(counted.sum()), int(incoherent.sum()), len(counted)))
-    doses = axis.candidate.doses
     zero = counts[doses.index(0.0)]
     return [
         DosePoint(

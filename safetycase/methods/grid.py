@@ -15,7 +15,7 @@ from safetycase.errors import MethodRefused
 from safetycase.methods.controls import REPORTED_ONLY
 from safetycase.record.control_tests import ControlFamily
 from safetycase.record.plan import Plan
-from safetycase.record.planned_axis import Axis, SideEffect
+from safetycase.record.planned_axis import Axis, Candidate, Operation, SideEffect
 from safetycase.record.planned_evaluation import Evaluation, Generate, Measure
 
 BASELINE = "baseline"
@@ -33,21 +33,28 @@ class Cell:
     split: str
 
 
-def dose_arms(axis: Axis) -> list[str]:
-    """Arms of the target's dose series, in plan order."""
-    return [f"{axis.id}/dose/{i:02d}" for i in range(len(axis.candidate.doses))]
+def candidates(axis: Axis) -> tuple[Candidate, ...]:
+    """The edits that are tried on an axis: its candidate, then the alternatives."""
+    return (axis.candidate, *(axis.alternatives or ()))
 
 
-def best_of_arms(plan: Plan, axis: Axis) -> list[list[str]]:
-    """Arms of the dose series of each random feature set of the best-of family."""
-    doses = range(len(axis.candidate.doses))
-    return [
-        [f"{axis.id}/best_of/{c:02d}/dose/{i:02d}" for i in doses]
-        for c in range(plan.controls.best_of)
-    ]
+def dose_arms(axis: Axis, number: int = 0) -> list[str]:
+    """Arms of the target's dose series under one of the candidates, in plan order."""
+    return _series(axis.id, axis, number)
 
 
-_GAUGED = frozenset({"random_live"})
+def best_of_arms(plan: Plan, axis: Axis, number: int = 0) -> list[list[str]]:
+    """The same of each random feature set of the best-of family."""
+    sets = (f"{axis.id}/best_of/{c:02d}" for c in range(plan.controls.best_of))
+    return [_series(name, axis, number) for name in sets]
+
+
+def _series(start: str, axis: Axis, number: int) -> list[str]:
+    within = f"{start}/alternative/{number:02d}" if number else start
+    return [f"{within}/dose/{i:02d}" for i in range(len(candidates(axis)[number].doses))]
+
+
+_GAUGED_SETS = frozenset({"random_live"})
 _GAUGED_DIRECTIONS = frozenset(
     {
         "random_direction",
@@ -62,13 +69,18 @@ _GAUGED_DIRECTIONS = frozenset(
 def gauged_arms(plan: Plan, axis: Axis) -> list[str]:
     """Held-out controls that do what the target does, at a gain that tuning rows give.
 
-    None on axes that add. Features can be scaled and clamped; any direction projected out.
+    None on axes that add. Of several candidates, what any of them needs: which one is taken is
+    not known before they are tried, and the grid is the plan's.
     """
-    if axis.candidate.operation == "add":
-        return []
-    both = axis.candidate.operation == "project_out"
-    gauged = _GAUGED | _GAUGED_DIRECTIONS if both else _GAUGED
-    return [arm for arm in held_out_arms(plan, axis) if arm.split("/")[1] in gauged]
+    roles = {role for tried in candidates(axis) for role in gauged_roles(tried.operation)}
+    return [arm for arm in held_out_arms(plan, axis) if arm.split("/")[1] in roles]
+
+
+def gauged_roles(operation: Operation) -> frozenset[str]:
+    """Controls that do what the target does: any direction can be projected out."""
+    if operation == "add":
+        return frozenset()
+    return _GAUGED_SETS | _GAUGED_DIRECTIONS if operation == "project_out" else _GAUGED_SETS
 
 
 def gauge_of(axis: Axis, arm: str) -> str:
@@ -144,8 +156,8 @@ def arm_count(plan: Plan) -> int:
     return sum(
         len(named_arms(axis))
         + drawn
-        + (1 + plan.controls.best_of) * len(axis.candidate.doses)
-        + (0 if axis.candidate.operation == "add" else 1 + drawn)
+        + (1 + plan.controls.best_of) * sum(len(tried.doses) for tried in candidates(axis))
+        + (1 + drawn) * any(tried.operation != "add" for tried in candidates(axis))
         for axis in plan.axes
     )
 
@@ -223,11 +235,10 @@ def cells(plan: Plan, without: Collection[str] = ()) -> Iterator[Cell]:
 
 def _axis_cells(plan: Plan, axis: Axis, evaluation: Evaluation) -> Iterator[Cell]:
     if axis.dose_rule.measure.evaluation == evaluation.id:
-        for arm in dose_arms(axis):
-            yield Cell(evaluation.id, evaluation.dataset, arm, "tuning")
-        for arms in best_of_arms(plan, axis):
-            for arm in arms:
-                yield Cell(evaluation.id, evaluation.dataset, arm, "tuning")
+        for number in range(len(candidates(axis))):
+            for arms in (dose_arms(axis, number), *best_of_arms(plan, axis, number)):
+                for arm in arms:
+                    yield Cell(evaluation.id, evaluation.dataset, arm, "tuning")
         for arm in gauge_arms(plan, axis):
             yield Cell(evaluation.id, evaluation.dataset, arm, "tuning")
     for arm in _held_out_arms_for(plan, axis, evaluation.id):

@@ -14,7 +14,7 @@ from safetycase.methods.operations import UNITS
 from safetycase.methods.sites import READ_ONLY
 from safetycase.record.control_tests import ControlFamily
 from safetycase.record.plan import Plan
-from safetycase.record.planned_axis import Axis
+from safetycase.record.planned_axis import Axis, Candidate
 from safetycase.record.planned_evaluation import Generate, Measure, Probe
 
 _LONGEST_OFF_TARGET = 40
@@ -35,6 +35,7 @@ def lint(plan: Plan) -> list[str]:
         *grader_faults(plan),
         *_alpha(plan),
         *_operations(plan),
+        *_positions(plan),
         *_doses(plan),
         *_claims(plan),
         *_decision(plan),
@@ -142,10 +143,48 @@ def _alpha(plan: Plan) -> Iterator[str]:
             )
 
 
-def _doses(plan: Plan) -> Iterator[str]:
+def _tried(plan: Plan) -> Iterator[tuple[str, Axis, Candidate]]:
+    """Every edit that a plan tries, with its place."""
     for axis in plan.axes:
-        where = f"/axes {axis.id} /candidate/doses"
-        doses = axis.candidate.doses
+        yield f"/axes {axis.id} /candidate", axis, axis.candidate
+        for number, edit in enumerate(axis.alternatives or ()):
+            yield f"/axes {axis.id} /alternatives/{number}", axis, edit
+
+
+def _operations(plan: Plan) -> Iterator[str]:
+    for where, axis, edit in _tried(plan):
+        if edit.unit not in UNITS[edit.operation]:
+            units = " or ".join(UNITS[edit.operation])
+            yield f"{where}/unit: {edit.operation} is dosed in {units}, not in {edit.unit}."
+        if edit.condition is not None and edit.operation != "clamp":
+            yield f"{where}/condition: only clamp has one; {edit.operation} needs none."
+        if edit.positions != axis.candidate.positions:
+            yield f"{where}/positions: all edits of an axis have the same positions."
+        if edit.operation == "ablate":
+            if -1.0 not in edit.doses or not all(-1.0 <= dose <= 1.0 for dose in edit.doses):
+                yield f"{where}/doses: of ablate, -1 (all of it) and none beyond -1 and 1."
+            if axis.dose_rule.sign != "negative":
+                yield f"{where}: to ablate is a negative dose; ask for sign negative, or scale."
+
+
+def _positions(plan: Plan) -> Iterator[str]:
+    kinds = {evaluation.id: evaluation.measure.kind for evaluation in plan.evaluations}
+    claims = {axis.id: axis.claim.measure for axis in plan.axes}
+    for axis in plan.axes:
+        if axis.candidate.positions != "generated":
+            continue
+        others = [claims[other.axis] for other in axis.off_target or () if other.axis in claims]
+        for name in sorted({measure.evaluation for measure in [*measures_of(axis), *others]}):
+            if kinds.get(name, "generate") != "generate":
+                yield (
+                    f"/axes {axis.id} /candidate/positions: generated tokens alone are edited, "
+                    f"and {name} generates none; edit the prompt, or leave it out."
+                )
+
+
+def _doses(plan: Plan) -> Iterator[str]:
+    for place, _, edit in _tried(plan):
+        where, doses = f"{place}/doses", edit.doses
         if doses.count(0.0) != 1:
             yield f"{where}: zero must occur once; it is the reference of the series."
         if not any(d < 0 for d in doses) or not any(d > 0 for d in doses):
@@ -154,21 +193,6 @@ def _doses(plan: Plan) -> Iterator[str]:
             yield f"{where}: a dose occurs twice."
         if len({abs(d) for d in doses} - {0.0}) < 2:
             yield f"{where}: at least two sizes are needed to see a dose-response."
-
-
-def _operations(plan: Plan) -> Iterator[str]:
-    for axis in plan.axes:
-        where, edit = f"/axes {axis.id} /candidate", axis.candidate
-        if edit.unit not in UNITS[edit.operation]:
-            units = " or ".join(UNITS[edit.operation])
-            yield f"{where}/unit: {edit.operation} is dosed in {units}, not in {edit.unit}."
-        if edit.condition is not None and edit.operation != "clamp":
-            yield f"{where}/condition: only clamp has one; {edit.operation} needs none."
-        if edit.operation == "ablate":
-            if -1.0 not in edit.doses or not all(-1.0 <= dose <= 1.0 for dose in edit.doses):
-                yield f"{where}/doses: of ablate, -1 (all of it) and none beyond -1 and 1."
-            if axis.dose_rule.sign != "negative":
-                yield f"{where}: to ablate is a negative dose; ask for sign negative, or scale."
 
 
 def _claims(plan: Plan) -> Iterator[str]:

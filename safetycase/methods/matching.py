@@ -14,30 +14,35 @@ from safetycase.record.planned_axis import Axis
 from safetycase.tables.evidence import Evidence
 
 
-def length_of(plan: Plan, axis: Axis, evidence: Evidence, dose: float) -> float:
+def length_of(
+    plan: Plan, axis: Axis, evidence: Evidence, dose: float, candidate: int = 0
+) -> float:
     """The target's realised mean ‖Δh‖ at a dose on the tuning split, in six digits.
 
     Refused where its features never fire there: an edit of nothing is no intervention, and
     whatever follows it no null result.
     """
-    arm = grid.dose_arms(axis)[axis.candidate.doses.index(dose)]
+    tried = grid.candidates(axis)[candidate]
+    arm = grid.dose_arms(axis, candidate)[tried.doses.index(dose)]
     length = _realised(plan, axis, evidence, arm)
     if not length:
         raise MethodRefused(
             f"axis {axis.id}",
             f"an edit of some size on the tuning items at dose {dose:g}",
-            found=f"none: {axis.candidate.operation} met no activation of its features",
+            found=f"none: {tried.operation} met no activation of its features",
             remedy="Select features that fire where the dose rule's questions are put, or add.",
         )
     return length
 
 
-def gain_of(plan: Plan, axis: Axis, evidence: Evidence, dose: float, gauge: str) -> float:
+def gain_of(
+    plan: Plan, axis: Axis, evidence: Evidence, dose: float, gauge: str, candidate: int = 0
+) -> float:
     """What makes a control's edit as large as the target's on the tuning split.
 
     Six digits. A control whose edit is nothing there has the gain 1: it will not act.
     """
-    wanted = length_of(plan, axis, evidence, dose)
+    wanted = length_of(plan, axis, evidence, dose, candidate)
     done = _realised(plan, axis, evidence, gauge)
     return _six_digits(wanted / done) if done else 1.0
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from safetycase.methods.claims import Findings
+from safetycase.methods.grid import candidates
 from safetycase.record.planned_axis import Axis
 from safetycase.record.results import Condition, Mechanism
 
@@ -45,10 +46,8 @@ def mechanism(findings: Findings, conditions: Sequence[Condition]) -> Mechanism 
 
 def takes_out(axis: Axis) -> bool:
     """Whether every dose that may be chosen takes features out, in part or whole."""
-    edit = axis.candidate
-    doses = [dose for dose in edit.doses if dose < 0.0]
-    return (
+    return axis.dose_rule.sign == "negative" and all(
         edit.operation in TAKES_OUT
-        and axis.dose_rule.sign == "negative"
-        and min(doses, default=-2.0) >= -1.0
+        and min((dose for dose in edit.doses if dose < 0.0), default=-2.0) >= -1.0
+        for edit in candidates(axis)
     )

@@ -26,7 +26,7 @@ from safetycase.methods.operations import StateEdit
 from safetycase.methods.outcomes import answers_of
 from safetycase.methods.stream import Stream
 from safetycase.record.plan import Audit, Plan
-from safetycase.record.planned_axis import Axis
+from safetycase.record.planned_axis import Axis, Positions
 from safetycase.record.planned_evaluation import Choice
 from safetycase.record.trace_summary import TraceSummary
 from safetycase.tables.columns import Answers
@@ -102,6 +102,7 @@ def trace_rows(
     arms += [spec.id for spec in specs if spec.role in CONTROL_ROLES]
     cells = [answers_of(plan, evidence, evaluation.id, arm, "held_out") for arm in arms]
     stream = Stream(plan_digest, f"{axis.id}/traces")
+    positions = axis.candidate.positions
     return [
         TraceRow(
             axis=axis.id,
@@ -110,15 +111,24 @@ def trace_rows(
             item=row.item,
             sample=getattr(row, "sample", 0),
             position=position,
-            token="prompt" if position < prompt_positions(row) else "generated",
+            token="prompt" if position < prompt_positions(row, positions) else "generated",
         )
         for row in traced_rows(plan.audit, cells, stream)
-        for position in sorted(stream.sample(row.edits, min(plan.audit.positions, row.edits)))
+        for position in _drawn(stream, row.edits, plan.audit.positions)
     ]
 
 
-def prompt_positions(row: AnswerRow) -> int:
+def _drawn(stream: Stream, edits: int, most: int) -> list[int]:
+    """The positions drawn of a row, ascending; none of a row without an edited position."""
+    return sorted(stream.sample(edits, min(most, edits))) if edits else []
+
+
+def prompt_positions(row: AnswerRow, positions: Positions = "all_but_bos") -> int:
     """How many of a row's edited positions hold its prompt; the last token is not fed back."""
+    if positions == "generated":
+        return 0
+    if positions == "prompt":
+        return row.edits
     return row.edits - (row.tokens - 1) if isinstance(row, GenerationRow) else row.edits
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from safetycase.record.base import ArmId, Count, Record, Share
 
@@ -40,6 +42,8 @@ class DoseResponse(Record):
 
     arm: ArmId
     """The held-out arm that the chosen dose goes to."""
+    candidate: Annotated[int, Field(ge=1)] | None = None
+    """Number of the axis's alternative that was tried, from 1; none: its candidate."""
     points: tuple[DosePoint, ...]
     """Doses in plan order."""
     chosen: float

@@ -33,7 +33,10 @@ discovery activations; `l2`: a length of 1; `activation_multiple`: what a featur
 fires; `max_activation_multiple`: its largest activation over discovery prompts;
 `activation_value`: an activation of 1; `projection_multiple`: the projection on the span.
 """
-Positions = Literal["all_but_bos"]
+Positions = Literal["all_but_bos", "prompt", "generated"]
+"""Which tokens are edited: all but the first, those of the prompt but the first, or those that
+the model has generated. The first generated token follows from the prompt's last one.
+"""
 When = Literal["always", "where_active"]
 
 Direction = Literal["up", "down"]
@@ -96,7 +99,7 @@ class Candidate(Record):
     unit: DoseUnit
     """What a dose of 1 is, by the list of units; each operation has its own."""
     positions: Positions
-    """Prompt and generated tokens alike, except the first."""
+    """Which tokens are edited; the first of all never is."""
     condition: When | None = None
     """Of `clamp`: at every position, or for each feature only where it fires; none: always."""
     doses: Annotated[tuple[float, ...], Field(min_length=5)]
@@ -110,7 +113,8 @@ class DoseRule(Record):
     the incoherent share over the zero dose by no more than the limit. Chosen is the smallest
     absolute dose whose effect is at least `share_of_best` of the best admissible effect (at
     least the best itself, if that is not above zero); ties go to the first in the plan.
-    Without an admissible dose the smallest eligible one is chosen.
+    Without an admissible dose the smallest eligible one is chosen. Among several edits, that
+    whose chosen dose is admissible and does most is taken; ties go to the first in the plan.
     """
 
     measure: Measure
@@ -243,6 +247,10 @@ class Axis(Record):
     """How their labels are tested."""
     candidate: Candidate
     """The edit and its doses."""
+    alternatives: Annotated[tuple[Candidate, ...], Field(min_length=1, max_length=8)] | None = (
+        None
+    )
+    """Other edits of the same features, tried with their own doses; none: the first alone."""
     dose_rule: DoseRule
     """How the dose is chosen."""
     claim: PlannedClaim

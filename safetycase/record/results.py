@@ -137,8 +137,8 @@ class Intervention(Record):
     """The part of the activation that the dictionary does not explain stays as it is."""
     dtype: Literal["float32"]
     """Number format in which the edit is computed."""
-    cache: Literal["edited"]
-    """The prompt is edited too, so that cached keys and values carry the edit."""
+    cache: Literal["edited", "unedited_prompt"]
+    """Whether the prompt is edited too, so that its cached keys and values carry the edit."""
 
 
 class Arm(Record):
@@ -158,8 +158,10 @@ class Arm(Record):
     """Seed of the permuted labels or of the Gaussian components, if the arm has any."""
     prefix: Text | None = None
     """Text in front of every prompt, if the arm is a prompt and no edit."""
+    candidate: Annotated[int, Field(ge=1)] | None = None
+    """Number of the axis's alternative that the arm does, from 1; none: its candidate."""
     operation: Operation | None = None
-    """What the arm does, on an axis that does not add; none where the axis adds."""
+    """What the arm does, where its candidate does not add; none where that adds."""
     gain: float | None = None
     """What the edit is multiplied by to be as large as the target's; none: 1."""
     dose: float

@@ -8,7 +8,7 @@ from typing import get_args
 
 from markupsafe import Markup
 
-from safetycase.methods.grid import NAMED_ROLES
+from safetycase.methods.grid import NAMED_ROLES, candidates
 from safetycase.methods.mechanism import MEANINGS
 from safetycase.record.base import Record
 from safetycase.record.control_tests import ControlFamily
@@ -193,7 +193,7 @@ def axis_view(source: Source, number: int) -> AxisView:
         controls=tuple(_controls(source, result, here)),
         dose_plot=_dose_plot(axis, result),
         dose_measure=measure_name(axis.dose_rule.measure),
-        doses=tuple(_series(source, result, here)),
+        doses=tuple(_series(source, axis, result, here)),
         intervention=()
         if result.intervention is None
         else tuple(_entries(source, f"{here}/intervention", Intervention)),
@@ -245,25 +245,31 @@ def _controls(source: Source, result: AxisResult, here: str) -> Iterator[Control
 
 
 def _dose_plot(axis: Axis, result: AxisResult) -> Markup | None:
+    """The series of the candidate that was taken, as the target's arm says."""
+    taken = next((arm.candidate for arm in result.arms if arm.role == "target"), None)
     for response in result.dose_response:
-        if response.arm.endswith("/target") and response.points:
+        is_taken = response.arm.endswith("/target") and response.candidate == taken
+        if is_taken and response.points:
             return dose_plot(
                 f"Dose response of the target on axis {result.axis}",
                 response.points,
                 response.chosen,
-                in_words(axis.candidate.unit),
+                in_words(candidates(axis)[taken or 0].unit),
             )
     return None
 
 
-def _series(source: Source, result: AxisResult, here: str) -> Iterator[DoseSeries]:
+def _series(source: Source, axis: Axis, result: AxisResult, here: str) -> Iterator[DoseSeries]:
     random_sets = 0
     for number, response in enumerate(result.dose_response):
         place = f"{here}/dose_response/{number}"
         is_target = response.arm.endswith("/target")
-        random_sets += not is_target
+        random_sets += not is_target and response.candidate is None
+        name = "Target" if is_target else f"Random set {random_sets}"
+        if axis.alternatives is not None:
+            name += f", {in_words(candidates(axis)[response.candidate or 0].operation)}"
         yield DoseSeries(
-            name="Target" if is_target else f"Random set {random_sets}",
+            name=name,
             chosen=source.show(f"{place}/chosen"),
             monotone=response.monotone,
             trend=source.show_stated(f"{place}/trend/direction"),

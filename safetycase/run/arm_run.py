@@ -51,17 +51,27 @@ class ArmRun:
         with self._edits.installed():
             yield
 
-    def prefill(self, *, use_cache: bool) -> torch.Tensor:
-        """Logits [rows, vocabulary] of the token after each prompt."""
+    def prefill(self, *, use_cache: bool, asked: int | None = None) -> torch.Tensor:
+        """Logits [rows, vocabulary] of the token after each prompt.
+
+        `asked`: how many tokens of a single prompt are the question; the model has generated
+        the others. None: all are.
+        """
         batch, edits = self._batch, self._edits
         editable = batch.editable.repeat_interleave(edits.arms, 0)
-        with edits.forward(editable, spread=True):
+        with edits.forward(editable, self._after(asked), spread=True):
             logits = _logits(self._model, batch, self._cache if use_cache else None)
         if use_cache:
             edits.spread_cache(self._cache)
         return _spread_unedited(logits, edits)
 
-    def watched_prefill(self) -> list[torch.Tensor]:
+    def _after(self, asked: int | None) -> torch.Tensor:
+        """Which positions [positions] lie behind the question."""
+        length = self._batch.ids.shape[1]
+        places = torch.arange(length, device=self.device)
+        return places >= (length if asked is None else asked)
+
+    def watched_prefill(self, asked: int | None = None) -> list[torch.Tensor]:
         """One pass over the prompts, and what the edit does in it, float32.
 
         Activations [rows, positions, width] before, with the edit, and with it in the model's
@@ -69,7 +79,7 @@ class ArmRun:
         """
         seen: list[torch.Tensor] = []
         self._edits.watched = seen
-        self.prefill(use_cache=False)
+        self.prefill(use_cache=False, asked=asked)
         if not seen:
             raise RunFailed("traced pass", "an arm that edits", found="none")
         return seen
@@ -77,7 +87,8 @@ class ArmRun:
     def step(self, tokens: torch.Tensor, unfinished: torch.Tensor) -> torch.Tensor:
         """Logits [rows, vocabulary] after one more token; only `unfinished` rows are edited."""
         self._real = torch.cat([self._real, torch.ones_like(self._real[:, :1])], 1)
-        with self._edits.forward(unfinished[:, None], spread=False):
+        generated = torch.ones(1, dtype=torch.bool, device=self.device)
+        with self._edits.forward(unfinished[:, None], generated, spread=False):
             output = self._model.network(
                 input_ids=tokens[:, None],
                 attention_mask=self._real,
@@ -106,7 +117,7 @@ class ArmRun:
         editable = self._batch.editable.repeat_interleave(edits.arms, 0)
         with (
             reading(self._model, [place], stop=stop) as caught,
-            edits.forward(editable, spread=True),
+            edits.forward(editable, self._after(None), spread=True),
         ):
             run_until_read(self._model, self._batch)
         return _spread_unedited(caught[place][:, -1].float(), edits)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, cast
 
@@ -22,9 +22,10 @@ from transformers.cache_utils import DynamicLayer
 from safetycase.errors import RunFailed
 from safetycase.methods.arm_edits import state_edits
 from safetycase.methods.arms import ArmSpec
+from safetycase.methods.grid import candidates
 from safetycase.methods.operations import StateEdit
 from safetycase.methods.sites import Place
-from safetycase.record.planned_axis import Axis
+from safetycase.record.planned_axis import Axis, Positions
 from safetycase.run.dictionaries.dictionary import Dictionary
 from safetycase.run.model import LoadedModel
 from safetycase.run.sites import on_read, on_write
@@ -50,6 +51,7 @@ class ArmEdit:
     dictionary: str | None
     prefix: str = ""
     state: StateEdit | None = None
+    positions: Positions = "all_but_bos"
 
 
 def edits_of(
@@ -66,7 +68,10 @@ def edits_of(
     """
     states = state_edits(axis, specs, directions, evidence)
     return {
-        spec.id: _edit_of(spec, direction, state, place=place, dictionary=axis.dictionary)
+        spec.id: replace(
+            _edit_of(spec, direction, state, place=place, dictionary=axis.dictionary),
+            positions=candidates(axis)[spec.candidate or 0].positions,
+        )
         for spec, direction, state in zip(specs, directions, states, strict=True)
     }
 
@@ -104,11 +109,13 @@ class Realised:
 class _Edits:
     """The edits at one place, and how often its hook was called.
 
-    Vectors [rows, width], which rows they concern, replacements, what depends on activations.
+    Vectors [rows, width], the rows whose prompts and those whose generated tokens are edited,
+    replacements, what depends on activations.
     """
 
     vectors: torch.Tensor
-    edited: torch.Tensor
+    in_prompt: torch.Tensor
+    in_generated: torch.Tensor
     replaced: list[tuple[Dictionary, torch.Tensor]]
     state: list[StateRows]
     fired: int = 0
@@ -148,6 +155,7 @@ class RowEdits:
         self._spreading = False
         self._kept = torch.arange(self.rows, device=model.device)
         self._editable = torch.zeros((0, 0), dtype=torch.bool)
+        self._generated = self._editable
         self._edits = torch.zeros(self.rows, dtype=torch.int64)
         self._delta = torch.zeros(self.rows, dtype=torch.float64)
         self._residual = torch.zeros(self.rows, dtype=torch.float64)
@@ -192,13 +200,17 @@ class RowEdits:
         return self.first.layer + self._spreads_after_block
 
     @contextmanager
-    def forward(self, editable: torch.Tensor, *, spread: bool) -> Iterator[None]:
-        """One forward pass goes in here; `editable` [rows, positions] says where edits apply.
+    def forward(
+        self, editable: torch.Tensor, generated: torch.Tensor, *, spread: bool
+    ) -> Iterator[None]:
+        """One forward pass goes in here.
 
+        `editable` [rows, positions] says where edits may apply, `generated` [positions] which
+        positions hold tokens that the model has generated.
         With `spread`, the batch enters with one row an item and leaves with one a pair of item
         and arm. Refused on leaving unless every hook fired exactly once.
         """
-        self._editable = editable
+        self._editable, self._generated = editable, generated
         self._spreading = spread and self.first is not None
         self._forwards += 1
         yield
@@ -237,7 +249,9 @@ class RowEdits:
         edits.fired += 1
         if self._spreading and self._spreads_after_block and place == self.first:
             h = h.repeat_interleave(self.arms, 0)
-        where = self._editable & edits.edited[self._kept][:, None]
+        in_prompt, in_generated = edits.in_prompt[self._kept], edits.in_generated[self._kept]
+        asked = torch.where(self._generated, in_generated[:, None], in_prompt[:, None])
+        where = self._editable & asked
         edited = h.float() + edits.vectors[self._kept][:, None, :] * where[..., None]
         for dictionary, rows in edits.replaced:
             chosen = torch.isin(self._kept, rows).nonzero().squeeze(1)
@@ -297,19 +311,22 @@ def _edits_at(
 ) -> _Edits:
     width = model.shape.width_at(place)
     vectors = torch.zeros((len(arms), width), device=model.device)
-    edited = torch.zeros(len(arms), dtype=torch.bool, device=model.device)
+    in_prompt = torch.zeros(len(arms), dtype=torch.bool, device=model.device)
+    in_generated = torch.zeros_like(in_prompt)
     replaced: dict[str, list[int]] = {}
     for number, arm in enumerate(arms):
         if arm.place != place:
             continue
-        edited[number] = True
+        in_prompt[number] = arm.positions != "generated"
+        in_generated[number] = arm.positions != "prompt"
         if arm.vector is not None:
             vectors[number] = torch.from_numpy(arm.vector)
         elif arm.state is None:
             replaced.setdefault(cast("str", arm.dictionary), []).append(number)
     return _Edits(
         vectors=vectors.repeat(items, 1),
-        edited=edited.repeat(items),
+        in_prompt=in_prompt.repeat(items),
+        in_generated=in_generated.repeat(items),
         replaced=[
             (dictionaries[name], rows_of(numbers, len(arms), items, model.device))
             for name, numbers in replaced.items()

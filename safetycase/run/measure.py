@@ -163,6 +163,8 @@ def _arm_specification(arm: ArmEdit) -> JsonValue:
         specification["prefix"] = arm.prefix
     if arm.state is not None:
         specification["state"] = arm.state.digest
+    if arm.positions != "all_but_bos":
+        specification["positions"] = arm.positions
     return specification
 
 

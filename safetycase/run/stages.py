@@ -120,7 +120,7 @@ def gauge(lab: Lab) -> None:
         chosen = choose(axis, dose_responses(plan, axis, evidence))
         specs = planned.gauge_arms(plan, axis, lab.plan_digest, evidence, chosen)
         if specs:
-            length_of(plan, axis, evidence, chosen.dose)
+            length_of(plan, axis, evidence, chosen.dose, chosen.candidate)
             tuned = planned.tuning_arms(plan, axis, lab.plan_digest, evidence)
             edits |= _edits(lab, axis, specs, [*tuned, *specs])
     if edits:
@@ -137,7 +137,9 @@ def remeasure(lab: Lab) -> None:
     for axis in lab.edited:
         evidence = lab.notes.evidence()
         chosen = choose(axis, dose_responses(plan, axis, evidence))
-        lab.progress.note(f"{axis.id}: dose {chosen.dose:g}")
+        taken = grid.candidates(axis)[chosen.candidate]
+        what = f"{taken.operation}, dose" if axis.alternatives else "dose"
+        lab.progress.note(f"{axis.id}: {what} {chosen.dose:g}")
         every = arm_specs(plan, axis, lab.plan_digest, evidence)
         _note_decoder_rows(lab, axis, every)
         directions = planned.directions(plan, axis, every, lab.notes.evidence())

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from safetycase.errors import RunFailed
+from safetycase.methods.grid import candidates
 from safetycase.methods.operations import StateEdit
 from safetycase.record.plan import Plan
 from safetycase.run.dictionaries.dictionary import Dictionary
@@ -25,12 +26,11 @@ Asked = Sequence[tuple[StateEdit, str | None] | None]
 def require_operable(plan: Plan, dictionaries: Mapping[str, Dictionary]) -> None:
     """Return only if what features add is known where a plan scales or clamps them."""
     for axis in plan.axes:
-        operation = axis.candidate.operation
-        if operation in {"add", "project_out"}:
-            continue
-        if dictionaries[axis.dictionary].scales_by_token:
+        asked = [tried.operation for tried in candidates(axis)]
+        needing = [operation for operation in asked if operation not in {"add", "project_out"}]
+        if needing and dictionaries[axis.dictionary].scales_by_token:
             raise RunFailed(
-                f"axis {axis.id}, operation {operation}",
+                f"axis {axis.id}, operation {needing[0]}",
                 "a dictionary whose features add their decoder rows",
                 found=f"{axis.dictionary} scales what it decodes back, token by token",
                 remedy="Use add or project_out with this dictionary.",

@@ -137,10 +137,13 @@ def _edited(
         prompts = [question.forward, question.swapped]
     else:
         prompts = [encode(bench.model, item.prompt, where=where)]
+    asked = [len(prompt) for prompt in prompts]
     if isinstance(answer, GenerationRow):
         fed = _fed_tokens(bench, evaluation, prompts[0], answer, edit)
         prompts = [Prompt((*prompts[0].ids, *fed), prompts[0].offsets)]
-    seen = [_one_pass(bench, prompt, edit, dictionary) for prompt in prompts]
+    seen = [
+        _one_pass(bench, *each, edit, dictionary) for each in zip(prompts, asked, strict=True)
+    ]
     whole = {part: np.concatenate([one[part] for one in seen]) for part in seen[0]}
     if len(whole["before"]) != answer.edits:
         found = f"{len(whole['before'])}"
@@ -148,15 +151,20 @@ def _edited(
     return whole
 
 
-def _one_pass(bench: Bench, prompt: Prompt, edit: ArmEdit, dictionary: Dictionary) -> Tensors:
+def _one_pass(
+    bench: Bench, prompt: Prompt, asked: int, edit: ArmEdit, dictionary: Dictionary
+) -> Tensors:
+    """What is done at every edited position of a text, whose first `asked` tokens are given."""
     run = ArmRun(bench.model, [prompt], [edit], bench.dictionaries)
     with reading(bench.model, [dictionary.reads], stop=False) as caught, run.editing():
-        before, total, after = run.watched_prefill()
+        before, total, after = run.watched_prefill(asked)
         read = caught[dictionary.reads].float()
     if dictionary.reads == dictionary.writes:
         read = before
     values = {"before": before, "delta": total - before, "after": after, "read": read}
-    return {part: value[0, 1:].cpu().numpy() for part, value in values.items()}
+    first = asked if edit.positions == "generated" else 1
+    last = asked if edit.positions == "prompt" else len(prompt)
+    return {part: value[0, first:last].cpu().numpy() for part, value in values.items()}
 
 
 def _fed_tokens(

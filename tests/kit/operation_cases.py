@@ -37,6 +37,28 @@ def scaled_case() -> KitCase:
     return build_case(scaled_plan())
 
 
+def tried_edits_plan() -> Json:
+    """The toy plan, traced: adding does little on its first axis, projecting out does more."""
+    plan = _traced_plan()
+    watched = plan["axes"][0]
+    watched["candidate"]["doses"] = [-0.02, -0.01, 0.0, 0.01, 0.02]
+    watched["alternatives"] = [
+        {
+            **watched["candidate"],
+            "operation": "scale",
+            "unit": "activation_multiple",
+            "doses": [-2.0, -1.0, 0.0, 1.0, 2.0],
+        }
+    ]
+    return plan
+
+
+@cache
+def tried_edits_case() -> KitCase:
+    """An honest case that takes the second of two edits."""
+    return build_case(tried_edits_plan())
+
+
 def projected_plan() -> Json:
     """The toy plan, traced, whose first axis projects the span of its features out."""
     plan = _traced_plan()

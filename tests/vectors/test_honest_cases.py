@@ -55,6 +55,7 @@ ANSWERED = {
     "given texts": {"CTL-001"},
     "scaled and clamped": TRACED,
     "projected out": TRACED,
+    "the better of two edits": TRACED,
 }
 """Honest cases in which those questions arise."""
 NOT_MEASURED_AGAIN = {"REP-001", "REP-002", "REP-003"}

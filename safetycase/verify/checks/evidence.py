@@ -66,12 +66,16 @@ def axis_of(case: OpenedCase, arm: str) -> str | None:
 def hooks_fired(case: OpenedCase) -> Run:
     """The hook edited every row of every arm, and none of the baseline."""
     examined = 0
+    positions = {axis.id: axis.candidate.positions for axis in case.plan.axes}
     for (_, arm), answers in case.evidence.answers.items():
         examined += len(answers)
-        for expected, bad in hook_faults(arm, answers):
+        name = axis_of(case, arm)
+        for expected, bad in hook_faults(
+            arm, answers, positions.get(name or "", "all_but_bos")
+        ):
             for row in np.flatnonzero(bad).tolist():
                 found = f"{answers.edits[row]} edits of mean size {answers.delta[row]}"
-                yield Fault(answers.where(row), expected, found, axis=axis_of(case, arm))
+                yield Fault(answers.where(row), expected, found, axis=name)
     return examined
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from safetycase.verify.policy import Policy
 from tests.kit.builder import Json, KitCase, edit_record, edit_rows, edit_tensor, policy
 from tests.kit.cases import lenient
-from tests.kit.operation_cases import projected_case, scaled_case
+from tests.kit.operation_cases import projected_case, scaled_case, tried_edits_case
 from tests.kit.places import WATCHED, arm_at, axis_pointer
 from tests.kit.register import Alters, attack
 
@@ -65,6 +65,27 @@ def direction_control_said_to_scale(case: KitCase) -> KitCase:
     """
     place = axis_pointer(WATCHED, "arms", arm_at(case, WATCHED, "watched/random_direction/03"))
     return edit_record(case, f"{place}/operation", "scale")
+
+
+@_insider("IVN-002", base=tried_edits_case, under=lenient)
+def edit_that_was_not_taken_shipped(case: KitCase) -> KitCase:
+    """State the intervention as the edit that did less when both were tried.
+
+    What is released is not what was measured.
+    """
+    intervention = axis_pointer(WATCHED, "intervention")
+    return edit_record(case, f"{intervention}/operation", "add")
+
+
+@_insider("STA-003", base=tried_edits_case, under=lenient)
+def series_of_the_better_edit_hidden(case: KitCase) -> KitCase:
+    """Leave out the dose series of the alternative, which did more.
+
+    That another edit was tried is not seen.
+    """
+    responses = case.record["results"]["axes"][WATCHED]["dose_response"]
+    kept = [response for response in responses if response.get("candidate") is None]
+    return edit_record(case, axis_pointer(WATCHED, "dose_response"), kept)
 
 
 def _doubled_where_any(case: KitCase) -> KitCase:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from safetycase.methods.dose import choose, dose_responses
+from safetycase.methods.dose import choose, chosen_response, dose_responses
 from safetycase.tables.evidence import Evidence, Items, group_answers
 from safetycase.tables.rows import GenerationRow, ItemRow
 from tests.unit.methods.plans import plan_data, plan_of
@@ -116,3 +116,52 @@ def test_equal_random_sets_go_to_the_first() -> None:
         plan.axes[0], dose_responses(plan, plan.axes[0], _evidence(FLAT, same, same))
     )
     assert chosen.best_of == 0
+
+
+def _with_alternative(first: Series, second: Series, random_set: Series) -> tuple[Any, Any]:
+    """A plan of two edits, with the rows of both, for the target and one random set."""
+    data = plan_data()
+    data["controls"]["best_of"] = 1
+    edit = data["axes"][0]["candidate"]
+    scaled = {**edit, "operation": "scale", "unit": "activation_multiple"}
+    data["axes"][0]["alternatives"] = [scaled]
+    evidence = _evidence(first, random_set)
+    rows = [row for answers in evidence.answers.values() for row in answers]
+    for i, dose in enumerate(DOSES):
+        rows += _rows(f"axis/alternative/01/dose/{i:02d}", second[dose])
+        rows += _rows(f"axis/best_of/00/alternative/01/dose/{i:02d}", FLAT[dose])
+    return plan_of(data), Evidence(evidence.items, group_answers(rows), [], [], {})
+
+
+_LITTLE: Series = {-1.0: (3, 0), -0.5: (2, 0), 0.0: (1, 0), 0.5: (1, 0), 1.0: (1, 0)}
+_MUCH: Series = {-1.0: (9, 0), -0.5: (8, 0), 0.0: (1, 0), 0.5: (1, 0), 1.0: (1, 0)}
+_BROKEN: Series = {-1.0: (1, 9), -0.5: (4, 6), 0.0: (1, 0), 0.5: (1, 0), 1.0: (1, 0)}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "candidate", "dose"),
+    [
+        (_LITTLE, _MUCH, 1, -1.0),
+        (_MUCH, _LITTLE, 0, -1.0),
+        # what does as much comes second
+        (_MUCH, _MUCH, 0, -1.0),
+        # an effect among broken answers is none
+        (_LITTLE, _BROKEN, 0, -1.0),
+        (_BROKEN, _LITTLE, 1, -1.0),
+    ],
+)
+def test_the_better_of_two_edits_is_taken(
+    first: Series, second: Series, candidate: int, dose: float, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr("safetycase.methods.dose.finds_nothing", lambda *_: False)
+    plan, evidence = _with_alternative(first, second, _LITTLE)
+    [axis] = plan.axes
+    responses = dose_responses(plan, axis, evidence)
+    assert [response.candidate for response in responses] == [None, 1, None, 1]
+    chosen = choose(axis, responses)
+    assert (chosen.candidate, chosen.dose) == (candidate, dose)
+    assert (chosen.best_of_candidate, chosen.best_of_dose) == (0, -1.0)
+    taken = chosen_response(axis, responses)
+    assert taken.points[0].arm.endswith(
+        "alternative/01/dose/00" if candidate else "axis/dose/00"
+    )

@@ -113,6 +113,27 @@ def _candidate(**fields: Any) -> Callable[[dict[str, Any]], None]:
     return change
 
 
+def _generated_of_a_choice(plan: dict[str, Any]) -> None:
+    plan["axes"][0]["candidate"]["positions"] = "generated"
+    plan["evaluations"].append(
+        {"id": "quiz", "dataset": "items", "title": "quiz", "measure": {"kind": "choice"}}
+    )
+    plan["axes"][0]["side_effects"] = [
+        {
+            "id": "quiz",
+            "title": "quiz",
+            "measure": {"evaluation": "quiz", "outcomes": ["matching"]},
+            "worse": "down",
+            "margin": 0.1,
+        }
+    ]
+
+
+def _edits_of_other_positions(plan: dict[str, Any]) -> None:
+    edit = plan["axes"][0]["candidate"]
+    plan["axes"][0]["alternatives"] = [{**edit, "positions": "prompt"}]
+
+
 _ABLATE = {"operation": "ablate", "unit": "activation_multiple"}
 
 
@@ -127,6 +148,8 @@ _ABLATE = {"operation": "ablate", "unit": "activation_multiple"}
         (_one_size, "/candidate/doses"),
         (_candidate(operation="scale"), "/candidate/unit: scale is dosed in activation_mul"),
         (_candidate(unit="activation_value"), "/candidate/unit: add is dosed in residual_norm"),
+        (_generated_of_a_choice, "/candidate/positions: generated tokens alone"),
+        (_edits_of_other_positions, "/alternatives/0/positions: all edits of an axis"),
         (_candidate(condition="where_active"), "/candidate/condition: only clamp has one"),
         (
             _candidate(**_ABLATE, doses=[-2.0, -1.0, 0.0, 0.5, 1.0]),

@@ -33,6 +33,25 @@ CANDIDATES: dict[str, dict[str, Any]] = {
     },
     "project out": {"operation": "project_out", "unit": "projection_multiple"},
     "add a length": {"operation": "add", "unit": "l2"},
+    "of the prompt alone": {
+        "operation": "scale",
+        "unit": "activation_multiple",
+        "positions": "prompt",
+    },
+    "of generated tokens alone": {
+        "operation": "project_out",
+        "unit": "projection_multiple",
+        "positions": "generated",
+    },
+    "the better of three": {
+        "operation": "add",
+        "unit": "l2",
+        "doses": [-0.02, -0.01, 0.0, 0.01, 0.02],
+        "alternatives": [
+            {"operation": "clamp", "unit": "max_activation_multiple"},
+            {"operation": "project_out", "unit": "projection_multiple"},
+        ],
+    },
 }
 FAMILIES = {
     "random_live",
@@ -59,6 +78,14 @@ def value_of(candidate: dict[str, Any]) -> dict[str, Any]:
     [axis] = value["axes"]
     axis["baselines"] = {"difference_in_means": True, "prefix": "the guest is near . "}
     axis["candidate"] |= {"doses": [-2.0, -1.0, 0.0, 1.0, 2.0], **candidate}
+    others = axis["candidate"].pop("alternatives", [])
+    if others:
+        doses = [-2.0, -1.0, 0.0, 1.0, 2.0]
+        axis["alternatives"] = [
+            {**axis["candidate"], **edit, "doses": doses} for edit in others
+        ]
+    if candidate.get("positions") == "generated":
+        axis["side_effects"], axis["mediators"] = [], []
     if candidate["operation"] == "ablate":
         axis["dose_rule"]["sign"] = "negative"
     return value
@@ -90,13 +117,20 @@ def test_controls_of_every_family_are_as_large_as_the_target(
     assert target.realised is not None
     assert target.realised > 0.0
     assert {test.family for test in result.controls} == FAMILIES
-    assert all(test.silent == 0 for test in result.controls)
+    if axis.candidate.positions != "generated":
+        # where answers are edited alone, every arm is edited on a text of its own
+        assert all(test.silent == 0 for test in result.controls)
     assert arms["context/sham"].realised == 0.0
     for gauge in grid.gauge_arms(plan, axis):
         assert arms[gauge].gain is None
-    for name in grid.gauged_arms(plan, axis):
-        assert arms[name].operation == axis.candidate.operation
-        assert arms[name].gain is not None
+    taken = grid.candidates(axis)[target.candidate or 0]
+    assert result.intervention is not None
+    assert result.intervention.operation == taken.operation
+    for role in grid.gauged_roles(taken.operation):
+        for arm in result.arms:
+            if arm.role == role:
+                assert arm.operation == taken.operation
+                assert arm.gain is not None
 
 
 def test_opposite_is_the_same_edit_turned_round(
@@ -109,7 +143,7 @@ def test_opposite_is_the_same_edit_turned_round(
     if result.intervention is not None and result.intervention.operation == "add":
         assert opposite.coefficient == -target.coefficient
         assert opposite.gain is None
-        assert all(arm.operation is None for arm in result.arms)
+        assert opposite.operation is None
     else:
         assert (opposite.coefficient, opposite.gain) == (target.coefficient, -1.0)
 

@@ -15,7 +15,7 @@ from safetycase.methods.encode import recomputed
 from safetycase.methods.operations import StateEdit, state_edit
 from safetycase.methods.sites import Place
 from safetycase.record.plan import Plan, Sampling
-from safetycase.record.planned_axis import Operation
+from safetycase.record.planned_axis import Operation, Positions
 from safetycase.run.arm_run import ArmRun
 from safetycase.run.edit import BASELINE_EDIT, ArmEdit
 from safetycase.run.generate import GenerationSettings, generate
@@ -172,6 +172,46 @@ def test_generation_is_that_of_a_plain_hook_without_a_cache(tiny: Tiny) -> None:
         assert answer.tokens == tuple(said)
         assert answer.realised.edits == len(sizes[0])
         assert answer.realised.delta == pytest.approx(float(sizes[0].mean()), rel=1e-4)
+
+
+@pytest.mark.parametrize("positions", ["all_but_bos", "prompt", "generated"])
+def test_only_the_positions_asked_for_are_edited(tiny: Tiny, positions: Positions) -> None:
+    """The oracle recomputes the whole text at every token, edited at these positions alone."""
+    vector = 3.0 * np.random.default_rng(4).normal(size=32).astype(np.float32)
+    arms = [BASELINE_EDIT, ArmEdit("add", PLACE, vector, None, positions=positions)]
+    state = made(tiny, "scale", (0, 1, 2), -1.5)
+    arms.append(ArmEdit("scale", PLACE, None, "tiny", state=state, positions=positions))
+    arms.append(ArmEdit("else", PLACE, vector, None))
+    prompts = prompts_of(tiny)
+    answers = generate(tiny.model, prompts, [0, 0], arms, {"tiny": tiny.dictionary}, GREEDY)
+    asked = len(prompts[1])
+    for number in (1, 2):
+        arm = arms[number]
+
+        def edit(
+            _module: object, _args: object, output: torch.Tensor, arm: ArmEdit = arm
+        ) -> torch.Tensor:
+            h = output[0].numpy()
+            added = vector if arm.state is None else reference(tiny, arm.state, h)
+            place = np.arange(len(h))[:, None]
+            where = (place > 0) & (positions != "generated") & (place < asked)
+            where |= (positions != "prompt") & (place >= asked)
+            return torch.from_numpy((h + added * where).astype(np.float32))[None]
+
+        ids, said = torch.tensor([prompts[1].ids]), []
+        for _ in range(GREEDY.max_new_tokens):
+            hook = tiny.model.blocks[LAYER].register_forward_hook(edit)
+            with torch.no_grad():
+                logits = tiny.model.network(input_ids=ids, use_cache=False).logits[0, -1]
+            hook.remove()
+            said.append(int(logits.argmax()))
+            if said[-1] in tiny.model.stops:
+                break
+            ids = torch.cat([ids, logits.argmax().view(1, 1)], 1)
+        answer = answers[1][number]
+        assert answer.tokens == tuple(said)
+        counts = {"prompt": asked - 1, "generated": len(said) - 1}
+        assert answer.realised.edits == counts.get(positions, sum(counts.values()))
 
 
 def test_a_task_keeps_every_part_of_an_edit(tiny: Tiny) -> None:
