@@ -52,6 +52,9 @@ OF_THE_KIT = (
     "no effect",
     "clusters",
     "every control",
+    "three samples",
+    "majority of three samples",
+    "other searches",
     "strata",
     "refusals alone",
 )

@@ -1,7 +1,9 @@
-"""Clause 15.1a: rates and changes where items come in clusters, with the quantiles of scipy."""
+"""Clause 15.1a: rates and changes where items come in clusters; the tests that need scipy."""
 
+import math
 from collections.abc import Sequence
 from fractions import Fraction
+from statistics import fmean, variance
 
 from scipy.stats import beta, t
 
@@ -12,8 +14,9 @@ from tests.spec.second.json_types import Json
 class Groups:
     """The clusters of the items of a split."""
 
-    def __init__(self, names: Sequence[str]) -> None:
-        """Number them."""
+    def __init__(self, names: Sequence[str], samples: int = 1) -> None:
+        """Number them; `samples` answers of an item are counted apart."""
+        self.samples = samples
         self.places: dict[str, list[int]] = {}
         for place, name in enumerate(names):
             self.places.setdefault(name, []).append(place)
@@ -50,6 +53,7 @@ class Groups:
             "design_effect": effect,
             "effective": effective,
             "if_alike": self.if_alike,
+            **({"samples": self.samples} if self.samples > 1 else {}),
         }
 
     def rate(self, x: Sequence[bool], level: float) -> Json:
@@ -104,3 +108,14 @@ def korn_graubard(share: float, effective: float, tail: float) -> tuple[float, f
     low = 0.0 if share == 0 else float(beta.ppf(tail, k, effective - k + 1))
     high = 1.0 if share == 1 else float(beta.isf(tail, k + 1, effective - k))
     return low, high
+
+
+def welch(one: Sequence[float], other: Sequence[float]) -> float:
+    """Welch's two-sided p, at least the least of a permutation test."""
+    u, v = variance(one) / len(one), variance(other) / len(other)
+    floor = 2 / math.comb(len(one) + len(other), len(one))
+    if u + v == 0:
+        return floor
+    degrees = (u + v) ** 2 / (u * u / (len(one) - 1) + v * v / (len(other) - 1))
+    far = abs(fmean(one) - fmean(other)) / math.sqrt(u + v)
+    return max(2 * float(t.sf(far, degrees)), floor)

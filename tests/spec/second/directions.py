@@ -5,9 +5,11 @@ import struct
 from collections.abc import Mapping, Sequence
 from functools import reduce
 from operator import add
+from statistics import fmean, pstdev
 
+from tests.spec.second.clusters import welch
 from tests.spec.second.draws import Stream
-from tests.spec.second.figures import holm, mann_whitney
+from tests.spec.second.figures import benjamini_hochberg, holm, mann_whitney
 from tests.spec.second.json_types import Json, Row
 
 
@@ -116,25 +118,31 @@ class Pooled:
 
 def search(pooled: Pooled, positive: list[bool], rule: dict) -> dict:
     """Clause 12.1: candidates and the features kept."""
-    tested = []
+    by_means = rule["statistic"] == "standardised_mean_difference"
+    found = []
     for feature in pooled.dense(rule["minimum_density"]):
         column = pooled.column(feature)
         if len(set(column)) > 1:
             above = [v for v, p in zip(column, positive, strict=True) if p]
             below = [v for v, p in zip(column, positive, strict=True) if not p]
             density = sum(v > 0 for v in column) / len(column)
-            tested.append((feature, *mann_whitney(above, below), density))
-    corrected = holm([p for _, _, p, _ in tested])
-    found = [
-        {"feature": f, "auroc": a, "p": p, "p_adjusted": c, "density": d}
-        for (f, a, p, d), c in zip(tested, corrected, strict=True)
-        if a > 0.5 and c <= rule["alpha"]
-    ]
-    found.sort(key=lambda x: (-x["auroc"], x["feature"]))
+            area, p = mann_whitney(above, below)
+            one = {"feature": feature, "auroc": area, "p": p, "density": density}
+            if by_means:
+                one["standardised_difference"] = (fmean(above) - fmean(below)) / pstdev(column)
+                one["p"] = welch(above, below)
+            found.append(one)
+    by_fdr = rule.get("correction") == "benjamini_hochberg"
+    corrected = (benjamini_hochberg if by_fdr else holm)([one["p"] for one in found])
+    for one, p in zip(found, corrected, strict=True):
+        one["p_adjusted"] = p
+    name, least = ("standardised_difference", 0.0) if by_means else ("auroc", 0.5)
+    kept = [one for one in found if one[name] > least and one["p_adjusted"] <= rule["alpha"]]
+    kept.sort(key=lambda one: (-one[name], one["feature"]))
     return {
-        "candidates": len(tested),
-        "significant": len(found),
-        "features": found[: rule["keep"]],
+        "candidates": len(found),
+        "significant": len(kept),
+        "features": kept[: rule["keep"]],
     }
 
 

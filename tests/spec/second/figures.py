@@ -93,6 +93,18 @@ def holm(values: list[float]) -> list[float]:
     return corrected
 
 
+def benjamini_hochberg(values: list[float]) -> list[float]:
+    """Benjamini and Hochberg's correction."""
+    m, least = len(values), 1.0
+    corrected = [1.0] * m
+    order = sorted(range(m), key=lambda i: values[i])
+    for rank in range(m, 0, -1):
+        i = order[rank - 1]
+        least = min(least, m * values[i] / rank)
+        corrected[i] = least
+    return corrected
+
+
 def mann_whitney(positive: list[float], negative: list[float]) -> tuple[float, float]:
     """The area under the curve, and the two-sided p of the normal approximation."""
     m, n = len(positive), len(negative)

@@ -31,6 +31,9 @@ def searched(v: Verifier, axis: Json) -> Json:
             for table in ("label_words", "label_checks")
         }
         scores = [r["activation"] for r in own["label_checks"] if r["position"] == -1]
+        if "pooling" in axis["selection"]:
+            place = search["features"].index(kept)
+            scores = [row[place] for row in v.tensors.rows(f"{axis['id']}.held_out")]
         sides = [
             [s for s, c in zip(scores, classes["held_out"], strict=True) if c is k]
             for k in (True, False)

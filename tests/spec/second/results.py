@@ -1,5 +1,7 @@
 """The results of the record, made again: what a test compares with `case.json`."""
 
+from statistics import fmean, stdev, variance
+
 from tests.spec.second import beside, figures, sentences
 from tests.spec.second.clusters import Groups, korn_graubard
 from tests.spec.second.container import sha256, spelled
@@ -166,7 +168,9 @@ def strata(v: Verifier, axis: Json) -> list[Json] | None:
     items = v.items[dataset, "held_out"]
     before, after = (v.counts(measure, arm) for arm in ("baseline", f"{axis['id']}/target"))
     for mediator in axis["mediators"]:
-        if v.evaluations[mediator["measure"]["evaluation"]]["dataset"] != dataset:
+        other = mediator["measure"]["evaluation"]
+        names = (measure["evaluation"], other)
+        if v.evaluations[other]["dataset"] != dataset or max(map(v.samples, names)) > 1:
             continue
         inside = v.counts(mediator["measure"], "baseline")
         for counted in (True, False):
@@ -182,12 +186,30 @@ def strata(v: Verifier, axis: Json) -> list[Json] | None:
 
 
 def steering(v: Verifier, axis: Json) -> Json:
-    """Clause 15.1: which items moved which way."""
-    claim = axis["claim"]
-    c = v.compared(claim["measure"], f"{axis['id']}/target")
+    """Clause 15.1a: which items moved which way, and what is the luck of sampling."""
+    claim, arms = axis["claim"], ("baseline", f"{axis['id']}/target")
+    k = v.samples(claim["measure"]["evaluation"])
+    cells = [v.each(claim["measure"], arm) for arm in arms]
+    items = [[c[i : i + k] for i in range(0, len(c), k)] for c in cells]
+    moved = [sum(b) - sum(a) for a, b in zip(*items, strict=True)]
     wanted = (claim["direction"] == "up") == (claim["kind"] == "effect")
-    toward, against = (c["gained"], c["lost"]) if wanted else (c["lost"], c["gained"])
-    return {"toward": toward, "against": against, "unmoved": c["both"] + c["neither"]}
+    signs = [sum(m > 0 for m in moved), sum(m < 0 for m in moved)]
+    toward, against = signs if wanted else reversed(signs)
+    found: Json = {"toward": toward, "against": against, "unmoved": moved.count(0)}
+    if k > 1:
+        found["spread"] = [_spread(a, each) for a, each in zip(arms, items, strict=True)]
+    return found
+
+
+def _spread(arm: str, items: list[list[bool]]) -> Json:
+    rates = [sum(column) / len(items) for column in zip(*items, strict=True)]
+    return {
+        "arm": arm,
+        "rates": rates,
+        "deviation": stdev(rates),
+        "within": fmean(variance(map(int, each)) for each in items),
+        "between": variance(sum(each) / len(each) for each in items),
+    }
 
 
 def decision(v: Verifier, axes: list[Json]) -> Json:

@@ -218,7 +218,7 @@ def _of_measures(axis: Json, found: Json) -> Conditions:
 def sentence(plan: Json, axis: Json, found: Json, met: list[Json]) -> str:
     """Section 3."""
     claim, target, level = axis["claim"], found["target"], percent(plan["statistics"]["level"])
-    unit = f", in {target['clustered']['clusters']} clusters" if "clustered" in target else ""
+    unit = _unit(target["clustered"]) if "clustered" in target else ""
     n, failed = found["items"], {c["id"] for c in met if not c["holds"]}
     seen = (
         f"{rate(target['both'] + target['lost'], n, found['highs'][0])} before, "
@@ -241,6 +241,13 @@ def sentence(plan: Json, axis: Json, found: Json, met: list[Json]) -> str:
         verdict = "the rate differs by" if shown else "no difference was shown:"
         text += f" Beside {name}, {verdict} {told}."
     return text
+
+
+def _unit(clustered: Json) -> str:
+    each = ""
+    if "samples" in clustered:
+        each = f" {clustered['samples']} answers to each item,"
+    return f",{each} in {clustered['clusters']} clusters"
 
 
 def _listed(ids: Iterable[str]) -> str:
