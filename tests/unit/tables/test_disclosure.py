@@ -11,6 +11,7 @@ from safetycase.errors import SchemaViolation, Withheld
 from safetycase.tables.codec import header, read_table, scan_table
 from safetycase.tables.columns import Answers
 from safetycase.tables.disclosure import (
+    ALWAYS_PUBLIC,
     FOLLOWS,
     KEYED,
     Held,
@@ -136,3 +137,14 @@ def test_a_withheld_tensor_refuses_and_an_unknown_one_is_unknown() -> None:
         held["b"]
     with pytest.raises(KeyError):
         held["c"]
+
+
+def test_of_every_column_it_is_decided_whether_it_tells_of_a_prompt() -> None:
+    """A new column must be put on one side: with what follows from a text, or here."""
+    telling = set(withheld_with(["items.prompt"]))
+    coarse = {"items.kind", "items.context", "human_labels.rater", "traces.token"}
+    for kind in TABLES:
+        for column in columns(kind):
+            name = f"{kind}.{column}"
+            sides = (name in telling, column in ALWAYS_PUBLIC, name in coarse)
+            assert sum(sides) == 1, name
