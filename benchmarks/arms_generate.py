@@ -141,7 +141,9 @@ class OtherLens:
             "dictionary": str(plan.parent / subject.bench.plan.dictionaries[0].path),
             "layer": subject.dictionary.writes.layer,
             "features": {n: int(arm.arm.split()[-1]) for n, arm in edits.items()},
-            "prompts": [list(prompt.ids) for prompt in task.prompts],
+            "prompts": [
+                list(prompt.ids) for prompt in task.prompts[: given.other_lens_prompts]
+            ],
             "stops": sorted(subject.model.stops),
             "new": task.new,
             "rows": given.other_lens_rows,
@@ -209,8 +211,9 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=128)
     parser.add_argument("--new", type=int, default=32)
     parser.add_argument("--other-lens", type=Path)
-    parser.add_argument("--other-lens-rows", type=int, default=12)
     parser.add_argument("--other-lens-arms", type=int, default=1)
+    parser.add_argument("--other-lens-prompts", type=int, default=48)
+    parser.add_argument("--other-lens-rows", type=int, default=12)
     given = parser.parse_args()
     subject = load(given)
     baseline, *edits = make_arms(subject, given.arms)
@@ -244,7 +247,7 @@ def main() -> None:
     print(theirs.spent.line("one arm at a time, transformers", answers))
     print(theirs.spent.ratio(ours.spent), agreement(ours.texts, theirs.texts), sep="; ")
     if given.other_lens:
-        few = given.other_lens_arms * len(task.arms)
+        few = len(others.texts)
         print(others.spent.line("SAELens and TransformerLens", few))
         print(others.spent.ratio(ours.spent, answers / few), end="; ")
         print(agreement(theirs.texts, others.texts), "as of transformers")
