@@ -55,6 +55,7 @@ OF_THE_KIT = (
     "three samples",
     "majority of three samples",
     "other searches",
+    "given texts",
     "strata",
     "refusals alone",
 )

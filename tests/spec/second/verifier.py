@@ -20,7 +20,12 @@ from tests.spec.second.grading import chosen, grade
 from tests.spec.second.json_types import Json, Row
 from tests.spec.second.tables import Tensors, rows_of
 
-KINDS = {"generate": "generations", "choice": "choices", "probe": "probes"}
+KINDS = {
+    "generate": "generations",
+    "choice": "choices",
+    "probe": "probes",
+    "perplexity": "likelihoods",
+}
 NAMED = ("target", "sham", "reconstruction", "opposite", "best_of")
 
 
@@ -192,6 +197,17 @@ class Verifier:
             for sample in range(self.samples(evaluation)):
                 yield item, sample
 
+    def outcome(self, kind: str, row: Json, item: Json, measure: Json, threshold: float) -> str:
+        """Clause 11: the outcome that a row must have."""
+        if kind == "probes":
+            return "above" if row["score"] > threshold else "below"
+        if kind == "likelihoods":
+            return "above" if row["nll"] > measure["nll_ceiling"] else "below"
+        if kind == "choices":
+            return chosen(row)
+        coherence, target = self.plan["coherence"], item["target"]
+        return grade(row["output"], row["nll"], target, measure["grader"], coherence)
+
     def grade_rows(self) -> None:
         """Clauses 10.2 and 11: every row in its place, with the outcome that it must have."""
         self.outcomes: dict[tuple[str, str, str], list[str]] = {}
@@ -211,18 +227,7 @@ class Verifier:
                     demand(
                         place == (e, arm, item["item"], sample), "10.2", f"{place} is elsewhere"
                     )
-                    if kind == "probes":
-                        outcome = "above" if row["score"] > threshold else "below"
-                    elif kind == "choices":
-                        outcome = chosen(row)
-                    else:
-                        outcome = grade(
-                            row["output"],
-                            row["nll"],
-                            item["target"],
-                            measure["grader"],
-                            self.plan["coherence"],
-                        )
+                    outcome = self.outcome(kind, row, item, measure, threshold)
                     demand(row["outcome"] == outcome, "11.5", f"the grade of {place}")
                     outcomes.append(outcome)
                     norms = self.norms.setdefault((e, arm, split), [[], [], 0])
@@ -277,10 +282,10 @@ class Verifier:
     def outcomes_of(self, evaluation: str) -> list[str]:
         """Clause 15.4a: every outcome of an evaluation, in order."""
         measure = self.evaluations[evaluation]["measure"]
+        if measure["kind"] == "choice":
+            return ["tie", "matching", "other"]
         if measure["kind"] != "generate":
-            return {"probe": ["above", "below"], "choice": ["tie", "matching", "other"]}[
-                measure["kind"]
-            ]
+            return ["above", "below"]
         given = [rule["outcome"] for rule in measure["grader"]["rules"]]
         return list(dict.fromkeys([*given, measure["grader"]["otherwise"], "incoherent"]))
 
