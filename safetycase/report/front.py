@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from safetycase.report.source import Shown, Source
-from safetycase.report.words import HOLDS, STATES, question_of
+from safetycase.report.words import HOLDS, STATES, question_of, tier_meaning
 from safetycase.verify.outcome import (
     TIERS,
     CheckResult,
@@ -13,7 +13,6 @@ from safetycase.verify.outcome import (
     OpenDefeater,
     Outcome,
     Verdict,
-    tier_meaning,
 )
 
 

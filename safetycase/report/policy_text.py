@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from safetycase.record.policy import PolicySigner, RequiredOfClaim
+from safetycase.report.words import tier_meaning
 from safetycase.verify.judgement import checks_required_of
-from safetycase.verify.outcome import tier_meaning
 from safetycase.verify.policy import Policy
 
 

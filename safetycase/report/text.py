@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from safetycase.methods.figures_on_page import visible
-from safetycase.report.words import HOLDS, OUTCOME_WORDS, STATES, WORST_FIRST
+from safetycase.report.words import HOLDS, OUTCOME_WORDS, STATES, WORST_FIRST, tier_meaning
 from safetycase.verify.outcome import (
     TIERS,
     CheckResult,
@@ -22,7 +22,6 @@ from safetycase.verify.outcome import (
     Finding,
     Outcome,
     Verdict,
-    tier_meaning,
 )
 
 MOST_FINDINGS = 5

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from safetycase.record.planned_axis import Axis
-from safetycase.verify.outcome import Outcome
+from safetycase.verify.outcome import TIER_MEANINGS, Outcome
 
 STATES: Mapping[int, tuple[str, str]] = {
     0: ("VERIFIED", "The file is what it says it is; whether its claims hold stands below."),
@@ -116,3 +116,8 @@ def question_of(axis: Axis, condition: str) -> str:
     }
     titles |= {f"moves.{mediator.id}": mediator.title for mediator in axis.mediators}
     return CONDITION_QUESTIONS.get(condition) or titles.get(condition, condition)
+
+
+def tier_meaning(tier: str) -> str:
+    """What a tier says, in one line; a tier of a later version has no words here."""
+    return TIER_MEANINGS.get(tier, "this tier is not known to this version.")

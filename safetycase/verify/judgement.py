@@ -162,7 +162,8 @@ def _undecided_or_verified(
 ) -> tuple[int, str]:
     required = [r for r in results if r.required]
     missing = _missing(policy, required, claims)
-    if not policy.signers and _all_intact(claims):
+    intact = bool(claims) and all(claim.tier != TIERS[0] for claim in claims)
+    if intact and not policy.signers:
         return UNDECIDED, "Intact, signer unknown: the policy names no signers."
     if missing or not required:
         return UNDECIDED, f"Undecided: {_listed(missing)} could not be answered."
@@ -188,10 +189,6 @@ def _missing(
         if not supports(known[r.check], r.outcome)
         and (not asked or any(r.check in ids and _is_about(r, a) for a, ids in asked.items()))
     ]
-
-
-def _all_intact(claims: Sequence[ClaimVerdict]) -> bool:
-    return bool(claims) and all(claim.tier != TIERS[0] for claim in claims)
 
 
 def _listed(names: Collection[str]) -> str:

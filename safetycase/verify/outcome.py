@@ -52,11 +52,6 @@ WHAT_CANNOT_BE_KNOWN = (
 """Printed on every verdict."""
 
 
-def tier_meaning(tier: str) -> str:
-    """What a tier says, in one line; a tier of a later version has no words here."""
-    return TIER_MEANINGS.get(tier, "this tier is not known to this version.")
-
-
 @dataclass(frozen=True, slots=True)
 class Finding(_Published):
     """One thing a check found: where, what was expected, what was there."""

@@ -53,12 +53,10 @@ def plan_has_one_spelling(case: OpenedCase) -> Run:
     proves="The envelope is a DSSE envelope of the in-toto type, and its payload a closed "
     "statement of our predicate type in its RFC 8785 spelling.",
     cannot_prove="Who signed it, or that its list of files is right.",
-    references=(
-        "https://github.com/secure-systems-lab/dsse/blob/v1.0.2/protocol.md",
-        "https://github.com/in-toto/attestation/blob/main/spec/v1/statement.md",
-    ),
+    references=("https://github.com/secure-systems-lab/dsse/blob/v1.0.2/protocol.md",
+                "https://github.com/in-toto/attestation/blob/main/spec/v1/statement.md"),
     owns=("the spelling of the statement's payload",),
-)
+)  # fmt: skip
 def statement_has_one_spelling(case: OpenedCase) -> Run:
     """The signed statement is canonical JSON of the known types."""
     name = layout.CASE_STATEMENT_NAME

@@ -177,13 +177,11 @@ def neighbours_are_measured_again(case: OpenedCase, number: int, axis: Axis) -> 
     proves="The stated L0 and FVU of every dictionary follow from rows of the discovery texts "
     "on which it was tested, in their order: the quality is that on evaluated prompts.",
     cannot_prove="That the sums of every prompt are the model's own; that needs the weights.",
-    references=(
-        "question 21 (quality at the point of use)",
-        "https://arxiv.org/abs/2503.09532",
-    ),
+    references=("question 21 (quality at the point of use)",
+                "https://arxiv.org/abs/2503.09532"),
     owns=("evidence/dictionary_texts.jsonl",),
     absence_is_harmless=True,
-)
+)  # fmt: skip
 def dictionary_quality_follows(case: OpenedCase) -> Run:
     """L0 and FVU of every dictionary follow from the rows of its test prompts."""
     rows = case.evidence.dictionary_texts

@@ -23,13 +23,11 @@ FAMILY = Family(
 )
 def plan_is_proved_older(case: OpenedCase) -> Run:
     """A third party proves that the plan is older than the measurements."""
-    yield Fault.unknown(
-        "statements/",
-        "a third party's time over the plan, and a seed from after it",
-        f"the runner's own word: started {case.record.times.started}",
-        "Nothing in the case shows by somebody else's word that the plan came first; its "
-        "author may have tried many.",
-    )
+    expected = "a third party's time over the plan, and a seed from after it"
+    found = f"the runner's own word: started {case.record.times.started}"
+    text = "Nothing in the case shows by somebody else's word that the plan came first."
+    more = "Its author may have tried many."
+    yield Fault.unknown("statements/", expected, found, f"{text} {more}")
     return 0
 
 
@@ -42,14 +40,13 @@ def plan_is_proved_older(case: OpenedCase) -> Run:
 )
 def nothing_deviates(case: OpenedCase) -> Run:
     """No departure from the plan is declared."""
-    for number, deviation in enumerate(case.record.deviations):
-        yield Fault.unknown(
-            f"case.json#/deviations/{number}",
-            "no departure from the plan",
-            deviation.what,
-            f"Declared: {deviation.what} Reason given: {deviation.why} "
-            "A reader must judge what it does to the claims.",
+    for number, stated in enumerate(case.record.deviations):
+        text = (
+            f"Declared: {stated.what} Reason given: {stated.why} A reader must judge what it "
+            "does to the claims."
         )
+        where = f"case.json#/deviations/{number}"
+        yield Fault.unknown(where, "no departure from the plan", stated.what, text)
     return 1
 
 

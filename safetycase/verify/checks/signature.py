@@ -26,12 +26,9 @@ _WHERE = "statements/case.dsse.json"
 def policy_signers_have_signed(case: OpenedCase) -> Run:
     """Enough of the policy's signers have signed this statement."""
     if not case.policy.signers:
-        yield Fault.unknown(
-            _WHERE,
-            "a signer whom the policy names",
-            "a policy without signers",
-            "Intact, signer unknown: the policy names nobody.",
-        )
+        text = "Intact, signer unknown: the policy names nobody."
+        expected = "a signer whom the policy names"
+        yield Fault.unknown(_WHERE, expected, "a policy without signers", text)
         return 0
     report, trust = case.signatures, case.policy.trust()
     for requirement in case.policy.requirements():

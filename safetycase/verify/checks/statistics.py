@@ -10,11 +10,8 @@ FAMILY = Family(
 )  # fmt: skip
 
 _ROWS = "That the rows are what the model said, or a fair sample of what it would say."
-
-
 _CLUSTERED = frozenset({"clustered"})
 """What STA-005 answers for, in rates and comparisons."""
-
 
 FAMILY.figures(
     1,
@@ -51,12 +48,9 @@ FAMILY.figures(
     "that of every random set, is the one that the plan's rule picks there; whether it turns "
     "back, and the trend over the whole series, follow from the same counts.",
     cannot_prove="That no other doses were tried.",
-    references=(
-        "question 8 (dose-response)",
-        "design 5 step 7",
-        "https://doi.org/10.1080/01621459.1963.10500843",
-    ),
-)
+    references=("question 8 (dose-response)", "design 5 step 7",
+                "https://doi.org/10.1080/01621459.1963.10500843"),
+)  # fmt: skip
 
 FAMILY.figures(
     4,
