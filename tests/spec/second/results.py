@@ -126,11 +126,9 @@ def mechanism(axis: Json, met: list[Json]) -> str:
     failed = {c["id"] for c in met if not c["holds"]} - {"shipped"}
     if axis["claim"]["kind"] != "effect" or failed:
         return "behavioural_association"
-    edit = axis["candidate"]
-    taken_out = (
-        edit["operation"] in {"scale", "ablate", "project_out"}
-        and axis["dose_rule"]["sign"] == "negative"
-        and min(edit["doses"]) >= -1
+    taken_out = axis["dose_rule"]["sign"] == "negative" and all(
+        edit["operation"] in {"scale", "ablate", "project_out"} and min(edit["doses"]) >= -1
+        for edit in [axis["candidate"], *axis.get("alternatives", [])]
     )
     return "intervention_necessary" if taken_out else "intervention_sufficient"
 

@@ -49,6 +49,16 @@ def test_the_kind_of_evidence_is_what_the_arms_show(
     assert mechanism(_findings(plan_of(data)), met) == expected
 
 
+@pytest.mark.parametrize("operation", ["ablate", "add"])
+def test_all_edits_that_may_be_chosen_must_take_features_out(operation: str) -> None:
+    data = plan_data()
+    axis = data["axes"][0] = _axis("effect", "ablate", "negative", OUT)
+    axis["alternatives"] = [axis["candidate"] | {"operation": operation}]
+    met = [Condition(id="significant", holds=True, reason="r")]
+    kind = "intervention_necessary" if operation == "ablate" else "intervention_sufficient"
+    assert mechanism(_findings(plan_of(data)), met) == kind
+
+
 def test_without_a_feature_there_is_none() -> None:
     plan = plan_of(plan_data())
     findings = _findings(plan)
