@@ -50,6 +50,25 @@ def test_the_hook_must_account_for_every_row(
 
 
 @pytest.mark.parametrize(
+    ("tokens", "edits", "residual", "faults"),
+    [
+        (4, 3, 9.0, []),
+        # nothing was fed back, so nothing could be edited
+        (1, 0, 0.0, []),
+        (4, 2, 9.0, ["a position for every generated token but the last"]),
+        (1, 1, 9.0, ["a position for every generated token but the last"]),
+        (4, 3, 0.0, ["at least one position seen by the hook"]),
+    ],
+)
+def test_where_generated_tokens_are_edited_all_that_were_fed_back_are(
+    tokens: int, edits: int, residual: float, faults: list[str]
+) -> None:
+    row = msgspec.structs.replace(TEXT, tokens=tokens, edits=edits, residual=residual)
+    found = hook_faults("x/target", Answers.of([row]), "generated")
+    assert [expected for expected, bad in found if bad.any()] == faults
+
+
+@pytest.mark.parametrize(
     ("before", "after", "same"),
     [
         (PROBE, msgspec.structs.replace(PROBE, score=0.5004), True),

@@ -26,7 +26,7 @@ from safetycase.methods.derive import arm_specs, derive_results
 from safetycase.methods.grade import regrade
 from safetycase.record.case import Case
 from safetycase.record.plan import Plan
-from safetycase.run import measure
+from safetycase.run import answers, measure
 from safetycase.run.bind import RunOptions
 from safetycase.run.engines.local import InProcess
 from safetycase.run.journal import read_status
@@ -273,8 +273,8 @@ def test_an_interrupted_run_goes_on_and_ends_the_same(
     # A result cut off in the middle counts as none.
     kept[0].write_bytes(kept[0].read_bytes()[:-80])
     done = []
-    original = measure.generate
-    monkeypatch.setattr(measure, "generate", lambda *a: done.append(1) or original(*a))
+    original = answers.generate
+    monkeypatch.setattr(answers, "generate", lambda *a: done.append(1) or original(*a))
     again = make(tiny, tmp_path)
     assert timeless(again) == timeless(case_path)
     *_, case = opened(again)
@@ -358,7 +358,7 @@ def _stop(*_args: object) -> None:
 def test_rows_round_trip(case_path: Path) -> None:
     parts = members(case_path)
     rows = read_table("generations", parts["evidence/generations.jsonl"])
-    assert all(msgspec.to_builtins(row)[-1] != measure.UNGRADED for row in rows)
+    assert all(msgspec.to_builtins(row)[-1] != answers.UNGRADED for row in rows)
 
 
 MOMENTS = (0.05, 0.25, 0.5, 0.7, 0.9)
