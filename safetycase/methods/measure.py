@@ -328,7 +328,7 @@ def acts_like_the_target(plan: Plan, axis: Axis, evidence: Evidence, arm: str) -
         raise MethodRefused(
             f"axis {axis.id}",
             "an edit of some size on the claim's held-out items",
-            found=f"none: {axis.candidate.operation} met no activation of its features",
+            found="none: the edit met no activation of its features",
             remedy="Nothing follows from an edit of nothing; ask where the features fire.",
         )
     return acts(done, wanted, tolerance=plan.controls.norm_tolerance)

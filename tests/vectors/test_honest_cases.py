@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from safetycase.errors import MethodRefused
 from safetycase.methods.grid import NAMED_ROLES
 from safetycase.tables.rows import ANSWER_KINDS
 from safetycase.verify.checks import all_checks
@@ -13,6 +14,7 @@ from tests.kit import cases
 from tests.kit.beside_cases import without_feature
 from tests.kit.builder import AT, REVIEWER, KitCase, build_case, honest_case, policy
 from tests.kit.cases import HONEST
+from tests.kit.operation_cases import scaled_plan
 from tests.kit.redacted import opens_texts, texts_withheld
 from tests.kit.toy_replay import replayed, replayed_case, reviewed
 from tests.kit.toy_world import ToyWorld
@@ -309,3 +311,11 @@ def test_other_axes_that_are_kept_are_conditions_that_hold() -> None:
     page = cases.with_page(case).members[cases.PAGE].decode()
     assert "off target" in page
     assert page.count("Is it more than refusals") == 1
+
+
+def test_an_edit_that_meets_nothing_where_its_claim_is_asked_is_refused() -> None:
+    """Features of requests are silent in the quiz: that it stays as it is shows nothing."""
+    plan = scaled_plan()
+    plan["axes"][1]["candidate"]["condition"] = "where_active"
+    with pytest.raises(MethodRefused, match="met no activation of its features"):
+        build_case(plan)

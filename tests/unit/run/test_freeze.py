@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
@@ -12,10 +12,14 @@ import yaml
 from safetycase import canonical
 from safetycase.digest import hash_file, sha256_hex
 from safetycase.errors import MalformedInput, PlanRefused, RunFailed
+from safetycase.methods import grid
 from safetycase.methods.refusal_lexicon import REFUSAL_LEXICON_V1
+from safetycase.record.control_tests import ControlFamily
 from safetycase.record.planned_evaluation import Generate
 from safetycase.run.freeze import freeze
 from tests.unit.run.tiny_world import Tiny, plan_value
+
+ORGANISM = Path(__file__).resolve().parents[3] / "fixtures" / "organism"
 
 
 @pytest.fixture
@@ -140,3 +144,12 @@ def test_a_list_of_phrases_is_written_out(folder: Path) -> None:
     rules[-1]["phrases"].append("nope")
     with pytest.raises(PlanRefused, match="refusal_lexicon_v1"):
         freeze(write(folder, value))
+
+
+def test_the_organisms_plan_of_every_operation_is_frozen() -> None:
+    """Two axes of four features, four operations and all control families."""
+    plan = freeze(ORGANISM / "operations.plan.yaml").plan
+    tried = [edit.operation for axis in plan.axes for edit in grid.candidates(axis)]
+    assert tried == ["scale", "project_out", "add", "clamp"]
+    assert [axis.selection.keep for axis in plan.axes] == [4, 4]
+    assert set(grid.control_counts(plan)) == set(get_args(ControlFamily))
