@@ -89,9 +89,13 @@ def _note(
 
 
 def text_of(model: LoadedModel, answer: Answer) -> str:
-    """The answer as text: without the stop token and other special tokens."""
+    """The answer as text: without the stop token, but with every other special token.
+
+    Where special tokens were left out, two answers of different tokens had one text, and broken
+    text looked like a short answer.
+    """
     ids = answer.tokens[:-1] if answer.stopped else answer.tokens
     text = model.tokenizer.decode(
-        list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False
+        list(ids), skip_special_tokens=False, clean_up_tokenization_spaces=False
     )
     return str(text)

@@ -40,7 +40,13 @@ class GenerationRow(msgspec.Struct, frozen=True, array_like=True, forbid_unknown
     arm: Annotated[str, Meta(description="The arm under which the item was answered.")]
     item: Annotated[str, Meta(description="The item.")]
     sample: Annotated[int, Meta(description="Number of the sample, from 0.", ge=0, le=MOST)]
-    output: Annotated[str, Meta(description="The generated text, without special tokens.")]
+    output: Annotated[
+        str,
+        Meta(
+            description="The generated text without the token that ended it; other special "
+            "tokens are written out."
+        ),
+    ]
     tokens: Annotated[
         int, Meta(description="Tokens generated, the stop token included.", ge=0, le=MOST)
     ]

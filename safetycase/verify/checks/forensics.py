@@ -49,7 +49,8 @@ def no_arm_copies_another(case: OpenedCase, _number: int, axis: Axis) -> Run:
     2,
     proves="Equal answers to one item have one negative log-likelihood in all arms, since it "
     "is taken under the unsteered model.",
-    cannot_prove="That the likelihood is the model's.",
+    cannot_prove="That the likelihood is the model's. One text drawn as other tokens, as many, "
+    "is refused too; a tokenizer can give it, though seldom.",
     references=("design 5 step 8", "question 9 (coherence)"),
     owns=("evidence/generations.jsonl: nll",),
     absence_is_harmless=True,

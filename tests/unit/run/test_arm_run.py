@@ -13,8 +13,8 @@ from safetycase.methods.sites import Place
 from safetycase.record.plan import Sampling
 from safetycase.run.arm_run import ArmRun
 from safetycase.run.dictionaries.dictionary import Dictionary
-from safetycase.run.edit import BASELINE_EDIT, ArmEdit
-from safetycase.run.generate import GenerationSettings, generate
+from safetycase.run.edit import BASELINE_EDIT, ArmEdit, Realised
+from safetycase.run.generate import Answer, GenerationSettings, generate, text_of
 from safetycase.run.likelihood import median_nlls
 from safetycase.run.prompts import Prompt, encode, pad_left
 from tests.unit.run.tiny_world import Tiny
@@ -199,3 +199,21 @@ def test_last_residuals_are_read_after_the_edit(tiny: Tiny) -> None:
                 )
         moved = (read[4] - read[0]).norm() / np.linalg.norm(arms[4].vector)
         assert moved == pytest.approx(0.0 if layer == 0 else 1.0, abs=1e-5) or layer == 2
+
+
+def test_a_text_tells_its_tokens_but_for_the_one_that_ended_it(tiny: Tiny) -> None:
+    audit, bos = tiny.model.tokenizer.encode("audit", add_special_tokens=False)[0], 2
+    stop = min(tiny.model.stops)
+    answers = [
+        Answer(tokens, stopped, Realised(0, 0.0, 0.0))
+        for tokens, stopped in (
+            ((audit, stop), True),
+            ((audit, bos, audit), False),
+            ((audit, audit, bos), False),
+            ((bos, audit, audit), False),
+        )
+    ]
+    texts = [text_of(tiny.model, answer) for answer in answers]
+    assert texts[0] == "audit"
+    assert len(set(texts)) == len(texts)
+    assert all("<bos>" in text for text in texts[1:])
