@@ -42,10 +42,15 @@ def said_by(
     store: Store,
     progress: Progress,
 ) -> dict[str, str]:
-    """What the judge says to each different prompt; finished units are not asked again."""
+    """What the judge says to each different prompt; finished units are not asked again.
+
+    Prompts are read as plain text: what is judged may spell special tokens, to end its own turn
+    or to begin the judge's.
+    """
     where = f"judge of {evaluation.id}"
+    room = judge.max_new_tokens
     coded = {
-        text: encode(model, text, where=where, room=judge.max_new_tokens)
+        text: encode(model, text, where=where, room=room, literal=True)
         for text in dict.fromkeys(prompts)
     }
     ordered = sorted(coded, key=lambda text: (len(coded[text]), text))

@@ -48,13 +48,20 @@ class PaddedBatch:
         return torch.tensor([self.ids.shape[1] - 1], device=self.ids.device)
 
 
-def encode(model: LoadedModel, text: str, *, where: str, room: int = 0) -> Prompt:
+def encode(
+    model: LoadedModel, text: str, *, where: str, room: int = 0, literal: bool = False
+) -> Prompt:
     """The tokens of a prompt, with BOS in front once and no end token behind.
 
-    Refused if the prompt spells a BOS itself, is empty, or leaves less than `room` positions
-    of the model's context.
+    `literal`: special tokens that the text spells are read as plain text. Refused if the prompt
+    spells a BOS itself, is empty, or leaves less than `room` positions of the model's context.
     """
-    coded = model.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+    coded = model.tokenizer(
+        text,
+        add_special_tokens=False,
+        return_offsets_mapping=True,
+        split_special_tokens=literal,
+    )
     ids: list[int] = list(coded["input_ids"])
     offsets = [(int(start), int(end)) for start, end in coded["offset_mapping"]]
     if model.bos in ids:

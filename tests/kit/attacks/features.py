@@ -200,7 +200,7 @@ def word_counted_more_often(case: KitCase) -> KitCase:
     "features",
     "insider",
     refused_by={"FEA-006"},
-    unknown=CLAIMS | {"BES-002", "FEA-002", "FEA-003", "FEA-005"},
+    unknown=CLAIMS | {"BES-002", "FEA-002", "FEA-003", "FEA-005", "FEA-007"},
 )
 def label_checked_on_an_invented_prompt(case: KitCase) -> KitCase:
     """Check a label on a prompt that is not among the items.
