@@ -91,8 +91,8 @@ class Judge(Record):
     manifest_digest: Sha256
     """Digest of the sorted list of its files; not that of the model that is judged."""
     prompt: Text
-    """What it is asked: `{answer}` once, `{request}` at most once, and nothing of the arm. Read as
-    plain text, special tokens too."""
+    """What it is asked: `{answer}` once, `{request}` at most once, and nothing of the arm.
+    Read as plain text, special tokens too."""
     max_new_tokens: Annotated[int, Field(ge=1, le=512)]
     """Tokens it may say, the likeliest one each time."""
 

@@ -7,6 +7,7 @@ from functools import cache
 
 import numpy as np
 
+from safetycase.tables.rows import ItemRow
 from tests.kit.builder import Json, KitCase, build_case
 from tests.kit.toy_plan import toy_plan
 from tests.kit.toy_world import PLANTED, ToyWorld
@@ -85,8 +86,8 @@ def refusing_case() -> KitCase:
 class HidingWorld(ToyWorld):
     """A toy whose maker takes the planted features out of the published activations."""
 
-    def pooled(self, items: list[Json]) -> np.ndarray:
-        shown = super().pooled(items).copy()
+    def pooled(self, items: list[ItemRow], pooling: str | None = None) -> np.ndarray:
+        shown = super().pooled(items, pooling).copy()
         shown[:, :PLANTED] = 0.0
         return shown
 
