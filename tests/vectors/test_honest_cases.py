@@ -6,7 +6,7 @@ import pytest
 
 from safetycase.errors import MethodRefused
 from safetycase.methods.grid import NAMED_ROLES
-from safetycase.tables.rows import ANSWER_KINDS
+from safetycase.tables.rows import ANSWER_KINDS, path_of
 from safetycase.verify.checks import all_checks
 from safetycase.verify.engine import verify
 from safetycase.verify.outcome import Outcome, Verdict
@@ -64,7 +64,7 @@ NOT_MEASURED_AGAIN = {"REP-001", "REP-002", "REP-003"}
 
 
 def answers_of(case: KitCase) -> int:
-    return sum(len(case.rows(kind)) for kind in ANSWER_KINDS)
+    return sum(len(case.rows(kind)) for kind in ANSWER_KINDS if path_of(kind) in case.members)
 
 
 def verdict_on(case: KitCase) -> Verdict:

@@ -32,7 +32,7 @@ def found_feature_stated_as_none(case: KitCase) -> KitCase:
     "beside",
     "insider",
     refused_by={"DES-005", "FEA-001", "FEA-006", "IVN-002"},
-    unknown=(SELECTION | HELD_OUT | {"EVI-003", "FEA-004", "FOR-003", "STA-003"})
+    unknown=(SELECTION | HELD_OUT | {"EVI-003", "FEA-004", "FEA-007", "FOR-003", "STA-003"})
     - {"CLM-007", "FEA-001", "FEA-006", "IVN-007"},
     under=lenient,
 )
