@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from safetycase.methods.measure import _sum
+from safetycase.methods.realised import _sum
 
 SIZES = st.floats(min_value=0.0, max_value=1e9)
 
