@@ -31,10 +31,10 @@ from safetycase.tables.codec import encode_rows, header, write_table
 from safetycase.tables.columns import Answers, Texts
 from safetycase.tables.evidence import Evidence, Items
 from safetycase.tables.rows import path_of
-from tests.kit import toy_lab
+from tests.kit import toy_lab, toy_record
 from tests.kit.builder import keys, policy
 from tests.kit.toy_plan import MODEL_FILES, manifest_of, toy_plan
-from tests.kit.toy_world import ToyWorld, six
+from tests.kit.toy_world import STEMS, ToyWorld, six
 
 CONTROLS = 199
 _SHARE_HELD_OUT = 0.4
@@ -147,8 +147,8 @@ def write_many_rows(path: Path, policy_path: Path, rows: int) -> None:
     counted = {**tables, "choices": _Counted(sum(map(len, choices.values())))}
     files: dict[str, dict[str, np.ndarray]] = {}
     for name, array in evidence.tensors.items():
-        files.setdefault(toy_lab.STEMS[name.rpartition(".")[2]], {})[name] = array
-    record = toy_lab._record(lab, evidence, counted, ship=True)
+        files.setdefault(STEMS[name.rpartition(".")[2]], {})[name] = array
+    record = toy_record._record(lab, evidence, counted, ship=True)
     members: dict[str, bytes | Path] = {
         "case.json": canonical.write(record),
         "plan.json": data,
