@@ -11,7 +11,7 @@ import hashlib
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from safetycase.digest import FileDigest, hash_file, safe_relative_path
 from safetycase.errors import RunFailed
@@ -131,16 +131,20 @@ def open_folder(path: str, beside: Path, *, where: str, remedy: str) -> Folder:
 
 def hub_parts(path: str, *, where: str) -> tuple[str, str, str]:
     """Repository, revision and folder of an address; refused without the full revision."""
-    parts = HUB.fullmatch(path)
+    repository, revision, folder = _address(HUB, path, "OWNER/NAME@REVISION[/FOLDER]", where)
+    return repository, revision, folder or ""
+
+
+def _address(pattern: re.Pattern[str], path: str, shape: str, where: str) -> tuple[Any, ...]:
+    parts = pattern.fullmatch(path)
     if parts is None:
         raise RunFailed(
             where,
-            "hf://OWNER/NAME@REVISION[/FOLDER] with the full 40-digit revision",
+            f"hf://{shape} with the full 40-digit revision",
             found=path,
             remedy="A branch or tag can move; a plan names what it measured.",
         )
-    repository, revision, folder = parts.groups()
-    return repository, revision, folder or ""
+    return parts.groups()
 
 
 def _hub_folder(path: str, where: str, remedy: str) -> Folder:
@@ -160,15 +164,8 @@ def _hub_folder(path: str, where: str, remedy: str) -> Folder:
 
 def hub_dataset(path: str, *, where: str) -> Path:
     """The one file of a dataset on the hub that an address names; nothing else is fetched."""
-    parts = HUB_DATASET.fullmatch(path)
-    if parts is None:
-        raise RunFailed(
-            where,
-            "hf://datasets/OWNER/NAME@REVISION/FILE with the full 40-digit revision",
-            found=path,
-            remedy="A branch or tag can move; a plan names what it measured.",
-        )
-    repository, revision, named = parts.groups()
+    shape = "datasets/OWNER/NAME@REVISION/FILE"
+    repository, revision, named = _address(HUB_DATASET, path, shape, where)
     name = safe_relative_path(named)
     remedy = "Log in if access is granted by request, or save the file beside the plan."
     found = from_hub(repository, revision, name, where=where, remedy=remedy, kind="dataset")

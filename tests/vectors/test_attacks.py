@@ -197,7 +197,7 @@ def test_an_attack_names_checks_that_exist() -> None:
         raise AssertionError
 
     with pytest.raises(ValueError, match="no checks"):
-        attack("evidence", "insider", refused_by={"XXX-001"})(refused_by_nobody)
+        attack("evidence", "insider", refused_by={"NIL-001"})(refused_by_nobody)
 
 
 def test_the_page_of_attacks_is_fresh() -> None:

@@ -42,7 +42,7 @@ def test_a_sound_policy_is_told_in_words(
 def test_every_fault_is_told_and_nothing_else(
     policy: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    _alter(policy, minimum_tier="sound", claims={"risk": {"required_checks": ["XXX-001"]}})
+    _alter(policy, minimum_tier="sound", claims={"risk": {"required_checks": ["NIL-001"]}})
     assert main(["policy", "lint", str(policy), "--at", AT]) == 2
     captured = capsys.readouterr()
     assert captured.out == ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
@@ -135,6 +137,23 @@ def test_rows_of_a_mixed_batch_are_what_each_is_alone(tiny: Tiny) -> None:
     assert all((rows[:, a] - rows[:, 0]).abs().amax() > 1e-3 for a in range(1, len(arms) - 1))
 
 
+def said_without_cache(
+    tiny: Tiny, prompt: Prompt, edit: Callable[..., torch.Tensor]
+) -> list[int]:
+    """The likeliest tokens under a plain hook; the whole text is computed at every one."""
+    ids, said = torch.tensor([prompt.ids]), []
+    for _ in range(GREEDY.max_new_tokens):
+        hook = tiny.model.blocks[LAYER].register_forward_hook(edit)
+        with torch.no_grad():
+            logits = tiny.model.network(input_ids=ids, use_cache=False).logits[0, -1]
+        hook.remove()
+        said.append(int(logits.argmax()))
+        if said[-1] in tiny.model.stops:
+            break
+        ids = torch.cat([ids, logits.argmax().view(1, 1)], 1)
+    return said
+
+
 def test_generation_is_that_of_a_plain_hook_without_a_cache(tiny: Tiny) -> None:
     """The oracle recomputes the whole text at every token and edits by the numpy reference."""
     prompts, arms = prompts_of(tiny), arms_of(tiny)
@@ -158,16 +177,7 @@ def test_generation_is_that_of_a_plain_hook_without_a_cache(tiny: Tiny) -> None:
             changed[0, 1:] = torch.from_numpy((h + added).astype(np.float32))
             return changed
 
-        ids, said = torch.tensor([prompts[1].ids]), []
-        for _ in range(GREEDY.max_new_tokens):
-            hook = tiny.model.blocks[LAYER].register_forward_hook(edit)
-            with torch.no_grad():
-                logits = tiny.model.network(input_ids=ids, use_cache=False).logits[0, -1]
-            hook.remove()
-            said.append(int(logits.argmax()))
-            if said[-1] in tiny.model.stops:
-                break
-            ids = torch.cat([ids, logits.argmax().view(1, 1)], 1)
+        said = said_without_cache(tiny, prompts[1], edit)
         answer = answers[1][number]
         assert answer.tokens == tuple(said)
         assert answer.realised.edits == len(sizes[0])
@@ -198,16 +208,7 @@ def test_only_the_positions_asked_for_are_edited(tiny: Tiny, positions: Position
             where |= (positions != "prompt") & (place >= asked)
             return torch.from_numpy((h + added * where).astype(np.float32))[None]
 
-        ids, said = torch.tensor([prompts[1].ids]), []
-        for _ in range(GREEDY.max_new_tokens):
-            hook = tiny.model.blocks[LAYER].register_forward_hook(edit)
-            with torch.no_grad():
-                logits = tiny.model.network(input_ids=ids, use_cache=False).logits[0, -1]
-            hook.remove()
-            said.append(int(logits.argmax()))
-            if said[-1] in tiny.model.stops:
-                break
-            ids = torch.cat([ids, logits.argmax().view(1, 1)], 1)
+        said = said_without_cache(tiny, prompts[1], edit)
         answer = answers[1][number]
         assert answer.tokens == tuple(said)
         counts = {"prompt": asked - 1, "generated": len(said) - 1}

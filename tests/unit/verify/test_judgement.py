@@ -180,4 +180,4 @@ def test_a_check_required_of_a_claim_is_a_required_check() -> None:
     asked = {"a": {"required_checks": ["DES-006"]}}
     assert "DES-006" in required_checks(policy(claims=asked))
     with pytest.raises(UsageError):
-        required_checks(policy(claims={"a": {"required_checks": ["XXX-001"]}}))
+        required_checks(policy(claims={"a": {"required_checks": ["NIL-001"]}}))
