@@ -24,6 +24,7 @@ from safetycase.record.beside import (
     Stratum,
 )
 from safetycase.record.doses import DoseResponse
+from safetycase.record.identification import Identification
 from safetycase.record.plan import Plan
 from safetycase.record.planned_axis import Axis, Mediator
 from safetycase.record.planned_evaluation import (
@@ -33,7 +34,6 @@ from safetycase.record.planned_evaluation import (
     Generate,
     Measure,
 )
-from safetycase.record.results import Identification
 from safetycase.tables.columns import Flags
 from safetycase.tables.evidence import Evidence
 

@@ -20,6 +20,7 @@ from safetycase.methods.grid import to_keep, without_gain
 from safetycase.methods.multiplicity import holm
 from safetycase.methods.paired import Pairs, tango_interval
 from safetycase.record.control_tests import ControlTest, MatchedComparison
+from safetycase.record.identification import Identification
 from safetycase.record.plan import Plan
 from safetycase.record.planned_axis import Axis, MatchedDegradation, Mediator, SideEffect
 from safetycase.record.planned_evaluation import INCOHERENT, Measure
@@ -27,7 +28,6 @@ from safetycase.record.results import (
     BaselineComparison,
     Comparison,
     Condition,
-    Identification,
     Rate,
 )
 

@@ -30,6 +30,7 @@ from safetycase.record.case import Node
 from safetycase.record.control_tests import ControlTest, MatchedComparison
 from safetycase.record.counted import Steering
 from safetycase.record.doses import DoseResponse
+from safetycase.record.identification import Identification
 from safetycase.record.plan import Plan
 from safetycase.record.planned_axis import Axis
 from safetycase.record.results import (
@@ -39,7 +40,6 @@ from safetycase.record.results import (
     Claim,
     Comparison,
     DecisionResult,
-    Identification,
     Intervention,
     Rate,
     Results,

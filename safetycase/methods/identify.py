@@ -13,10 +13,10 @@ from safetycase.methods.label import label_of, label_score
 from safetycase.methods.multiplicity import benjamini_hochberg, holm
 from safetycase.methods.rank import auroc, compare_columns
 from safetycase.methods.welch import welch_p_columns
+from safetycase.record.identification import Identification, SelectedFeature
 from safetycase.record.plan import Plan
 from safetycase.record.planned_axis import Axis, Contrast
 from safetycase.record.planned_axis import Selection as Rule
-from safetycase.record.results import Identification, SelectedFeature
 from safetycase.tables.evidence import Evidence
 from safetycase.tables.rows import ItemRow, LabelCheckRow
 

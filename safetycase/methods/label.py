@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from safetycase.methods.stream import Stream
+from safetycase.record.identification import LabelScore
 from safetycase.record.plan import Plan
 from safetycase.record.planned_axis import Axis
-from safetycase.record.results import LabelScore
 from safetycase.record.unavailable import Unavailable
 from safetycase.tables.columns import Flags
 from safetycase.tables.evidence import Items

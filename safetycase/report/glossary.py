@@ -9,15 +9,13 @@ from dataclasses import dataclass
 from safetycase.record.base import Record
 from safetycase.record.control_tests import ControlTest
 from safetycase.record.doses import DosePoint, DoseResponse
+from safetycase.record.identification import Identification, LabelScore, SelectedFeature
 from safetycase.record.results import (
     Arm,
     Claim,
     Comparison,
     Condition,
-    Identification,
-    LabelScore,
     Rate,
-    SelectedFeature,
 )
 from safetycase.record.sentences import sentences
 from safetycase.report.words import ROLE_MEANINGS, ROLE_NAMES, in_words, plain

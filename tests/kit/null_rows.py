@@ -22,8 +22,9 @@ from safetycase.methods.design import DISCORDANCE, Sample, design_figures
 from safetycase.methods.grid import BASELINE, held_out_arms
 from safetycase.methods.measure import comparisons, control_tests, rates
 from safetycase.methods.paired import minimum_detectable_difference
+from safetycase.record.identification import Identification
 from safetycase.record.plan import Plan
-from safetycase.record.results import Claim, Identification
+from safetycase.record.results import Claim
 from safetycase.tables.columns import Answers
 from safetycase.tables.evidence import Evidence, Items
 from safetycase.tables.rows import ChoiceRow, ItemRow

@@ -12,7 +12,7 @@ from safetycase.methods.label import (
     vocabularies,
     words,
 )
-from safetycase.record.results import LabelScore
+from safetycase.record.identification import LabelScore
 from safetycase.record.unavailable import Unavailable
 from safetycase.tables.evidence import Items
 from safetycase.tables.rows import ItemRow, LabelCheckRow, LabelWordRow

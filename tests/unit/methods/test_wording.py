@@ -10,12 +10,10 @@ import pytest
 from safetycase.methods.claims import Findings, adjust, claim_p, conditions
 from safetycase.methods.wording import observed, weakened, wording
 from safetycase.record.control_tests import ControlTest
+from safetycase.record.identification import Identification, LabelScore, SelectedFeature
 from safetycase.record.planned_evaluation import Measure
 from safetycase.record.results import (
     Comparison,
-    Identification,
-    LabelScore,
-    SelectedFeature,
 )
 from safetycase.verify.outcome import TIERS
 from tests.unit.methods.plans import plan_data, plan_of

@@ -24,6 +24,7 @@ from safetycase.methods.stream import Stream
 from safetycase.record.case import Case
 from safetycase.record.control_tests import ControlTest
 from safetycase.record.doses import DosePoint, DoseResponse
+from safetycase.record.identification import Identification, LabelScore, SelectedFeature
 from safetycase.record.plan import Plan
 from safetycase.record.planned_axis import Axis
 from safetycase.record.planned_evaluation import INCOHERENT, Measure
@@ -31,12 +32,9 @@ from safetycase.record.results import (
     Arm,
     AxisResult,
     Comparison,
-    Identification,
     Intervention,
-    LabelScore,
     Rate,
     Results,
-    SelectedFeature,
     SplitCount,
     Unavailable,
 )

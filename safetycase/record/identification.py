@@ -1,0 +1,64 @@
+"""What the search for features found, and how well their labels predict them."""
+
+from __future__ import annotations
+
+from safetycase.record.base import Count, Record, Share, Text
+from safetycase.record.unavailable import Unavailable
+
+
+class LabelScore(Record):
+    """How well a label predicts its feature on held-out prompts."""
+
+    detection: Share
+    """Balanced accuracy of *the prompt holds a word of the label* for *the feature fires*."""
+    fuzzing: Share
+    """The same, token by token."""
+    null_detection: Share
+    """Best detection score of 19 seeded permutations of the label's predictions."""
+    active: Count
+    """Held-out prompts on which the feature fires."""
+    silent: Count
+    """Held-out prompts on which it does not: the hard negatives share the vocabulary."""
+    supported: bool
+    """Whether detection or fuzzing reaches the plan's minimum and detection beats the null."""
+
+
+class SelectedFeature(Record):
+    """A feature that the selection rule kept."""
+
+    feature: Count
+    """Index in the dictionary, from 0: the row of `w_dec`."""
+    auroc: Share
+    """Area under the ROC curve on the discovery split."""
+    p: Share
+    """Two-sided p of the planned statistic on the discovery split: Mann-Whitney, or Welch."""
+    p_adjusted: Share
+    """The same, corrected as planned over all candidates."""
+    density: Share
+    """Share of discovery items on which it fires."""
+    held_out_auroc: Share
+    """Area under the ROC curve on held-out items of the contrast."""
+    label: tuple[Text, ...]
+    """The words on which it fires most, most first."""
+    label_score: LabelScore | Unavailable
+    """The label's validation."""
+    standardised_difference: float | None = None
+    """Difference of class means in standard deviations of all discovery prompts, where the
+    features were ranked by it."""
+
+
+class Identification(Record):
+    """What the search for features found."""
+
+    candidates: Count
+    """Features dense enough to be tested: the size of the corrected family."""
+    significant: Count
+    """Candidates higher in the positive class whose corrected p is at most the plan's alpha."""
+    positive_items: Count
+    """Discovery items of the positive class."""
+    negative_items: Count
+    """Discovery items of the negative class."""
+    features: tuple[SelectedFeature, ...]
+    """The features kept, best first."""
+    least_p_adjusted: Share | None = None
+    """Where none was kept: least corrected p of a candidate higher in the positive class."""
