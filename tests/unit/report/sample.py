@@ -36,8 +36,8 @@ from safetycase.record.results import (
     Rate,
     Results,
     SplitCount,
-    Unavailable,
 )
+from safetycase.record.unavailable import Unavailable
 from tests.unit.report.sample_plan import ITEMS, digest
 
 UNIT_NORM = 41.27
