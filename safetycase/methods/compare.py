@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from typing import cast
 
+from safetycase.errors import MethodRefused
 from safetycase.methods.gap import Gap
+from safetycase.record.base import Record
 
 RELATIVE = 1e-9
 ABSOLUTE = 1e-15
@@ -24,6 +28,78 @@ def shown(value: object) -> str:
     """A value as text for a finding, cut if long."""
     text = value if isinstance(value, str) else repr(value)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
+def _as_json(value: object) -> object:
+    """What models and figures spell as JSON; a member that is none is not spelled."""
+    if isinstance(value, Record):
+        return value.spelled()
+    if is_dataclass(value) and not isinstance(value, type):
+        held = ((each.name, _as_json(getattr(value, each.name))) for each in fields(value))
+        return {name: one for name, one in held if one is not None}
+    return [_as_json(one) for one in value] if isinstance(value, (list, tuple)) else value
+
+
+_NOTHING = object()
+
+
+def _at(document: object, pointer: str) -> object:
+    """What a document states at a JSON pointer, or `_NOTHING`."""
+    value = document
+    for step in pointer.split("/")[1:]:
+        if isinstance(value, Mapping) and step in value:
+            value = value[step]
+        elif isinstance(value, list) and step.isdigit() and int(step) < len(value):
+            value = value[int(step)]
+        else:
+            return _NOTHING
+    return value
+
+
+def _stated(record: object, pointer: str) -> object:
+    value = _at(record, pointer)
+    if value is _NOTHING:
+        raise MethodRefused(f"case.json#{pointer}", "a stated value", found="nothing")
+    return value
+
+
+def stated_gaps(
+    record: object, pointer: str, derived: object, *, skip: frozenset[str] = frozenset()
+) -> Iterator[Gap]:
+    """Where case.json states at a JSON pointer something else than what follows.
+
+    What follows as none must not be stated, and what follows as something must be. Refused
+    where not even the place is there that would state it.
+    """
+    wanted, stated = _as_json(derived), _at(record, pointer)
+    place = f"case.json#{pointer}"
+    if wanted is None:
+        if stated is not _NOTHING:
+            yield Gap(place, "nothing", shown(stated))
+    elif stated is _NOTHING and _at(record, pointer.rpartition("/")[0]) is not _NOTHING:
+        yield Gap(place, shown(wanted), "nothing")
+    else:
+        yield from differences(place, _stated(record, pointer), wanted, skip=skip)
+
+
+def entry_values(
+    record: object, pointer: str, derived: object, field: str, by: Sequence[str]
+) -> list[tuple[str, object]]:
+    """What follows for one field of every stated entry of a list, and the field's pointer.
+
+    Entries are matched by the members `by`; one that the derived list has not is left out.
+    """
+    stated, again = (
+        cast("list[dict[str, object]]", each)
+        for each in (_stated(record, pointer), _as_json(derived))
+    )
+    wanted = {str([entry[key] for key in by]): entry for entry in again}
+    places = ((place, str([entry[key] for key in by])) for place, entry in enumerate(stated))
+    return [
+        (f"{pointer}/{place}/{field}", wanted[key].get(field))
+        for place, key in places
+        if key in wanted
+    ]
 
 
 def differences(

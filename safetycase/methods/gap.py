@@ -17,3 +17,5 @@ class Gap:
     """The same in words, where place, expected and found do not say enough."""
     silent: bool = False
     """Nothing is said: the question stays open, and nothing contradicts anything."""
+    axis: str | None = None
+    """The axis that it is about; none if it bears on all of them, or on the one asked of."""

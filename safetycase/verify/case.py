@@ -13,7 +13,7 @@ from safetycase.bundle import layout
 from safetycase.bundle.limits import DEFAULT_LIMITS, Limits
 from safetycase.bundle.parts import CaseParts
 from safetycase.envelope.trust import SignatureReport, read_instant, verify_envelope
-from safetycase.errors import MalformedInput, MethodRefused, SafetyCaseError
+from safetycase.errors import MalformedInput, SafetyCaseError
 from safetycase.methods.once import once
 from safetycase.methods.replay_review import ReExecution, Review, counting, read_reviews
 from safetycase.verify.policy import Policy
@@ -34,26 +34,6 @@ class OpenedCase(CaseParts):
         super().__init__(source, limits, escrow)
         self.policy = policy
         self.at = at
-
-    def stated(self, pointer: str) -> object:
-        """The value of case.json at a JSON pointer; refused where it states nothing."""
-        value: object = self.record_json
-        for step in pointer.split("/")[1:]:
-            if isinstance(value, Mapping) and step in value:
-                value = value[step]
-            elif isinstance(value, list) and step.isdigit() and int(step) < len(value):
-                value = value[int(step)]
-            else:
-                raise MethodRefused(f"case.json#{pointer}", "a stated value", found="nothing")
-        return value
-
-    def states(self, pointer: str) -> bool:
-        """Whether case.json states anything at a JSON pointer."""
-        try:
-            self.stated(pointer)
-        except MethodRefused:
-            return False
-        return True
 
     @once
     def signatures(self) -> SignatureReport:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Generator, Iterable, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from collections.abc import Callable, Generator, Iterable
+from dataclasses import dataclass, field, replace
 from operator import attrgetter
-from typing import Required, TypedDict, TypeVar, Unpack, cast
+from typing import Required, TypedDict, TypeVar, Unpack
 
 from safetycase.errors import MalformedInput, MethodRefused, UsageError, Withheld
-from safetycase.methods.compare import differences, shown
+from safetycase.methods.compare import entry_values, stated_gaps
 from safetycase.methods.gap import Gap
-from safetycase.record.base import Record
 from safetycase.record.planned_axis import Axis
 from safetycase.verify.case import NEEDS, OpenedCase
 from safetycase.verify.outcome import TIERS, Outcome
@@ -194,13 +193,13 @@ class Family:
                 head, _, entry = name.partition("/*/")
                 derived = attrgetter(head.replace("/", "."))(case.axis(axis.id))
                 pointer = f"/results/axes/{place}/{head}"
+                here = [(pointer, derived)]
                 if entry:
-                    found = yield from entries_compared(case, pointer, derived, entry, by)
-                else:
-                    found = yield from compared(case, pointer, derived, skip=skip)
+                    here = entry_values(case.record_json, pointer, derived, entry, by)
+                for where, value in here:
+                    examined += yield from compared(case, where, value, skip=skip)
                 if unasked and not derived:
                     return NotApplicable(unasked)
-                examined += found
             return examined
 
         owns = tuple(f"case.json#/results/axes/*/{name}" for name in names)
@@ -292,56 +291,15 @@ def compared(
 ) -> Counted:
     """Faults where case.json states at a pointer something else than what follows.
 
-    Models count as the JSON they spell; what follows as none must not be stated, and what
-    follows as something must be.
     Examined: the entries of a list, one where it has to be empty; else one value.
     """
-    wanted = _as_json(derived)
-    place = f"case.json#{pointer}"
-    if wanted is None:
-        if case.states(pointer):
-            yield Fault(place, "nothing", shown(case.stated(pointer)))
-        return 1
-    if not case.states(pointer) and case.states(pointer.rpartition("/")[0]):
-        yield Fault(place, shown(wanted), "nothing")
-        return 1
-    yield from told(differences(place, case.stated(pointer), wanted, skip=skip))
-    return max(len(wanted), 1) if isinstance(wanted, list) else 1
-
-
-def entries_compared(
-    case: OpenedCase, pointer: str, derived: object, field: str, by: Sequence[str]
-) -> Counted:
-    """The same of one field of every entry of a list; entries are matched by their names.
-
-    An entry that the derived list has not is the fault of another check.
-    """
-    again, stated = (
-        cast("list[dict[str, object]]", each)
-        for each in (_as_json(derived), case.stated(pointer))
-    )
-    wanted = {str([entry[name] for name in by]): entry for entry in again}
-    examined = 0
-    for place, entry in enumerate(stated):
-        follows = wanted.get(str([entry[name] for name in by]))
-        if follows is not None:
-            here = f"{pointer}/{place}/{field}"
-            examined += yield from compared(case, here, follows.get(field))
-    return examined
+    yield from told(stated_gaps(case.record_json, pointer, derived, skip=skip))
+    return max(len(derived), 1) if isinstance(derived, (list, tuple)) else 1
 
 
 def told(gaps: Iterable[Gap], place: str = "") -> Counted:
     """A fault for everything that a method finds; what is silent leaves the question open."""
     for gap in gaps:
         outcome = Outcome.UNKNOWN if gap.silent else Outcome.FAIL
-        yield Fault(place + gap.where, gap.expected, gap.found, gap.sentence, outcome)
+        yield Fault(place + gap.where, gap.expected, gap.found, gap.sentence, outcome, gap.axis)
     return 1
-
-
-def _as_json(value: object) -> object:
-    if isinstance(value, Record):
-        return value.spelled()
-    if is_dataclass(value) and not isinstance(value, type):
-        held = ((each.name, _as_json(getattr(value, each.name))) for each in fields(value))
-        return {name: one for name, one in held if one is not None}
-    return [_as_json(one) for one in value] if isinstance(value, (list, tuple)) else value
