@@ -45,14 +45,16 @@ _WORDS: dict[str, ActivationName] = {
     "groupmax": "group_max",
     "topk": "top_k",
 }
-_PLAIN = frozenset({"gs1", "gs2", "ct"})
+_SIGNED = frozenset({"ct", "qwenscope"})
+"""Families whose top k keep what is below zero."""
+_PLAIN = frozenset({"gs1", "gs2", "ct", "qwenscope"})
 """Families that neither normalise, subtract nor rescale."""
 
 
 def activation_of(equation: Equation) -> ActivationName:
     """What makes a feature of its pre-activation, by the name of the equation."""
     words = equation.split(".")
-    if words[-1] == "ct" and "topk" in words:
+    if words[-1] in _SIGNED and "topk" in words:
         return "top_k_signed"
     return next(_WORDS[word] for word in words if word in _WORDS)
 

@@ -35,5 +35,9 @@ Equation = Literal[
     "transcoder.jumprelu.skip.ct",
     "transcoder.topk.ct",
     "transcoder.topk.skip.ct",
+    "jumprelu.llamascope",
+    "transcoder.jumprelu.llamascope",
+    "jumprelu.llamascope_r1",
+    "topk.qwenscope",
 ]
 """A family of files and the equation that they are computed by; the last part is the family."""

@@ -114,7 +114,8 @@ def open_folder(path: str, beside: Path, *, where: str, remedy: str) -> Folder:
             where,
             "a folder, or a file of numbers",
             found=f"{path}, a pickle, which is never opened",
-            remedy="Convert it to safetensors where running its code does no harm.",
+            remedy="Convert it to safetensors where running its code does no harm "
+            "(docs/howto/dictionaries.md).",
         )
     if path.startswith("hf://"):
         return _hub_folder(path, where, remedy)

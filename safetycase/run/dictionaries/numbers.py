@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import zipfile
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +49,55 @@ class Numbers(ABC):
     def turned(self) -> Numbers:
         """The same matrix with rows and columns exchanged; nothing is read for it."""
         return _Turned(self)
+
+    def scaled(self, factor: float) -> Numbers:
+        """The same numbers times a factor."""
+        return _Elementwise(self, lambda values: values * np.float32(factor))
+
+    def exponentials(self) -> Numbers:
+        """The exponential of the same numbers."""
+        return _Elementwise(self, np.exp)
+
+
+class Constant(Numbers):
+    """One number that a configuration states, where others have one for each feature."""
+
+    def __init__(self, name: str, value: float) -> None:
+        """Nothing is read for it."""
+        super().__init__(name, (), "F32")
+        self._value = np.array(value, dtype=np.float32)
+
+    @override
+    def whole(self) -> np.ndarray:
+        return self._value
+
+    @override
+    def rows(self, indices: Sequence[int]) -> np.ndarray:
+        raise TypeError(self.name)
+
+    @override
+    def columns(self, indices: Sequence[int]) -> np.ndarray:
+        raise TypeError(self.name)
+
+
+class _Elementwise(Numbers):
+    """What a function makes of each number of a tensor."""
+
+    def __init__(self, inner: Numbers, change: Callable[[np.ndarray], np.ndarray]) -> None:
+        super().__init__(inner.name, inner.shape, inner.dtype)
+        self._inner, self._change = inner, change
+
+    @override
+    def whole(self) -> np.ndarray:
+        return self._change(self._inner.whole())
+
+    @override
+    def rows(self, indices: Sequence[int]) -> np.ndarray:
+        return self._change(self._inner.rows(indices))
+
+    @override
+    def columns(self, indices: Sequence[int]) -> np.ndarray:
+        return self._change(self._inner.columns(indices))
 
 
 class _Turned(Numbers):

@@ -11,6 +11,8 @@ from safetycase.run.dictionaries import (
     circuit_tracer,
     gemma_scope_1,
     gemma_scope_2,
+    llama_scope,
+    qwen_scope,
     saelens,
     sparsify,
 )
@@ -23,6 +25,8 @@ FAMILIES: tuple[ModuleType, ...] = (
     saelens,
     sparsify,
     circuit_tracer,
+    llama_scope,
+    qwen_scope,
 )
 """Each has EQUATIONS, MARKS (the names that tell its folders) and specify(folder, stated)."""
 
@@ -35,8 +39,8 @@ FAMILY_OF: Mapping[Equation, ModuleType] = {
 def specify(folder: Folder, stated: Stated) -> Specification:
     """What the files of a folder say of the dictionary in it; no number is read.
 
-    With an equation stated, its family reads the folder; else the first family whose files are
-    there. Refused: a folder that no family knows.
+    With an equation stated, its family reads the folder; else the one whose name the folder
+    has, or the first whose files are there. Refused: a folder that no family knows.
     """
     family = FAMILY_OF[stated.equation] if stated.equation else _recognised(folder, stated)
     specification: Specification = family.specify(folder, stated)
@@ -44,6 +48,8 @@ def specify(folder: Folder, stated: Stated) -> Specification:
 
 
 def _recognised(folder: Folder, stated: Stated) -> ModuleType:
+    if qwen_scope.NAME.search(folder.path):
+        return qwen_scope
     for family in FAMILIES:
         for marks in family.MARKS:
             if all(folder.optional(name, role) is not None for name, role in marks):

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 import yaml
 from safetensors.numpy import save_file
+from safetensors.torch import save_file as save_torch
 
 WIDTH, DEPTH, HEADS = 57, 32, 32
 """Those of the tiny Gemma 3: its two heads of 16 are as wide as its stream."""
@@ -108,6 +110,7 @@ HOOK_NAMES = {
     "mlp_in": f"blocks.{LAYER}.mlp.hook_in",
     "mlp_in_ungained": f"blocks.{LAYER}.ln2.hook_normalized",
     "mlp_out": f"blocks.{LAYER}.hook_mlp_out",
+    "attn_out": f"blocks.{LAYER}.hook_attn_out",
 }
 
 
@@ -251,6 +254,104 @@ def circuit_tracer(
     return Made(folder, arrays, config, site, stated)
 
 
+LLAMA_NAME = f"Llama3_1-8B-Base-L{LAYER}R-8x"
+
+
+def bfloat16(values: Array) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(values)).to(torch.bfloat16)
+
+
+def llama_scope(
+    folder: Path, *, site: str = "resid_post", seed: int = 8, **changes: Any
+) -> Made:
+    """Weights in bfloat16, decoder columns of no common norm; the arrays are as they lie."""
+    rng = np.random.default_rng(seed)
+    tensors = {
+        "encoder.weight": bfloat16(normal(rng, WIDTH, DEPTH) / 4),
+        "encoder.bias": bfloat16(normal(rng, WIDTH) / 4),
+        "decoder.weight": bfloat16(normal(rng, DEPTH, WIDTH) * rng.uniform(0.1, 0.4, WIDTH)),
+        "decoder.bias": bfloat16(normal(rng, DEPTH)),
+    }
+    transcoder = site == "mlp_in_ungained"
+    config: dict[str, Any] = {
+        "device": "cuda:0",
+        "seed": 42,
+        "dtype": "torch.bfloat16",
+        "hook_point_in": HOOK_NAMES[site],
+        "hook_point_out": HOOK_NAMES["mlp_out" if transcoder else site],
+        "use_decoder_bias": True,
+        "apply_decoder_bias_to_pre_encoder": False,
+        "expansion_factor": 8,
+        "d_model": DEPTH,
+        "d_sae": WIDTH,
+        "bias_init_method": "all_zero",
+        "act_fn": "jumprelu",
+        "jump_relu_threshold": 0.33203125,
+        "norm_activation": "dataset-wise",
+        "dataset_average_activation_norm": {"in": 2.25, "out": 0.9 if transcoder else 2.25},
+        "decoder_exactly_fixed_norm": False,
+        "sparsity_include_decoder_norm": True,
+        "use_glu_encoder": False,
+        "top_k": 20,
+        "lp": 1,
+        "tp_size": 1,
+    }
+    config |= changes
+    write_json(folder / "hyperparams.json", config)
+    (folder / "checkpoints").mkdir(exist_ok=True)
+    save_torch(tensors, folder / "checkpoints/final.safetensors")
+    arrays = {name: tensor.float().numpy() for name, tensor in tensors.items()}
+    return Made(folder, arrays, config, site, {"made_for": MODEL})
+
+
+def llama_scope_r1(folder: Path, *, seed: int = 9, **changes: Any) -> Made:
+    """The later layout: thresholds and mean norms lie beside the weights."""
+    rng = np.random.default_rng(seed)
+    hook = HOOK_NAMES["resid_post"]
+    arrays = {
+        "encoder.weight": normal(rng, WIDTH, DEPTH) / np.float32(4),
+        "encoder.bias": normal(rng, WIDTH) / np.float32(4),
+        "decoder.weight": normal(rng, DEPTH, WIDTH) / np.float32(4),
+        "decoder.bias": normal(rng, DEPTH),
+        "log_jumprelu_threshold": normal(rng, WIDTH) / np.float32(2),
+        f"dataset_average_activation_norm.{hook}": np.array(3.25, np.float32),
+    }
+    config: dict[str, Any] = {
+        "sae_type": "sae",
+        "hook_point_in": hook,
+        "hook_point_out": hook,
+        "d_model": DEPTH,
+        "expansion_factor": 2,
+        "use_decoder_bias": True,
+        "use_glu_encoder": False,
+        "act_fn": "jumprelu",
+        "jumprelu_threshold_window": 2.0,
+        "norm_activation": "dataset-wise",
+        "sparsity_include_decoder_norm": True,
+        "top_k": 20,
+        "d_sae": WIDTH,
+    }
+    config |= changes
+    write_json(folder / "config.json", config)
+    save_file(arrays, folder / "sae_weights.safetensors")
+    return Made(folder, arrays, config, "resid_post", {"made_for": MODEL})
+
+
+def qwen_scope(folder: Path, *, seed: int = 10) -> Made:
+    """The copy in safetensors of a published pickle; few features, so that some are below 0."""
+    rng = np.random.default_rng(seed)
+    arrays = {
+        "W_enc": normal(rng, WIDTH, DEPTH) / np.float32(4),
+        "W_dec": normal(rng, DEPTH, WIDTH),
+        "b_enc": normal(rng, WIDTH) / np.float32(4) - np.float32(2),
+        "b_dec": normal(rng, DEPTH),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file(arrays, folder / f"layer{LAYER}.sae.safetensors")
+    stated = {"equation": "topk.qwenscope", "layer": LAYER, "l0": 30.0, "made_for": MODEL}
+    return Made(folder, arrays, {"k": 30}, "resid_post", stated)
+
+
 _Maker = Callable[[Path], Made]
 
 
@@ -368,6 +469,25 @@ MAKERS: dict[str, tuple[str, _Maker]] = {
         for kind in ("relu", "jumprelu", "topk")
         for skip in (False, True)
     },
+    **{
+        f"llama scope {site}{' without norms' * (not norms)}": (
+            f"{'transcoder.' * (site == 'mlp_in_ungained')}jumprelu.llamascope",
+            partial(llama_scope, site=site, sparsity_include_decoder_norm=norms),
+        )
+        for site, norms in (
+            ("resid_post", True),
+            ("resid_post", False),
+            ("attn_out", True),
+            ("mlp_out", True),
+            ("mlp_in_ungained", True),
+        )
+    },
+    "llama scope r1": ("jumprelu.llamascope_r1", llama_scope_r1),
+    "llama scope r1 without norms": (
+        "jumprelu.llamascope_r1",
+        partial(llama_scope_r1, sparsity_include_decoder_norm=False),
+    ),
+    "qwen scope": ("topk.qwenscope", qwen_scope),
     "circuit-tracer of the stream": (
         "transcoder.relu.ct",
         lambda p: circuit_tracer(p, "relu", skip=False, site="resid_mid"),

@@ -160,6 +160,57 @@ def ct_decode(arrays: Arrays, _config: Config, f: np.ndarray, x: np.ndarray) -> 
     return out + x.astype(np.float64) @ t["W_skip"].T if "W_skip" in t else out
 
 
+def _llama_for_inference(arrays: Arrays, config: Config) -> tuple[dict[str, np.ndarray], float]:
+    """Weights as the makers' code has them when it loads for inference, step by step.
+
+    Mean norms go into the biases and the decoder; then every decoder column gets norm 1, and
+    its encoder row and bias the norm that it had.
+    """
+    t = _wide(arrays)
+    root = np.sqrt(float(config["d_model"]))
+    norms = config.get("dataset_average_activation_norm")
+    if norms is None:
+        name = "dataset_average_activation_norm."
+        norms = {
+            "in": t[name + config["hook_point_in"]].item(),
+            "out": t[name + config["hook_point_out"]].item(),
+        }
+    s_in, s_out = root / norms["in"], root / norms["out"]
+    enc, b_enc = t["encoder.weight"].copy(), t["encoder.bias"] / s_in
+    dec, b_dec = t["decoder.weight"] * s_in / s_out, t["decoder.bias"] / s_out
+    if config["sparsity_include_decoder_norm"]:
+        norm = np.sqrt((dec**2).sum(axis=0))
+        dec, enc, b_enc = dec / norm, enc * norm[:, None], b_enc * norm
+        unit = s_out
+    else:
+        unit = s_in
+    return {"enc": enc, "b_enc": b_enc, "dec": dec, "b_dec": b_dec}, unit
+
+
+def llama_encode(arrays: Arrays, config: Config, x: np.ndarray) -> np.ndarray:
+    ready, unit = _llama_for_inference(arrays, config)
+    h = x.astype(np.float64) @ ready["enc"].T + ready["b_enc"]
+    if "log_jumprelu_threshold" in arrays:
+        # thresholds were learned on scaled activations
+        return _jump(h * unit, np.exp(_wide(arrays)["log_jumprelu_threshold"])) / unit
+    return _jump(h, float(config["jump_relu_threshold"]))
+
+
+def llama_decode(arrays: Arrays, config: Config, f: np.ndarray, _x: np.ndarray) -> np.ndarray:
+    ready, _ = _llama_for_inference(arrays, config)
+    return f @ ready["dec"].T + ready["b_dec"]
+
+
+def qwen_encode(arrays: Arrays, config: Config, x: np.ndarray) -> np.ndarray:
+    t = _wide(arrays)
+    return _largest(x.astype(np.float64) @ t["W_enc"].T + t["b_enc"], config["k"])
+
+
+def qwen_decode(arrays: Arrays, _config: Config, f: np.ndarray, _x: np.ndarray) -> np.ndarray:
+    t = _wide(arrays)
+    return f @ t["W_dec"].T + t["b_dec"]
+
+
 _FAMILIES = {
     "gs2": Equation(gs2_encode, gs2_decode),
     "gs1": Equation(gs1_encode, gs1_decode),
@@ -167,6 +218,9 @@ _FAMILIES = {
     "saelens5": Equation(saelens_encode, saelens_decode),
     "sparsify": Equation(sparsify_encode, sparsify_decode),
     "ct": Equation(ct_encode, ct_decode),
+    "llamascope": Equation(llama_encode, llama_decode),
+    "llamascope_r1": Equation(llama_encode, llama_decode),
+    "qwenscope": Equation(qwen_encode, qwen_decode),
 }
 
 
