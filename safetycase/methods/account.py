@@ -11,8 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from safetycase.methods.grid import BASELINE, is_unedited
+from safetycase.methods.gap import Gap
+from safetycase.methods.grid import BASELINE, axis_of, is_unedited
+from safetycase.record.plan import Plan
 from safetycase.record.planned_axis import Positions
+from safetycase.record.planned_evaluation import Generate
 from safetycase.tables.alike import alike
 from safetycase.tables.columns import Answers, Flags, Numbers, stacked
 
@@ -25,6 +28,14 @@ SCORES = {
 """What the model's numbers say, by table; two equal computations differ in their last bits."""
 LETTER_PAIRS = (("forward_matching", "forward_other"), ("swapped_matching", "swapped_other"))
 
+Arms = Mapping[tuple[str, str], Answers]
+"""All answers of a case, by evaluation and arm."""
+
+_NOISE = {"float32": 1e-3, "bfloat16": 0.1}
+"""Largest difference of a log-probability between two equal computations in batches of
+different shape, in nats, by number format."""
+_SAME = 1e-3
+"""How far two readings of one thing may differ, as a share and in absolute terms."""
 _EXCESS = 1e-4
 """By how much rounded probabilities of two letters may sum to more than one."""
 
@@ -34,6 +45,27 @@ def near(a: Numbers, b: Numbers | float, *, relative: float, absolute: float) ->
     size = np.maximum(np.abs(a), np.abs(b))
     agree: Flags = np.abs(np.subtract(a, b)) <= np.maximum(relative * size, absolute)
     return agree
+
+
+def outcome_gaps(plan: Plan, stated: Arms, graded: Arms) -> Iterator[Gap]:
+    """Rows with another outcome than the one they are given again, of arms that are graded."""
+    for key, answers in stated.items():
+        if key in graded:
+            one, again = answers.outcome, graded[key].outcome
+            for row in np.flatnonzero(~one.same_as(again)).tolist():
+                axis = axis_of(plan, key[1])
+                yield Gap(answers.where(row), again[row], one[row], axis=axis)
+
+
+def hook_gaps(plan: Plan, answers: Arms) -> Iterator[Gap]:
+    """Rows whose account of the hook is not one that their arm could have (`hook_faults`)."""
+    positions = {axis.id: axis.candidate.positions for axis in plan.axes}
+    for (_, arm), rows in answers.items():
+        axis = axis_of(plan, arm)
+        for expected, bad in hook_faults(arm, rows, positions.get(axis or "", "all_but_bos")):
+            for row in np.flatnonzero(bad).tolist():
+                found = f"{rows.edits[row]} edits of mean size {rows.delta[row]}"
+                yield Gap(rows.where(row), expected, found, axis=axis)
 
 
 def hook_faults(
@@ -72,6 +104,22 @@ def same_answers(before: Answers, after: Answers, *, noise: float) -> Flags:
     return same
 
 
+def beside_baseline(answers: Arms, arm: str) -> Iterator[tuple[Answers, Answers]]:
+    """The baseline's answers and an arm's, to the same items, of every evaluation with both."""
+    for (evaluation, name), rows in answers.items():
+        baseline = answers.get((evaluation, BASELINE))
+        if name == arm and baseline is not None:
+            places = baseline.places_of(rows)
+            here = places >= 0
+            yield baseline.take(places[here]), rows.take(np.flatnonzero(here))
+
+
+def sham_gaps(before: Answers, after: Answers, dtype: str) -> Iterator[Gap]:
+    """Answers that are not those before them; `dtype` names the model's number format."""
+    for row in np.flatnonzero(~same_answers(before, after, noise=_NOISE[dtype])).tolist():
+        yield Gap(after.where(row), "the baseline's answer", "another")
+
+
 def excess_probability(answers: Answers) -> Iterator[tuple[Numbers, Flags]]:
     """For each letter order, both letters' probability, and whether it is above one."""
     for first, second in LETTER_PAIRS:
@@ -95,6 +143,22 @@ def impossible(answers: Answers, limit: int) -> Iterator[tuple[int, str, str]]:
         for total, bad in excess_probability(answers):
             for row in np.flatnonzero(bad).tolist():
                 yield row, "two probabilities that sum to at most 1", repr(float(total[row]))
+
+
+def impossible_gaps(plan: Plan, answers: Arms) -> Iterator[Gap]:
+    """Rows that could not occur by themselves, or beside the baseline's (`other_tokens`)."""
+    limits = {
+        evaluation.id: evaluation.measure.max_new_tokens
+        for evaluation in plan.evaluations
+        if isinstance(evaluation.measure, Generate)
+    }
+    for (evaluation, arm), rows in answers.items():
+        axis = axis_of(plan, arm)
+        for row, expected, found in impossible(rows, limits.get(evaluation, 0)):
+            yield Gap(rows.where(row), expected, found, axis=axis)
+        for row, tokens in other_tokens(answers, evaluation, arm):
+            found = str(rows.numbers("tokens")[row])
+            yield Gap(rows.where(row), f"{tokens} tokens", found, axis=axis)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +197,25 @@ def changed_upstream(arms: Sequence[Answers], *, noise: float) -> Iterator[Unlik
             yield Unlike(answers, row, first, int(edits[n]), float(residual[n]))
 
 
+def upstream_gaps(arms: Sequence[Answers]) -> Iterator[Gap]:
+    """Rows that saw other positions or norms than the first row of their input did."""
+    for row in changed_upstream(arms, noise=_SAME):
+        where, first = row.answers.where(row.place), row.first.texts("arm")[0]
+        found = f"{row.answers.edits[row.place]} of norm {row.answers.residual[row.place]}"
+        yield Gap(where, f"{row.edits} of norm {row.residual}, as under {first}", found)
+
+
+def unequally_likely(answers: Answers) -> Iterator[Gap]:
+    """Generated answers with another likelihood than the first equal answer to their item."""
+    first = answers.first_alike("evaluation", "item", "output", "tokens", "stop")
+    nll = answers.numbers("nll")
+    alike = near(nll, nll[first], relative=_SAME, absolute=_SAME)
+    for row in np.flatnonzero(~alike).tolist():
+        before = answers.texts("arm")[first[row]]
+        expected = f"{nll[first[row]]}, as under {before}"
+        yield Gap(answers.where(row), expected, repr(float(nll[row])))
+
+
 def _numbered_inputs(arms: Sequence[Answers]) -> list[Numbers]:
     """For each arm, the number of each row's input."""
     if not arms:
@@ -145,9 +228,7 @@ def _numbered_inputs(arms: Sequence[Answers]) -> list[Numbers]:
     return np.split(number, ends[:-1])
 
 
-def other_tokens(
-    answers: Mapping[tuple[str, str], Answers], evaluation: str, arm: str
-) -> Iterator[tuple[int, int]]:
+def other_tokens(answers: Arms, evaluation: str, arm: str) -> Iterator[tuple[int, int]]:
     """Rows of a given text with another number of tokens than the baseline's, and that number.
 
     None under a prompt, which may join the text's first token to its own.

@@ -2,16 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from safetycase.methods.account import Arms, near
 from safetycase.methods.arms import ArmSpec, decoder_rows
+from safetycase.methods.gap import Gap
 from safetycase.methods.grid import candidates
 from safetycase.methods.identify import largest
 from safetycase.methods.operations import StateEdit, state_edit
 from safetycase.record.planned_axis import Axis
 from safetycase.tables.evidence import Evidence
+
+_DIRECTION_TOLERANCE = 1e-5
+_SIZE_TOLERANCE = 1e-3
+"""How far a row's edit norm may lie from the coefficient: float32 and six digits."""
+_ADDING_NOTHING = frozenset({"sham", "reconstruction", "prompt"})
+
+
+def direction_gaps(
+    specs: Sequence[ArmSpec], stated: np.ndarray, derived: np.ndarray
+) -> Iterator[Gap]:
+    """Directions [arms, d_model] that are not those that follow; places are the arms' names."""
+    if stated.shape != derived.shape:
+        yield Gap("", f"shape {derived.shape}", f"shape {stated.shape}")
+        return
+    gaps = np.abs(stated.astype(np.float64) - derived).max(axis=1)
+    for row in np.flatnonzero(~(gaps <= _DIRECTION_TOLERANCE)).tolist():
+        found = f"a gap of {gaps[row]:.3g}"
+        yield Gap(f" {specs[row].id}", "the direction that follows", found)
+
+
+def sizes_of(specs: Sequence[ArmSpec]) -> dict[str, float]:
+    """Edit norms of the arms that add one vector to every activation."""
+    return {
+        spec.id: abs(spec.coefficient)
+        for spec in specs
+        if spec.role not in _ADDING_NOTHING and spec.operation in {None, "add"}
+    }
+
+
+def size_gaps(sizes: Mapping[str, float], answers: Arms) -> Iterator[Gap]:
+    """Rows whose edit has not the size of their arm's."""
+    for (_, arm), rows in answers.items():
+        if arm in sizes:
+            size = sizes[arm]
+            given = near(rows.delta, size, relative=_SIZE_TOLERANCE, absolute=1e-9)
+            for row in np.flatnonzero(~given).tolist():
+                found = str(rows.delta[row])
+                yield Gap(rows.where(row), f"an edit of size {size:.6g}", found)
 
 
 def clamp_units(

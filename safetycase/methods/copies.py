@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from safetycase.methods.arms import ArmSpec
+from safetycase.methods.gap import Gap
 from safetycase.methods.grid import BASELINE
 from safetycase.record.plan import Plan
 from safetycase.record.planned_evaluation import Choice, Perplexity, Probe
@@ -45,6 +46,14 @@ class Copy:
     of: str
     scored: bool
     """Whether scores are equal, which no two edits give; texts may be equal by chance."""
+
+    def gap(self) -> Gap:
+        """What is wrong with equal scores, and left open by equal texts."""
+        where, found = f"{self.evaluation} / {self.arm}", f"those of {self.of}"
+        if self.scored:
+            return Gap(where, "answers of its own", found)
+        text = f"{where} has the texts of {self.of}, which no third arm gives: re-run both."
+        return Gap(where, "texts of its own", found, text, silent=True)
 
 
 def scored_after(plan: Plan, layer: int) -> frozenset[str]:

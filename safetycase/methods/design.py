@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -12,6 +12,7 @@ from safetycase.errors import MethodRefused
 from safetycase.methods import format as spell
 from safetycase.methods.clusters import Grouping, bound_without_change
 from safetycase.methods.controls import least_attainable
+from safetycase.methods.gap import Gap
 from safetycase.methods.grid import evaluation_named, relied_on, to_keep
 from safetycase.methods.paired import Pairs, minimum_detectable_difference, tango_interval
 from safetycase.record.plan import Plan
@@ -81,6 +82,16 @@ def design_figures(plan: Plan, held_out: Mapping[str, Sample]) -> list[DesignFig
     return [
         figure for axis in plan.axes for figure in _axis_figures(plan, axis, held_out, family)
     ]
+
+
+def unattainable(figures: Iterable[DesignFigure]) -> Iterator[Gap]:
+    """What a sample decides nothing about: no fault, and the question stays open."""
+    for figure in figures:
+        if not figure.attainable:
+            text = f"This sample decides nothing about {figure.what}: {figure.says}"
+            where = f"plan.json#/axes {figure.axis}"
+            expected = f"a sample that can show {figure.what}"
+            yield Gap(where, expected, figure.says, text, silent=True, axis=figure.axis)
 
 
 def _axis_figures(

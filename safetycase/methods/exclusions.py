@@ -7,11 +7,11 @@ here. What is missing is analysed as if it were the worst, both ways (`outcomes.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
 
+from safetycase.methods import format as spell
 from safetycase.methods.gap import Gap
-from safetycase.methods.grid import Cell, cells, evaluation_named, samples_of
+from safetycase.methods.grid import axis_of, cells, evaluation_named, samples_of
 from safetycase.record.plan import Plan
 from safetycase.tables.evidence import Evidence
 from safetycase.tables.rows import ExclusionRow, path_of
@@ -58,21 +58,11 @@ def _planned(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Missing:
-    """A cell of which more answers are missing than the plan allows."""
-
-    cell: Cell
-    missing: int
-    planned: int
-
-
-def too_many_missing(
-    plan: Plan, evidence: Evidence, without: Collection[str]
-) -> Sequence[Missing]:
-    """Cells with a larger share of missing answers than the plan's `at_most`."""
+def missing_gaps(plan: Plan, evidence: Evidence, without: Collection[str]) -> Iterator[Gap]:
+    """Cells with a larger share of missing answers than the plan's `at_most`: left open."""
     allowed = 0.0 if plan.exclusions is None else plan.exclusions.at_most
-    found = []
+    expected = f"at most {spell.percent(allowed)} of the answers missing"
+    text = "So much is missing that this arm shows nothing."
     for cell in cells(plan, without):
         samples = samples_of(evaluation_named(plan, cell.evaluation))
         here = evidence.answered(
@@ -81,5 +71,7 @@ def too_many_missing(
         if here is not None:
             gone = len(here) - int(here.sum())
             if gone > allowed * len(here):
-                found.append(Missing(cell, gone, len(here)))
-    return found
+                where = f"{cell.evaluation} / {cell.arm} / {cell.split}"
+                axis = axis_of(plan, cell.arm)
+                found = f"{gone} of {len(here)}"
+                yield Gap(where, expected, found, text, silent=True, axis=axis)

@@ -190,6 +190,12 @@ def axis_named(plan: Plan, name: str) -> Axis:
     raise MethodRefused("plan /axes", f"an axis {name}", found="none")
 
 
+def axis_of(plan: Plan, arm: str) -> str | None:
+    """The axis that an arm belongs to; none for the baseline."""
+    name = arm.partition("/")[0]
+    return name if any(axis.id == name for axis in plan.axes) else None
+
+
 def to_keep(plan: Plan, axis: Axis) -> tuple[SideEffect, ...]:
     """What must not get worse on an axis: its side effects, then the rates of other axes."""
     return axis.side_effects + tuple(

@@ -14,6 +14,7 @@ import numpy as np
 
 from safetycase.methods import grid
 from safetycase.methods.account import SCORES
+from safetycase.methods.gap import Gap
 from safetycase.methods.interval import beta_tails
 from safetycase.methods.outcomes import counts_in
 from safetycase.record.control_tests import ControlFamily
@@ -84,6 +85,14 @@ def rounded(answers: Answers) -> Iterator[Rounded]:
             yield Rounded(names[column], short, figures, chance)
 
 
+def short_figures(answers: Answers) -> Iterator[Gap]:
+    """Columns of an arm whose figures were rounded by hand, by their names (`rounded`)."""
+    for found in rounded(answers):
+        told = f"{found.short} of {found.figures} different figures have at most four"
+        chance = f"(chance {found.chance:.1e})"
+        yield Gap(found.column, "figures of six digits", f"{told} {chance}")
+
+
 def _are_short(figures: Numbers) -> Flags:
     """Whether each figure is above zero and has at most four significant digits."""
     nonzero = np.where(figures > 0.0, figures, math.pi)
@@ -124,6 +133,18 @@ def spread(plan: Plan, axis: Axis, evidence: Evidence) -> Spread:
         squared=sum((one - other) ** 2 for one, other in pairs),
         chance=as_even(pairs),
     )
+
+
+def even_counts(axis: Axis, found: Spread) -> Iterator[Gap]:
+    """Control arms that count more evenly than chance would have them: left open."""
+    if found.chance < TOO_SELDOM:
+        told = f"{found.squared} over {found.pairs} pairs of controls"
+        text = (
+            f"The controls of {axis.id} differ in {found.differing} answers and count alike: "
+            f"squared differences sum to {told}, chance {found.chance:.1e}. Re-run some."
+        )
+        expected = f"a sum of about {found.differing}"
+        yield Gap(f"{axis.id}: counts of controls", expected, told, text, silent=True)
 
 
 def _differing(one: Numbers, other: Numbers) -> tuple[int, int]:

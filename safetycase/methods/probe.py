@@ -7,14 +7,18 @@ it. Source of the construction: difference-in-means probes, Marks & Tegmark 2023
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from safetycase.errors import MethodRefused
+from safetycase.methods.gap import Gap
 from safetycase.methods.rank import auroc
 from safetycase.record.planned_evaluation import Probe
 from safetycase.tables.evidence import Evidence
+
+_CHANCE = 0.5
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,22 @@ def probe_of(evaluation: str, measure: Probe, evidence: Evidence) -> LinearProbe
         )
     positive = np.array([item.context == measure.positive for item in items], dtype=bool)
     return fit(residuals, positive)
+
+
+def probe_gaps(evaluation: str, measure: Probe, evidence: Evidence) -> Iterator[Gap]:
+    """What keeps a probe from telling its classes apart on the split that it is made from.
+
+    Refused if the case has no such tensor.
+    """
+    evidence.tensor(tensor_name(evaluation))
+    where = f"evidence/probes.safetensors:{tensor_name(evaluation)}"
+    try:
+        area = probe_of(evaluation, measure, evidence).auroc
+    except MethodRefused as refusal:
+        yield Gap(where, refusal.expected, refusal.found or "none", str(refusal))
+        return
+    if area <= _CHANCE:
+        yield Gap(where, "an AUROC above 0.5", repr(area))
 
 
 def threshold_of(evaluation: str, measure: Probe, evidence: Evidence) -> float:

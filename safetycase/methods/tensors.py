@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from safetycase.methods.contrasts import needed_means
 from safetycase.methods.encode import slice_names
 from safetycase.methods.equations import dictionary_of, read_place, written_place
+from safetycase.methods.gap import Gap
 from safetycase.methods.identify import held_out_name
 from safetycase.record.plan import Plan
 from safetycase.record.planned_axis import Axis
@@ -148,6 +149,17 @@ def _too_many(
         if count > most:
             expected = f"at most {most} activations (--limit activations=N raises it)"
             yield TensorFault(path, f"{axis.id}.width", expected, str(count))
+
+
+def width_gaps(
+    plan: Plan, stated: Mapping[str, int], arrays: Mapping[str, Array]
+) -> Iterator[Gap]:
+    """Dictionaries whose stated number of features is not the published one."""
+    for axis in plan.axes:
+        array, width = arrays.get(f"{axis.id}.width"), stated.get(axis.dictionary)
+        if array is not None and width != int(array[0]):
+            where = f"case.json#/dictionaries {axis.dictionary} /width"
+            yield Gap(where, str(int(array[0])), str(width), axis=axis.id)
 
 
 def _fits(tensor: PlannedTensor, array: Array, sizes: dict[tuple[str, str], int]) -> bool:

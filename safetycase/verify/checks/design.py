@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from safetycase.methods import format as spell
 from safetycase.methods.completeness import gaps, planned_rows
-from safetycase.methods.design import Sample, design_figures
-from safetycase.methods.exclusions import exclusion_gaps, too_many_missing
+from safetycase.methods.design import Sample, design_figures, unattainable
+from safetycase.methods.exclusions import exclusion_gaps, missing_gaps
 from safetycase.methods.grid import cells
+from safetycase.methods.items import crossing_gaps, repeat_gaps, split_gaps
 from safetycase.methods.lint import lint
-from safetycase.methods.text_grade import fold
 from safetycase.verify.case import OpenedCase
 from safetycase.verify.check import Family, Fault, Run, compared, told
 
@@ -47,9 +46,7 @@ def plan_can_reach_its_claims(case: OpenedCase) -> Run:
 def splits_follow_from_the_plan(case: OpenedCase) -> Run:
     """Every item is in the split that the plan's seed gives its cluster."""
     derived = case.derived.items.rows
-    for (where, row), placed in zip(case.lines("items"), derived, strict=True):
-        if row.split != placed.split:
-            yield Fault(where, f"{row.cluster} in {placed.split}", row.split)
+    yield from told(split_gaps(case.rows("items"), derived))
     return len(derived)
 
 
@@ -76,15 +73,8 @@ def split_sizes_are_stated(case: OpenedCase) -> Run:
 )
 def no_prompt_crosses_splits(case: OpenedCase) -> Run:
     """No prompt stands in two splits."""
-    first: dict[str, tuple[int, str]] = {}
     rows = case.derived.items.rows
-    for number, row in enumerate(rows, start=2):
-        text = fold(row.prompt)
-        line, split = first.setdefault(text, (number, row.split))
-        if split != row.split:
-            where = f"evidence/items.jsonl line {number}"
-            found = f"that of line {line}, which is in {split}; this is in {row.split}"
-            yield Fault(where, "a prompt of one split only", found)
+    yield from told(crossing_gaps(rows))
     return len(rows)
 
 
@@ -127,12 +117,7 @@ def sample_is_large_enough(case: OpenedCase) -> Run:
         for dataset in case.plan.datasets
     }
     figures = design_figures(case.plan, held_out)
-    for figure in figures:
-        if not figure.attainable:
-            where = f"plan.json#/axes {figure.axis}"
-            expected = f"a sample that can show {figure.what}"
-            text = f"This sample decides nothing about {figure.what}: {figure.says}"
-            yield Fault.unknown(where, expected, figure.says, text, axis=figure.axis)
+    yield from told(unattainable(figures))
     return len(figures)
 
 
@@ -146,13 +131,7 @@ def sample_is_large_enough(case: OpenedCase) -> Run:
 def no_question_counts_twice(case: OpenedCase) -> Run:
     """No question stands twice in a split of its dataset."""
     rows = case.derived.items.rows
-    first: dict[tuple[str, str, str, str | None, str | None], int] = {}
-    for number, row in enumerate(rows, start=2):
-        key = (row.dataset, row.split, row.prompt, row.target, row.other)
-        line = first.setdefault(key, number)
-        if line != number:
-            where = f"evidence/items.jsonl line {number}"
-            yield Fault(where, "a question of its own", f"that of line {line}")
+    yield from told(repeat_gaps(rows))
     return len(rows)
 
 
@@ -183,12 +162,5 @@ def exclusions_are_permitted(case: OpenedCase) -> Run:
 def few_answers_are_missing(case: OpenedCase) -> Run:
     """No arm lacks more answers than the plan allows."""
     without = case.derived.featureless
-    for found in too_many_missing(case.plan, case.derived.ungraded, without):
-        where = f"{found.cell.evaluation} / {found.cell.arm} / {found.cell.split}"
-        limit = 0.0 if case.plan.exclusions is None else case.plan.exclusions.at_most
-        axis = found.cell.arm.partition("/")[0] if "/" in found.cell.arm else None
-        expected = f"at most {spell.percent(limit)} of the answers missing"
-        missing = f"{found.missing} of {found.planned}"
-        text = "So much is missing that this arm shows nothing."
-        yield Fault.unknown(where, expected, missing, text, axis=axis)
+    yield from told(missing_gaps(case.plan, case.derived.ungraded, without))
     return sum(1 for _ in cells(case.plan, without))

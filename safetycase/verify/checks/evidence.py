@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from safetycase.errors import MethodRefused
-from safetycase.methods.account import hook_faults, impossible, other_tokens, same_answers
-from safetycase.methods.grid import BASELINE
-from safetycase.methods.probe import probe_of
+from safetycase.methods.account import (
+    beside_baseline,
+    hook_gaps,
+    impossible_gaps,
+    outcome_gaps,
+    sham_gaps,
+)
+from safetycase.methods.probe import probe_gaps
 from safetycase.record.planned_axis import Axis
-from safetycase.record.planned_evaluation import Generate, Probe
+from safetycase.record.planned_evaluation import Probe
 from safetycase.verify.case import OpenedCase
-from safetycase.verify.check import Family, Fault, NotApplicable, Run
+from safetycase.verify.check import Family, NotApplicable, Run, told
 
 FAMILY = Family(
     "EVI", "Evidence", "Rows are graded as planned, and report what the edit did.",
     stage=7, tier="recomputed", needs=("plan", "rows"),
 )  # fmt: skip
-
-_NOISE = {"float32": 1e-3, "bfloat16": 0.1}
-"""Largest difference of a log-probability between two equal computations in batches of
-different shape, in nats, by number format."""
-_CHANCE = 0.5
 
 
 @FAMILY.check(
@@ -35,23 +32,13 @@ _CHANCE = 0.5
 )
 def grades_are_given_again(case: OpenedCase) -> Run:
     """Every outcome is what the plan's grader gives."""
-    regraded = case.derived.evidence.answers
-    examined = 0
-    for key, answers in case.evidence.answers.items():
-        if key not in regraded:
-            continue
-        stated, again = answers.outcome, regraded[key].outcome
-        examined += len(answers)
-        for row in np.flatnonzero(~stated.same_as(again)).tolist():
-            axis = axis_of(case, key[1])
-            yield Fault(answers.where(row), again[row], stated[row], axis=axis)
-    return examined
+    graded = case.derived.evidence.answers
+    yield from told(outcome_gaps(case.plan, case.evidence.answers, graded))
+    return sum(len(rows) for key, rows in case.evidence.answers.items() if key in graded)
 
 
-def axis_of(case: OpenedCase, arm: str) -> str | None:
-    """The axis that an arm belongs to; none for the baseline."""
-    name = arm.partition("/")[0]
-    return name if any(axis.id == name for axis in case.plan.axes) else None
+def _all_rows(case: OpenedCase) -> int:
+    return sum(map(len, case.evidence.answers.values()))
 
 
 @FAMILY.check(
@@ -65,18 +52,8 @@ def axis_of(case: OpenedCase, arm: str) -> str | None:
 )
 def hooks_fired(case: OpenedCase) -> Run:
     """The hook edited every row of every arm, and none of the baseline."""
-    examined = 0
-    positions = {axis.id: axis.candidate.positions for axis in case.plan.axes}
-    for (_, arm), answers in case.evidence.answers.items():
-        examined += len(answers)
-        name = axis_of(case, arm)
-        for expected, bad in hook_faults(
-            arm, answers, positions.get(name or "", "all_but_bos")
-        ):
-            for row in np.flatnonzero(bad).tolist():
-                found = f"{answers.edits[row]} edits of mean size {answers.delta[row]}"
-                yield Fault(answers.where(row), expected, found, axis=name)
-    return examined
+    yield from told(hook_gaps(case.plan, case.evidence.answers))
+    return _all_rows(case)
 
 
 @FAMILY.edited_check(
@@ -88,19 +65,10 @@ def hooks_fired(case: OpenedCase) -> Run:
 )
 def sham_is_the_baseline(case: OpenedCase, _number: int, axis: Axis) -> Run:
     """The sham's answers are the baseline's."""
-    noise = _NOISE[case.plan.model.dtype]
     examined = 0
-    for evaluation in case.plan.evaluations:
-        baseline = case.evidence.answers.get((evaluation.id, BASELINE))
-        sham = case.evidence.answers.get((evaluation.id, f"{axis.id}/sham"))
-        if baseline is None or sham is None:
-            continue
-        places = baseline.places_of(sham)
-        after = sham.take(np.flatnonzero(places >= 0))
-        before = baseline.take(places[places >= 0])
+    for before, after in beside_baseline(case.evidence.answers, f"{axis.id}/sham"):
+        yield from told(sham_gaps(before, after, case.plan.model.dtype))
         examined += len(after)
-        for row in np.flatnonzero(~same_answers(before, after, noise=noise)).tolist():
-            yield Fault(after.where(row), "the baseline's answer", "another")
     return examined
 
 
@@ -117,20 +85,8 @@ def sham_is_the_baseline(case: OpenedCase, _number: int, axis: Axis) -> Run:
 )  # fmt: skip
 def answers_are_possible(case: OpenedCase) -> Run:
     """Every answer is one that could occur."""
-    limits = {
-        evaluation.id: evaluation.measure.max_new_tokens
-        for evaluation in case.plan.evaluations
-        if isinstance(evaluation.measure, Generate)
-    }
-    examined = 0
-    for (evaluation, arm), answers in case.evidence.answers.items():
-        examined += len(answers)
-        for row, expected, found in impossible(answers, limits.get(evaluation, 0)):
-            yield Fault(answers.where(row), expected, found, axis=axis_of(case, arm))
-        for row, tokens in other_tokens(case.evidence.answers, evaluation, arm):
-            found = str(answers.numbers("tokens")[row])
-            yield Fault(answers.where(row), f"{tokens} tokens", found, axis=axis_of(case, arm))
-    return examined
+    yield from told(impossible_gaps(case.plan, case.evidence.answers))
+    return _all_rows(case)
 
 
 @FAMILY.check(
@@ -148,15 +104,6 @@ def probes_tell_their_classes_apart(case: OpenedCase) -> Run:
     probes = {e.id: e.measure for e in case.plan.evaluations if isinstance(e.measure, Probe)}
     if not probes:
         return NotApplicable("the plan has no probe")
-    evidence = case.derived.ungraded
     for name, measure in probes.items():
-        where = f"evidence/probes.safetensors:{name}.residuals"
-        evidence.tensor(f"{name}.residuals")
-        try:
-            area = probe_of(name, measure, evidence).auroc
-        except MethodRefused as refusal:
-            yield Fault(where, refusal.expected, refusal.found or "none", str(refusal))
-            continue
-        if area <= _CHANCE:
-            yield Fault(where, "an AUROC above 0.5", repr(area))
+        yield from told(probe_gaps(name, measure, case.derived.ungraded))
     return len(probes)

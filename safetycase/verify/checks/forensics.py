@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from safetycase.methods.account import changed_upstream, near
+from safetycase.methods.account import unequally_likely, upstream_gaps
 from safetycase.methods.copies import TELLING_ROWS, copies, differs, scored_after
 from safetycase.methods.equations import dictionary_of
 from safetycase.methods.grid import BASELINE, is_unedited
-from safetycase.methods.plausible import TOO_SELDOM, rounded, spread
+from safetycase.methods.plausible import even_counts, short_figures, spread
 from safetycase.record.planned_axis import Axis
 from safetycase.verify.case import OpenedCase
-from safetycase.verify.check import Family, Fault, NotApplicable, Run
+from safetycase.verify.check import Family, Fault, NotApplicable, Run, told
 
 FAMILY = Family(
     "FOR", "Forensics", "Rows must not bear the traces of copying.",
     stage=7, tier="recomputed", needs=("plan", "rows"),
 )  # fmt: skip
-
-_NOISE = 1e-3
 
 
 @FAMILY.edited_check(
@@ -35,13 +31,7 @@ _NOISE = 1e-3
 def no_arm_copies_another(case: OpenedCase, _number: int, axis: Axis) -> Run:
     """No two different arms have the same answers."""
     specs = case.axis(axis.id).arm_specs
-    for copy in copies(case.evidence.answers, specs):
-        where, found = f"{copy.evaluation} / {copy.arm}", f"those of {copy.of}"
-        if copy.scored:
-            yield Fault(where, "answers of its own", found)
-        else:
-            text = f"{where} has the texts of {copy.of}, which no third arm gives: re-run both."
-            yield Fault.unknown(where, "texts of its own", found, text)
+    yield from told(copy.gap() for copy in copies(case.evidence.answers, specs))
     return sum(bool(spec.coefficient) for spec in specs)
 
 
@@ -60,13 +50,7 @@ def equal_texts_are_equally_likely(case: OpenedCase) -> Run:
     if "generations" not in case.tables:
         return NotApplicable("nothing is generated")
     answers = case.answers("generations")
-    first = answers.first_alike("evaluation", "item", "output", "tokens", "stop")
-    nll = answers.numbers("nll")
-    alike = near(nll, nll[first], relative=_NOISE, absolute=_NOISE)
-    for row in np.flatnonzero(~alike).tolist():
-        before = answers.texts("arm")[first[row]]
-        expected = f"{nll[first[row]]}, as under {before}"
-        yield Fault(answers.where(row), expected, repr(float(nll[row])))
+    yield from told(unequally_likely(answers))
     return len(answers)
 
 
@@ -87,11 +71,8 @@ def edits_change_nothing_upstream(case: OpenedCase, _number: int, axis: Axis) ->
             for (name, arm), answers in case.evidence.answers.items()
             if name == evaluation.id and arm.startswith(f"{axis.id}/") and not is_unedited(arm)
         ]
+        yield from told(upstream_gaps(arms))
         examined += sum(map(len, arms))
-        for row in changed_upstream(arms, noise=_NOISE):
-            where, first = row.answers.where(row.place), row.first.texts("arm")[0]
-            found = f"{row.answers.edits[row.place]} of norm {row.answers.residual[row.place]}"
-            yield Fault(where, f"{row.edits} of norm {row.residual}, as under {first}", found)
     return examined
 
 
@@ -140,10 +121,7 @@ def edits_leave_a_trace(case: OpenedCase, _number: int, axis: Axis) -> Run:
 def figures_have_their_digits(case: OpenedCase) -> Run:
     """Scores and norms have the digits of measured figures."""
     for (evaluation, arm), rows in case.evidence.answers.items():
-        for found in rounded(rows):
-            where = f"{evaluation} / {arm}: {found.column}"
-            told = f"{found.short} of {found.figures} different figures have at most four"
-            yield Fault(where, "figures of six digits", f"{told} (chance {found.chance:.1e})")
+        yield from told(short_figures(rows), f"{evaluation} / {arm}: ")
     return len(case.evidence.answers)
 
 
@@ -164,13 +142,5 @@ def controls_spread_as_chance_does(case: OpenedCase, _number: int, axis: Axis) -
     families = case.axis(axis.id).controls
     if not families:
         return NotApplicable("no feature was found, so there are no controls")
-    found = spread(case.plan, axis, case.derived.evidence)
-    if found.chance < TOO_SELDOM:
-        told = f"{found.squared} over {found.pairs} pairs of controls"
-        text = (
-            f"The controls of {axis.id} differ in {found.differing} answers and count alike: "
-            f"squared differences sum to {told}, chance {found.chance:.1e}. Re-run some."
-        )
-        expected = f"a sum of about {found.differing}"
-        yield Fault.unknown(f"{axis.id}: counts of controls", expected, told, text)
+    yield from told(even_counts(axis, spread(case.plan, axis, case.derived.evidence)))
     return sum(family.controls for family in families)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 
-import numpy as np
-
-from safetycase.methods.account import near
+from safetycase.methods.arm_edits import direction_gaps, size_gaps, sizes_of
 from safetycase.methods.arms import needed_features
 from safetycase.record.planned_axis import Axis
 from safetycase.verify.case import OpenedCase
-from safetycase.verify.check import Family, Fault, NotApplicable, Run, compared
+from safetycase.verify.check import Family, Fault, NotApplicable, Run, compared, told
 
 FAMILY = Family(
     "IVN", "Interventions", "What was added must be what plan, seed and pool give.",
@@ -19,11 +17,6 @@ FAMILY = Family(
 
 _DONE = "That the model was edited so; only a re-run with the weights could show that."
 _REALISED = frozenset({"realised", "relative"})
-_DIRECTION_TOLERANCE = 1e-5
-_SIZE_TOLERANCE = 1e-3
-"""How far a row's edit norm may lie from the coefficient: float32 and six digits."""
-
-_ADDING_NOTHING = frozenset({"sham", "reconstruction", "prompt"})
 
 
 @FAMILY.axis_check(
@@ -85,15 +78,8 @@ def directions_are_made_again(case: OpenedCase, _number: int, axis: Axis) -> Run
     derived = case.axis(axis.id)
     where = f"evidence/directions.safetensors:{axis.id}.directions"
     stated = case.evidence.tensor(f"{axis.id}.directions")
-    wanted = derived.directions
-    if stated.shape != wanted.shape:
-        yield Fault(where, f"shape {wanted.shape}", f"shape {stated.shape}")
-        return len(wanted)
-    gaps = np.abs(stated.astype(np.float64) - wanted).max(axis=1)
-    for row in np.flatnonzero(~(gaps <= _DIRECTION_TOLERANCE)):
-        arm = derived.arm_specs[row].id
-        yield Fault(f"{where} {arm}", "the direction that follows", f"a gap of {gaps[row]:.3g}")
-    return max(len(wanted), 1)
+    yield from told(direction_gaps(derived.arm_specs, stated, derived.directions), where)
+    return max(len(derived.directions), 1)
 
 
 FAMILY.figures(
@@ -121,21 +107,10 @@ FAMILY.figures(
 )
 def doses_are_given_as_stated(case: OpenedCase, _number: int, axis: Axis) -> Run:
     """Every row's edit has the size of its arm's coefficient."""
-    sizes = {
-        spec.id: abs(spec.coefficient)
-        for spec in case.axis(axis.id).arm_specs
-        if spec.role not in _ADDING_NOTHING and spec.operation in {None, "add"}
-    }
-    examined = 0
-    for (_, arm), answers in case.evidence.answers.items():
-        if arm not in sizes:
-            continue
-        size = sizes[arm]
-        examined += len(answers)
-        given = near(answers.delta, size, relative=_SIZE_TOLERANCE, absolute=1e-9)
-        for row in np.flatnonzero(~given).tolist():
-            found = str(answers.delta[row])
-            yield Fault(answers.where(row), f"an edit of size {size:.6g}", found)
+    sizes = sizes_of(case.axis(axis.id).arm_specs)
+    answers = case.evidence.answers
+    yield from told(size_gaps(sizes, answers))
+    examined = sum(len(rows) for (_, arm), rows in answers.items() if arm in sizes)
     return examined or NotApplicable("no arm adds a vector; gains follow from tuning rows")
 
 

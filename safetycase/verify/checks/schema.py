@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
-
 from safetycase.methods.compare import differences
 from safetycase.methods.grade import outcomes_of
 from safetycase.methods.grid import evaluation_named
+from safetycase.methods.items import name_gaps
 from safetycase.methods.lint import measures_of
+from safetycase.methods.tensors import width_gaps
 from safetycase.verify.case import OpenedCase
 from safetycase.verify.check import Family, Fault, Run, compared, told
 
@@ -76,18 +75,9 @@ def tensors_are_those_planned(case: OpenedCase) -> Run:
     """Every planned tensor is there, well formed, and no other."""
     for fault in case.tensor_faults:
         yield Fault(f"{fault.path}:{fault.tensor}", fault.expected, fault.found)
-    yield from _width_faults(case)
-    return len(case.tensors)
-
-
-def _width_faults(case: OpenedCase) -> Iterator[Fault]:
     widths = {entry.id: entry.width for entry in case.record.dictionaries}
-    for axis in case.plan.axes:
-        array = case.sound_tensors.get(f"{axis.id}.width")
-        stated = widths.get(axis.dictionary)
-        if array is not None and stated != int(array[0]):
-            where = f"case.json#/dictionaries {axis.dictionary} /width"
-            yield Fault(where, str(int(array[0])), str(stated), axis=axis.id)
+    yield from told(width_gaps(case.plan, widths, case.sound_tensors))
+    return len(case.tensors)
 
 
 @FAMILY.check(
@@ -148,13 +138,5 @@ def counted_outcomes_can_occur(case: OpenedCase) -> Run:
 def items_have_names_of_their_own(case: OpenedCase) -> Run:
     """Every item has a known dataset, a name that occurs once there, and a cluster."""
     rows = case.rows("items")
-    known = {dataset.id for dataset in case.plan.datasets}
-    counts = Counter((row.dataset, row.item) for row in rows)
-    for where, row in case.lines("items"):
-        if row.dataset not in known:
-            yield Fault(where, "a dataset of the plan", row.dataset)
-        if counts[row.dataset, row.item] > 1:
-            yield Fault(where, "a name that occurs once", row.item)
-        if not row.cluster:
-            yield Fault(where, "a cluster", "none")
+    yield from told(name_gaps(case.plan, rows))
     return len(rows)

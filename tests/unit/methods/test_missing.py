@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from safetycase.methods.exclusions import exclusion_gaps, too_many_missing
+from safetycase.methods.exclusions import exclusion_gaps, missing_gaps
 from safetycase.methods.measure import compare, rate
 from safetycase.record.planned_evaluation import Measure
 from safetycase.tables.evidence import Evidence, Items, group_answers
@@ -81,5 +81,10 @@ def test_what_may_be_missing_is_the_plans_to_say() -> None:
     permitted = {"causes": ["out_of_memory_after_retries"], "at_most": 0.1}
     allowing = plan(exclusions=permitted)
     assert list(exclusion_gaps(allowing, held, ())) == []
-    [found] = too_many_missing(allowing, held, ())
-    assert (found.cell.arm, found.missing, found.planned) == ("axis/target", 2, 12)
+    [gap] = missing_gaps(allowing, held, ())
+    assert (gap.where, gap.found, gap.axis) == (
+        "ask / axis/target / held_out",
+        "2 of 12",
+        "axis",
+    )
+    assert gap.silent
