@@ -18,6 +18,9 @@ from safetycase.methods.contrasts import (
     drawn_words,
     gaussian,
     own_direction,
+    refusal_direction,
+    refusal_length,
+    refusal_of,
     unrelated_direction,
 )
 from safetycase.methods.controls import (
@@ -237,8 +240,11 @@ def held_out_arms(
 
 
 def _matched(plan: Plan, axis: Axis, evidence: Evidence, spec: ArmSpec) -> ArmSpec:
-    """A control as large as the target is on tuning items, if it is not by its coefficient."""
-    if spec.operation is None:
+    """A control as large as the target is on tuning items, if it is not by its coefficient.
+
+    The refusal direction stays at its own size.
+    """
+    if spec.operation is None or spec.role == "refusal_direction":
         return spec
     number = spec.candidate or 0
     if spec.operation == "add":
@@ -254,7 +260,7 @@ def _controls(
     """Simpler interventions and all control families at a dose, in the order of the grid."""
     dose, norm = chosen.dose, unit_norm(axis, evidence, chosen.candidate)
     target = target_features(axis, evidence)
-    arms = _baseline_arms(axis, dose, norm)
+    arms = _baseline_arms(axis, dose, norm, evidence)
     sets = _draw(
         plan, axis, plan_digest, evidence, "random_live", plan.controls.random_live_features
     )
@@ -291,16 +297,19 @@ def _controls(
 def _done_by(axis: Axis, candidate: int, spec: ArmSpec) -> Operation | None:
     """What a control does: what the target does, where that has a meaning for it; else it adds.
 
-    A prompt does nothing to activations.
+    A prompt does nothing to activations; the refusal direction is taken out or added, whatever
+    the target does.
     """
     does = _own_operation(axis, candidate)
+    if spec.role == "refusal_direction" and spec.operation is not None:
+        return spec.operation
     if does is None or spec.prefix is not None:
         return None
     return does if spec.role in grid.gauged_roles(does) else "add"
 
 
-def _baseline_arms(axis: Axis, dose: float, norm: float) -> list[ArmSpec]:
-    """The simpler interventions that the plan asks for: a direction, and a prompt."""
+def _baseline_arms(axis: Axis, dose: float, norm: float, evidence: Evidence) -> list[ArmSpec]:
+    """The simpler interventions that the plan asks for: directions, and a prompt."""
     asked, arms = axis.baselines, []
     if asked is not None and asked.difference_in_means:
         name = f"{axis.id}/difference_in_means"
@@ -308,6 +317,13 @@ def _baseline_arms(axis: Axis, dose: float, norm: float) -> list[ArmSpec]:
     if asked is not None and asked.prefix is not None:
         name = f"{axis.id}/prompt"
         arms.append(ArmSpec(name, "prompt", (), None, 0.0, 0.0, prefix=asked.prefix))
+    refusal = refusal_of(axis)
+    if refusal is not None:
+        adds_it = refusal.operation == "add"
+        name, own = f"{axis.id}/refusal_direction", 1.0 if adds_it else -1.0
+        size = refusal_length(axis, evidence) if adds_it else own
+        does = None if adds_it else refusal.operation
+        arms.append(ArmSpec(name, "refusal_direction", (), None, own, size, operation=does))
     return arms
 
 
@@ -335,8 +351,9 @@ def directions(
     """Unit directions float32 [arms, d_model]; zeros where features or nothing is edited.
 
     Of features: the normalised sum of their unit decoder rows. Of a pool pair: the normalised
-    difference of the two activations. Of a word, of the axis's own or permuted labels: the
-    normalised difference of class means. Of a Gaussian seed: its normalised components.
+    difference of the two activations. Of a word, of the axis's own or permuted labels, of
+    refusals: the normalised difference of class means. Of a Gaussian seed: its normalised
+    components.
     """
     pool = evidence.tensor(f"{axis.id}.pool")
     result = np.zeros((len(arms), pool.shape[1]), dtype=np.float32)
@@ -349,6 +366,8 @@ def directions(
             result[i] = gaussian(arm.seed, pool.shape[1])
         elif arm.made_as in {"difference_in_means", "shuffled_label"}:
             result[i] = own_direction(axis, evidence, arm.seed)
+        elif arm.role == "refusal_direction":
+            result[i] = refusal_direction(axis, evidence)
         elif arm.features and arm.operation is None:
             result[i] = direction(decoder_rows(axis, arm.features, evidence))
     return result

@@ -1,7 +1,8 @@
-"""Directions between class means: of the axis's own contrast, of permuted labels, of words.
+"""Directions between class means: of a contrast, of permuted labels, of words; of refusals.
 
-All follow from one published tensor (the mean activation of every discovery prompt at the place
-that is edited), the items and a seed. That the means are the model's is taken on trust.
+All follow from a published tensor (the mean activation of every discovery prompt at the place
+that is edited, or that at its last token), the items and a seed. That these are the model's is
+taken on trust.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from safetycase.methods.identify import is_positive
 from safetycase.methods.label import words
 from safetycase.methods.stream import Stream
 from safetycase.record.plan import Plan, UnrelatedContrasts
-from safetycase.record.planned_axis import Axis
+from safetycase.record.planned_axis import Axis, Contrast, RefusalDirection
 from safetycase.tables.evidence import Evidence, Items
 from safetycase.tables.rows import ItemRow
 
@@ -50,6 +51,16 @@ def needed_means(plan: Plan, axis: Axis) -> dict[str, str]:
     return needed
 
 
+def refusal_of(axis: Axis) -> RefusalDirection | None:
+    """The refusal direction that the plan asks for beside an axis's target, if it does."""
+    return None if axis.baselines is None else axis.baselines.refusal_direction
+
+
+def refusal_name(axis: Axis) -> str:
+    """Name of the tensor with the activations at the last tokens of the prompts it is of."""
+    return f"{axis.id}.refusal"
+
+
 def _is_elsewhere(plan: Plan, axis: Axis) -> bool:
     unrelated = plan.controls.unrelated_contrasts
     return unrelated is not None and unrelated.dataset != axis.selection.contrast.dataset
@@ -67,6 +78,12 @@ def mean_difference(
     Source: difference in means, Marks & Tegmark 2023, arXiv 2310.06824; taken inside strata:
     direct standardisation, as Mantel & Haenszel 1959, JNCI 22:719, with equal weights.
     """
+    return unit_direction(_difference(means, positive, within))
+
+
+def _difference(
+    means: NDArray[np.float32], positive: Flags, within: Flags | None = None
+) -> NDArray[np.float64]:
     x = means.astype(np.float64)
     strata = [np.ones(len(x), np.bool_)] if within is None else [within, ~within]
     total = np.zeros(x.shape[1])
@@ -77,7 +94,7 @@ def mean_difference(
                 "mean_difference", "prompts of both classes", found=f"{len(one)} and {len(two)}"
             )
         total += _mean(one) - _mean(two)
-    return unit_direction(total)
+    return total
 
 
 def _mean(rows: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -117,9 +134,8 @@ def gaussian(seed: str, width: int) -> NDArray[np.float32]:
     return unit_direction(np.array(values[:width]))
 
 
-def labels_of(axis: Axis, items: Sequence[ItemRow]) -> Flags:
-    """Which items are of the positive class of the axis's contrast."""
-    contrast = axis.selection.contrast
+def labels_of(contrast: Contrast, items: Sequence[ItemRow]) -> Flags:
+    """Which items are of the positive class of a contrast."""
     return np.array([is_positive(contrast, item) for item in items], dtype=np.bool_)
 
 
@@ -141,7 +157,7 @@ def drawn_words(plan: Plan, axis: Axis, plan_digest: str, items: Items) -> list[
     if rule is None:
         return []
     prompts = items.of(rule.dataset, "discovery")
-    own = None if _is_elsewhere(plan, axis) else labels_of(axis, prompts)
+    own = None if _is_elsewhere(plan, axis) else labels_of(axis.selection.contrast, prompts)
     eligible = _eligible_words(rule, prompts, own)
     if len(eligible) < rule.count:
         raise MethodRefused(
@@ -183,7 +199,7 @@ def unrelated_direction(
     if rule is None:
         raise MethodRefused("plan /controls", "unrelated_contrasts", found="none")
     prompts = evidence.items.of(rule.dataset, "discovery")
-    own = None if _is_elsewhere(plan, axis) else labels_of(axis, prompts)
+    own = None if _is_elsewhere(plan, axis) else labels_of(axis.selection.contrast, prompts)
     means = _means(evidence, unrelated_name(plan, axis), len(prompts))
     return mean_difference(means, holds(word, prompts), own)
 
@@ -197,11 +213,36 @@ def own_direction(
     happens to follow the true labels would otherwise be the very direction that it controls.
     """
     prompts = evidence.items.of(axis.selection.contrast.dataset, "discovery")
-    positive = labels_of(axis, prompts)
+    positive = labels_of(axis.selection.contrast, prompts)
     means = _means(evidence, means_name(axis), len(prompts))
     if seed is None:
         return mean_difference(means, positive)
     return mean_difference(means, shuffled(seed, positive), positive)
+
+
+def refusal_direction(axis: Axis, evidence: Evidence) -> NDArray[np.float32]:
+    """The unit vector from answered to refused prompts at their last tokens: float32 [d].
+
+    Refused: no such baseline, a class without prompts, equal means.
+
+    Source: Arditi et al. 2024, arXiv 2406.11717, section 2.3.
+    """
+    return unit_direction(_refusal(axis, evidence))
+
+
+def refusal_length(axis: Axis, evidence: Evidence) -> float:
+    """The length of the difference that it is the direction of, to six significant digits."""
+    squares = np.square(_refusal(axis, evidence)).tolist()
+    return float(f"{math.sqrt(math.fsum(squares)):.6g}")
+
+
+def _refusal(axis: Axis, evidence: Evidence) -> NDArray[np.float64]:
+    asked = refusal_of(axis)
+    if asked is None:
+        raise MethodRefused(f"axis {axis.id} /baselines", "refusal_direction", found="none")
+    prompts = evidence.items.of(asked.contrast.dataset, "discovery")
+    last = _means(evidence, refusal_name(axis), len(prompts))
+    return _difference(last, labels_of(asked.contrast, prompts))
 
 
 def _means(evidence: Evidence, name: str, rows: int) -> NDArray[np.float32]:

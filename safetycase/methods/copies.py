@@ -168,10 +168,19 @@ def _vector(spec: ArmSpec) -> Hashable:
 
 
 def _recipe(spec: ArmSpec) -> tuple[Hashable, ...]:
-    return (spec.features, spec.pool_pair, spec.word, spec.seed)
+    is_of_refusals = spec.role == "refusal_direction"
+    return (spec.features, spec.pool_pair, spec.word, spec.seed, is_of_refusals)
 
 
 def _parts(spec: ArmSpec) -> set[Hashable]:
-    """What a direction is made of; two that share a part are not independent."""
+    """What a direction is made of; two that share a part are not independent.
+
+    Nor are those between two true classes, which may be near one another.
+    """
     pair = spec.pool_pair or ()
-    return {("feature", f) for f in spec.features} | {("activation", a) for a in pair}
+    classes = {("classes", 0)} if spec.role in _OF_CLASSES else set()
+    parts = {("feature", f) for f in spec.features} | {("activation", a) for a in pair}
+    return parts | classes
+
+
+_OF_CLASSES = frozenset({"difference_in_means", "refusal_direction"})

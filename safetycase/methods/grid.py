@@ -108,7 +108,11 @@ def baseline_arms(axis: Axis) -> list[str]:
     asked = axis.baselines
     if asked is None:
         return []
-    wanted = {"difference_in_means": asked.difference_in_means, "prompt": asked.prefix}
+    wanted = {
+        "difference_in_means": asked.difference_in_means,
+        "prompt": asked.prefix,
+        "refusal_direction": asked.refusal_direction,
+    }
     return [f"{axis.id}/{role}" for role, value in wanted.items() if value]
 
 

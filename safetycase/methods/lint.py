@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from safetycase.methods import format as spell
+from safetycase.methods.contrasts import refusal_of
 from safetycase.methods.controls import controls_needed, least_attainable
 from safetycase.methods.equations import read_place, written_place
 from safetycase.methods.grader_faults import grader_faults
@@ -77,7 +78,10 @@ def _names(plan: Plan) -> Iterator[str]:
         where = f"/axes {axis.id}"
         asked = {measure.evaluation for measure in measures_of(axis)}
         yield from _unknown(where, {axis.dictionary}, dictionaries, "dictionary")
-        yield from _unknown(where, {axis.selection.contrast.dataset}, datasets, "dataset")
+        contrasts = {axis.selection.contrast.dataset}
+        refusal = refusal_of(axis)
+        contrasts |= set() if refusal is None else {refusal.contrast.dataset}
+        yield from _unknown(where, contrasts, datasets, "dataset")
         yield from _unknown(where, asked, evaluations, "evaluation")
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from safetycase.methods.contrasts import needed_means
+from safetycase.methods.contrasts import needed_means, refusal_name, refusal_of
 from safetycase.methods.encode import slice_names
 from safetycase.methods.equations import dictionary_of, read_place, written_place
 from safetycase.methods.gap import Gap
@@ -83,6 +83,9 @@ def _asked_for(plan: Plan, axis: Axis, width: Size) -> Iterator[PlannedTensor]:
         yield PlannedTensor(path, held_out_name(axis), "<f4", (None, None))
     for name in needed_means(plan, axis):
         yield PlannedTensor(tensor_path("means"), name, "<f4", (None, width))
+    if refusal_of(axis) is not None:
+        path = tensor_path("means")
+        yield PlannedTensor(path, refusal_name(axis), "<f4", (None, width))
     if plan.geometry is not None:
         path, shape = tensor_path("neighbours"), ("named", width)
         yield PlannedTensor(path, f"{axis.id}.neighbours", "<i8", ("named",))

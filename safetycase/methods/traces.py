@@ -43,10 +43,11 @@ CONTROL_ROLES = frozenset(
         "shuffled_label",
         "gaussian",
         "difference_in_means",
+        "refusal_direction",
     }
 )
-"""Arms beside the target that add a direction; what else is done to activations needs the
-whole dictionary."""
+"""Arms beside the target that add a direction or take one out; what else is done to
+activations needs the whole dictionary."""
 
 _FLOAT32 = 2.0**-22
 UNIT = {"float32": _FLOAT32, "bfloat16": 2.0**-8}

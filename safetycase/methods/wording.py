@@ -44,7 +44,11 @@ def wording(plan: Plan, findings: Findings, conditions: Sequence[Condition]) -> 
     return " ".join([said, *(_added(plan, each) for each in findings.baselines)])
 
 
-_BASELINES = {"difference_in_means": "the difference of class means", "prompt": "a prompt"}
+_BASELINES = {
+    "difference_in_means": "the difference of class means",
+    "prompt": "a prompt",
+    "refusal_direction": "the refusal direction",
+}
 
 
 def _added(plan: Plan, found: BaselineComparison) -> str:

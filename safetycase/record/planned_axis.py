@@ -197,6 +197,21 @@ class PlannedClaim(Record):
     """What the effect must not consist of; none: not asked."""
 
 
+class RefusalDirection(Record):
+    """The direction from the prompts that a model answers to those that it refuses.
+
+    The difference of mean activations at the last prompt token between the two classes, on the
+    discovery split, where the dictionary writes (Arditi et al. 2024, arXiv 2406.11717).
+    """
+
+    contrast: Contrast
+    """Prompts that are refused are the positive class, prompts that are answered the other."""
+    operation: Literal["project_out", "add"]
+    """`project_out`: the direction is taken out of the activation; `add`: the difference is
+    added as long as it is. At the edited positions of this one place, where Arditi et al. take
+    it out at every layer: what later blocks write along it stays."""
+
+
 class Baselines(Record):
     """Simpler ways to the same end, so that the case says what the features add to them."""
 
@@ -205,6 +220,8 @@ class Baselines(Record):
     and with the edit norm of the target."""
     prefix: Text | None = None
     """A text put in front of every prompt as it stands, nothing edited; none: no such arm."""
+    refusal_direction: RefusalDirection | None = None
+    """The refusal direction, at its own size whatever the target's dose; none: no such arm."""
 
 
 class MatchedDegradation(Record):

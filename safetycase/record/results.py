@@ -32,6 +32,7 @@ Role = Literal[
     "gaussian",
     "difference_in_means",
     "prompt",
+    "refusal_direction",
     "best_of",
     "dose",
     "best_of_dose",
@@ -103,7 +104,8 @@ class Arm(Record):
     candidate: Annotated[int, Field(ge=1)] | None = None
     """Number of the axis's alternative that the arm does, from 1; none: its candidate."""
     operation: Operation | None = None
-    """What the arm does, where its candidate does not add; none where that adds."""
+    """What the arm does, where its candidate does not add, or the arm alone does not; none
+    where it adds and its candidate does."""
     gain: float | None = None
     """What the edit is multiplied by to be as large as the target's; none: 1."""
     dose: float

@@ -18,7 +18,7 @@ from safetycase.report.source import Shown, Source
 from safetycase.report.strip_plot import StripRow, strip_plot
 from safetycase.report.words import ROLE_NAMES
 
-_SINGLE = ("baseline", *NAMED_ROLES, "difference_in_means", "prompt")
+_SINGLE = ("baseline", *NAMED_ROLES, "difference_in_means", "prompt", "refusal_direction")
 _FAMILIES: tuple[str, ...] = get_args(ControlFamily)
 
 

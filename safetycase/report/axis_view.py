@@ -26,7 +26,7 @@ from safetycase.report.source import Shown, Source
 from safetycase.report.steering_view import SpreadRow, moved, spread
 from safetycase.report.words import ROLE_NAMES, in_words, plain, question_of
 
-_ALONE = ("baseline", *NAMED_ROLES, "difference_in_means", "prompt")
+_ALONE = ("baseline", *NAMED_ROLES, "difference_in_means", "prompt", "refusal_direction")
 
 _NEIGHBOUR = (
     "feature",

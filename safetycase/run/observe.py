@@ -146,6 +146,16 @@ def mean_activations(
     return means
 
 
+def last_activations(
+    model: LoadedModel, place: Place, prompts: Sequence[Prompt], *, batch_rows: int
+) -> np.ndarray:
+    """Activation at the last token of each prompt, float32 [prompts, width]."""
+    last = np.zeros((len(prompts), model.shape.width_at(place)), dtype=np.float32)
+    for number, (x,) in activations(model, prompts, place, batch_rows=batch_rows):
+        last[number] = x[-1].cpu().numpy()
+    return last
+
+
 def _draw_places(prompts: Sequence[Prompt], size: int, stream: Stream) -> list[tuple[int, int]]:
     """Distinct (prompt, position - 1), no two behind the same tokens."""
     openings = {p.ids[: end + 1] for p in prompts for end in range(1, len(p))}

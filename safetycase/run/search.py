@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from safetycase.methods.contrasts import drawn_words, needed_means
+from safetycase.methods.contrasts import drawn_words, needed_means, refusal_name, refusal_of
 from safetycase.methods.identify import held_out_name, select_features
 from safetycase.methods.label import label_check_rows, label_of, label_word_rows
 from safetycase.methods.stream import Stream
@@ -20,6 +20,7 @@ from safetycase.run.observe import (
     Pooled,
     activation_pool,
     chosen_activations,
+    last_activations,
     mean_activations,
     pooled_activations,
     word_activations,
@@ -59,6 +60,12 @@ def observe(lab: Lab) -> None:
         for name, dataset in needed_means(plan, axis).items():
             asked = lab.prompts(lab.notes.items.of(dataset, "discovery"))
             lab.notes.tensors[name] = mean_activations(
+                model, dictionary.writes, asked, batch_rows=lab.batch_rows
+            )
+        refusal = refusal_of(axis)
+        if refusal is not None:
+            asked = lab.prompts(lab.notes.items.of(refusal.contrast.dataset, "discovery"))
+            lab.notes.tensors[refusal_name(axis)] = last_activations(
                 model, dictionary.writes, asked, batch_rows=lab.batch_rows
             )
         drawn_words(plan, axis, lab.plan_digest, lab.notes.items)

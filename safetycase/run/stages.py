@@ -10,8 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 import msgspec
 import numpy as np
 
+from safetycase.errors import RunFailed
 from safetycase.methods import arms as planned
 from safetycase.methods import grid
+from safetycase.methods.contrasts import labels_of, refusal_of
 from safetycase.methods.derive import arm_specs
 from safetycase.methods.dose import choose, dose_responses
 from safetycase.methods.fit import tested_items, tested_with
@@ -48,10 +50,28 @@ def require_prompts(lab: Lab) -> None:
     for axis in plan.axes:
         for split in ("discovery", "held_out"):
             lab.prompts(lab.contrast(axis, split))
+        _require_both_classes(lab, axis)
     for evaluation in plan.evaluations:
         for split in grid.SPLITS:
             items = lab.notes.items.of(evaluation.dataset, split)
             require_answerable(bench, evaluation, answerable(bench, evaluation, items))
+
+
+def _require_both_classes(lab: Lab, axis: Axis) -> None:
+    """Return only if prompts of both classes of a refusal direction can be put to the model."""
+    refusal = refusal_of(axis)
+    if refusal is None:
+        return
+    items = lab.notes.items.of(refusal.contrast.dataset, "discovery")
+    refused = int(labels_of(refusal.contrast, items).sum())
+    if not 0 < refused < len(items):
+        raise RunFailed(
+            f"axis {axis.id}, refusal direction",
+            f"discovery prompts of {refusal.contrast.dataset} of both classes",
+            found=f"{refused} where {refusal.contrast.label} is {refusal.contrast.positive}, "
+            f"{len(items) - refused} others",
+        )
+    lab.prompts(items)
 
 
 def test_instruments(lab: Lab) -> tuple[SelfTest, ...]:

@@ -35,7 +35,12 @@ from tests.kit.builder import (
     policy,
     resign,
 )
-from tests.kit.operation_cases import projected_case, scaled_case, tried_edits_case
+from tests.kit.operation_cases import (
+    projected_case,
+    refusal_case,
+    scaled_case,
+    tried_edits_case,
+)
 from tests.kit.toy_plan import toy_plan
 from tests.kit.toy_world import FILLERS, ToyWorld
 
@@ -489,6 +494,7 @@ HONEST: dict[str, Callable[[], KitCase]] = {
     "refusals alone": refusing_case,
     "scaled and clamped": scaled_case,
     "projected out": projected_case,
+    "a refusal direction": refusal_case,
     "the better of two edits": tried_edits_case,
 }
 """Honest cases by name: none may be refused."""

@@ -74,3 +74,31 @@ def projected_plan() -> Json:
 def projected_case() -> KitCase:
     """An honest case whose first axis takes a span out of every activation."""
     return build_case(projected_plan())
+
+
+def refusal_plan() -> Json:
+    """The toy plan, traced: beside the target of one axis, which scales, a direction is added.
+
+    Beside that of the other, which adds, one is taken out.
+    """
+    plan = _traced_plan() | {"audit": {"rows": 180, "positions": 1}}
+    watched, knowledge = plan["axes"]
+    watched["candidate"] |= {
+        "operation": "scale",
+        "unit": "activation_multiple",
+        "doses": [-2.0, -1.0, 0.0, 1.0, 2.0],
+    }
+    watched["baselines"] = {"refusal_direction": _refusal("context", "deployment", "add")}
+    knowledge["baselines"] = {"refusal_direction": _refusal("kind", "hazardous")}
+    return plan
+
+
+def _refusal(label: str, positive: str, operation: str = "project_out") -> Json:
+    contrast = {"dataset": "requests", "label": label, "positive": positive}
+    return {"contrast": contrast, "operation": operation}
+
+
+@cache
+def refusal_case() -> KitCase:
+    """An honest case that says what features add to a refusal direction."""
+    return build_case(refusal_plan())

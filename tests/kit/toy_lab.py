@@ -11,7 +11,7 @@ import numpy as np
 
 from safetycase.methods import arms as planned
 from safetycase.methods import derive, dose
-from safetycase.methods.contrasts import needed_means
+from safetycase.methods.contrasts import needed_means, refusal_name, refusal_of
 from safetycase.methods.grade import regrade
 from safetycase.methods.grid import cells, samples_of
 from safetycase.methods.identify import featureless, held_out_name, select_features
@@ -112,6 +112,10 @@ class Lab:
             }
             for name, dataset in needed_means(self.plan, axis).items():
                 tensors[name] = self.toy.residuals(list(items.of(dataset, "discovery")))
+            refusal = refusal_of(axis)
+            if refusal is not None:
+                prompts = list(items.of(refusal.contrast.dataset, "discovery"))
+                tensors[refusal_name(axis)] = self.toy.residuals(prompts)
         for evaluation in self.plan.evaluations:
             measure = evaluation.measure
             if measure.kind == "probe":

@@ -29,6 +29,7 @@ STEMS = {
     "residuals": "probes",
     "means": "means",
     "unrelated": "means",
+    "refusal": "means",
     "neighbours": "neighbours",
     "neighbour_rows": "neighbours",
     "trace_before": "traces",

@@ -58,6 +58,7 @@ ANSWERED = {
     "scaled and clamped": TRACED,
     "projected out": TRACED,
     "the better of two edits": TRACED,
+    "a refusal direction": {"CTL-001", *TRACED},
 }
 """Honest cases in which those questions arise."""
 NOT_MEASURED_AGAIN = {"REP-001", "REP-002", "REP-003"}

@@ -18,12 +18,14 @@ FAMILY.figures(
     "baselines",
     unasked="the plan names no simpler intervention",
     proves="What the selected features add to every simpler intervention that the plan names "
-    "(a difference of class means of equal edit norm, a prompt) is counted item by item from "
-    "the rows, with Tango's interval and the exact McNemar p.",
-    cannot_prove="That a better prompt or direction would not have done as much; that the mean "
-    "activations behind the difference are the model's.",
+    "(a difference of class means of equal edit norm, a prompt, the refusal direction at its "
+    "own size) is counted item by item from the rows, with Tango's interval and the exact "
+    "McNemar p.",
+    cannot_prove="That a better prompt or direction would not have done as much; that the "
+    "activations behind the differences are the model's; that the refusal direction taken out "
+    "at every layer would not have done more.",
     references=("question 22 (baselines)", "https://arxiv.org/abs/2501.17148",
-                "https://arxiv.org/abs/2310.06824"),
+                "https://arxiv.org/abs/2310.06824", "https://arxiv.org/abs/2406.11717"),
 )  # fmt: skip
 
 FAMILY.figures(

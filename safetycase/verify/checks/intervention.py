@@ -65,11 +65,12 @@ FAMILY.figures(
     needs=("plan", "rows", "tensors"),
     proves="Every direction that was added is the unit sum of its features' decoder rows, the "
     "unit difference of its two activations or of its two class means (of the axis's "
-    "contrast, of its permuted labels, of a word), or the Gaussian one of its seed, to 1e-5.",
+    "contrast, of its permuted labels, of a word, of refused prompts' last tokens), or the "
+    "Gaussian one of its seed, to 1e-5.",
     cannot_prove="That the decoder rows are the dictionary's, whose file is not in the case, "
     "or that the mean activations are the model's.",
     references=("design 5 step 8", "question 6 (direction recipes)",
-                "https://arxiv.org/abs/2310.06824"),
+                "https://arxiv.org/abs/2310.06824", "https://arxiv.org/abs/2406.11717"),
     owns=("evidence/directions.safetensors", "evidence/dictionary.safetensors: w_dec",
           "evidence/means.safetensors"),
 )  # fmt: skip

@@ -26,6 +26,7 @@ from tests.kit.attacks import (
     replay,
     schema,
     signature,
+    simpler,
     statistics,
     traces,
 )
@@ -49,6 +50,7 @@ FAMILIES = (
     features,
     intervention,
     controls,
+    simpler,
     traces,
     operations,
     claims,

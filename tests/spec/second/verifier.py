@@ -75,7 +75,9 @@ class Verifier:
         axes = [
             a["id"]
             for a in self.plan["axes"]
-            if a["candidate"]["operation"] != "add" or "alternatives" in a
+            if a["candidate"]["operation"] != "add"
+            or "alternatives" in a
+            or "refusal_direction" in a.get("baselines", {})
         ]
         if unread or kinds or axes:
             raise NotCovered(f"tables, kinds of evaluation, axes: {unread, kinds, axes}")

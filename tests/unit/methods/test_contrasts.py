@@ -19,6 +19,8 @@ from safetycase.methods.contrasts import (
     mean_difference,
     needed_means,
     own_direction,
+    refusal_direction,
+    refusal_length,
     shuffled,
     unrelated_direction,
 )
@@ -193,6 +195,43 @@ def test_means_of_another_number_of_prompts_are_refused() -> None:
     )
     with pytest.raises(MethodRefused, match="24 rows"):
         own_direction(axis, short)
+
+
+def _with_refusal(label: str, positive: str) -> Plan:
+    data = plan_data()
+    contrast = {"dataset": "items", "label": label, "positive": positive}
+    asked = {"contrast": contrast, "operation": "add"}
+    data["axes"][0]["baselines"] = {"refusal_direction": asked}
+    return plan_of(data)
+
+
+def test_a_refusal_direction_is_between_the_means_of_its_own_classes() -> None:
+    """Its contrast and tensor are its own, not those of the axis."""
+    [axis] = _with_refusal("context", "other").axes
+    rng = np.random.default_rng(5)
+    last = rng.normal(size=(24, 8)).astype(np.float32)
+    evidence = Evidence(_items("harmful"), {}, (), (), {"axis.refusal": last})
+    wanted = last[12:].astype(float).mean(0) - last[:12].astype(float).mean(0)
+    length = np.linalg.norm(wanted)
+    assert refusal_direction(axis, evidence) == pytest.approx(wanted / length, abs=1e-6)
+    assert refusal_length(axis, evidence) == pytest.approx(length, rel=1e-5)
+    short = Evidence(_items("harmful"), {}, (), (), {"axis.refusal": last[1:]})
+    with pytest.raises(MethodRefused, match="24 rows"):
+        refusal_direction(axis, short)
+
+
+def test_a_refusal_direction_needs_prompts_of_both_classes() -> None:
+    [axis] = _with_refusal("kind", "x").axes
+    tensors = {"axis.refusal": np.ones((24, 8), np.float32)}
+    evidence = Evidence(_items("harmful"), {}, (), (), tensors)
+    with pytest.raises(MethodRefused, match="24 and 0"):
+        refusal_direction(axis, evidence)
+
+
+def test_without_the_baseline_there_is_no_refusal_direction() -> None:
+    [axis] = plan_of(plan_data()).axes
+    with pytest.raises(MethodRefused, match="refusal_direction"):
+        refusal_direction(axis, Evidence(_items("harmful"), {}, (), (), {}))
 
 
 def test_means_are_asked_for_only_where_an_arm_is_made_of_them() -> None:

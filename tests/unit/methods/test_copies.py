@@ -121,6 +121,14 @@ def test_edits_with_a_feature_in_common_may_say_the_same(other: ArmSpec) -> None
     assert found(rows, spec(A, 1, 3), other) == []
 
 
+def test_directions_between_two_pairs_of_true_classes_may_say_the_same() -> None:
+    rows = {"baseline": said("baseline", plain), A: said(A, own), B: said(B, own)}
+    one = ArmSpec(A, "difference_in_means", (), None, 0.1, 2.0)
+    other = ArmSpec(B, "refusal_direction", (), None, 1.0, 3.0)
+    assert found(rows, one, other) == []
+    assert found(rows, one, spec(B, 2)) == [Copy("ask", B, A, scored=False)]
+
+
 def test_edits_with_an_activation_in_common_may_say_the_same() -> None:
     rows = {"baseline": said("baseline", plain), A: said(A, own), B: said(B, own)}
     assert found(rows, spec(A, pair=(1, 2)), spec(B, pair=(2, 3))) == []

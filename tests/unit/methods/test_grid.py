@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from safetycase.methods.grid import cells
+from safetycase.methods.grid import cells, named_arms
 from tests.unit.methods.plans import plan_data, plan_of
 
 
@@ -22,6 +22,22 @@ def test_the_grid_holds_every_arm_once_and_in_order() -> None:
         "axis/reconstruction",
         "axis/opposite",
         "axis/best_of",
+    ]
+
+
+def test_simpler_interventions_stand_behind_the_named_arms() -> None:
+    data = plan_data()
+    contrast = {"dataset": "items", "label": "kind", "positive": "harmful"}
+    data["axes"][0]["baselines"] = {
+        "refusal_direction": {"contrast": contrast, "operation": "add"},
+        "prefix": "Hello. ",
+        "difference_in_means": True,
+    }
+    [axis] = plan_of(data).axes
+    assert named_arms(axis)[5:] == [
+        "axis/difference_in_means",
+        "axis/prompt",
+        "axis/refusal_direction",
     ]
 
 

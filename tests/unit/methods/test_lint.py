@@ -55,6 +55,12 @@ def _unknown_dictionary(plan: dict[str, Any]) -> None:
     plan["axes"][0]["dictionary"] = "dcit"
 
 
+def _unknown_dataset_of_refusals(plan: dict[str, Any]) -> None:
+    contrast = {"dataset": "itms", "label": "kind", "positive": "harmful"}
+    asked = {"contrast": contrast, "operation": "project_out"}
+    plan["axes"][0]["baselines"] = {"refusal_direction": asked}
+
+
 def _unknown_dataset(plan: dict[str, Any]) -> None:
     plan["axes"][0]["selection"]["contrast"]["dataset"] = "itms"
 
@@ -165,6 +171,7 @@ _ABLATE = {"operation": "ablate", "unit": "activation_multiple"}
         (_tolerance_of_a_word, "/grader/rules/0: tolerance"),
         (_list_of_ones_own, "/grader/rules/0: the phrases"),
         (_unknown_dataset, "no dataset itms"),
+        (_unknown_dataset_of_refusals, "no dataset itms"),
         (_axis_twice, "/axes: axis occurs 2 times"),
         (_null_without_mediator, "/mediators"),
         (_tuned_on_another_rate, "/dose_rule/measure"),

@@ -86,6 +86,13 @@ def long_prompt(world: World) -> None:
     world.items(lambda rows: [*rows[:-1], {**rows[-1], "prompt": "soup " * 95}])
 
 
+def one_class_alone(world: World) -> None:
+    """No prompt of the contrast is of the class that a refusal direction starts from."""
+    contrast = {"dataset": "contrast", "label": "kind", "positive": "contrast"}
+    asked = {"refusal_direction": {"contrast": contrast, "operation": "project_out"}}
+    world.plan["axes"][0]["baselines"] = asked
+
+
 @pytest.mark.parametrize(
     ("spoil", "place", "told"),
     [
@@ -98,6 +105,7 @@ def long_prompt(world: World) -> None:
         (empty_dataset, "requests.jsonl", "found an empty file"),
         (duplicate_id, "requests.jsonl", "r000 twice"),
         (long_prompt, "evaluation requests, item r059", "at most 96 tokens"),
+        (one_class_alone, "axis context, refusal direction", "of both classes"),
     ],
 )
 def test_one_line_before_anything_is_measured(
