@@ -15,6 +15,7 @@ from transformers import DynamicCache
 
 from safetycase.errors import RunFailed
 from safetycase.methods.sites import Place
+from safetycase.run.cache import new_cache
 from safetycase.run.dictionaries.dictionary import Dictionary
 from safetycase.run.edit import ArmEdit, Realised, RowEdits
 from safetycase.run.model import LoadedModel
@@ -40,7 +41,7 @@ class ArmRun:
         self._model = model
         self._batch = pad_left(prompts, model)
         self._edits = RowEdits(model, arms, len(prompts), dictionaries)
-        self._cache = DynamicCache(config=model.network.config)
+        self._cache = new_cache(model.network.config)
         self._real = self._batch.real.repeat_interleave(len(arms), 0)
         self._next = self._batch.positions[:, -1:].repeat_interleave(len(arms), 0) + 1
         self.rows = self._edits.rows

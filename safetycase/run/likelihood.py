@@ -10,6 +10,7 @@ from statistics import median
 import torch
 from transformers import DynamicCache
 
+from safetycase.run.cache import new_cache
 from safetycase.run.model import LoadedModel
 from safetycase.run.prompts import Prompt, pad_left
 
@@ -39,7 +40,7 @@ def median_nlls(
         for output in dict.fromkeys(given)
     ]
     batch = pad_left(prompts, model)
-    cache = DynamicCache(config=model.network.config)
+    cache = new_cache(model.network.config)
     first = model.network(
         input_ids=batch.ids,
         attention_mask=batch.real,
