@@ -10,9 +10,9 @@ import pytest
 
 from tests.kit.cases import HONEST
 from tests.spec.second.agree import differences
+from tests.spec.second.argument import argument, limitations
 from tests.spec.second.container import Refused
 from tests.spec.second.results import results
-from tests.spec.second.sentences import argument, limitations
 from tests.spec.second.verifier import Verifier
 
 ROOT = Path(__file__).parents[2]
@@ -58,6 +58,13 @@ OF_THE_KIT = (
     "given texts",
     "strata",
     "refusals alone",
+    "missing answers",
+    "no feature on one axis",
+    "no feature at all",
+    "scaled and clamped",
+    "projected out",
+    "the better of two edits",
+    "many edits, one state",
 )
 """Honest cases of the kit with what the shipped ones have not."""
 

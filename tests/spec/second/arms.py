@@ -1,90 +1,157 @@
 """Clause 13: every arm with its features, its dose and its direction."""
 
 import math
+from dataclasses import dataclass, replace
 
-from tests.spec.second import directions
+from tests.spec.second import directions, doses
 from tests.spec.second.beside import words
 from tests.spec.second.directions import Pooled
 from tests.spec.second.draws import Stream, seed_of
 from tests.spec.second.json_types import Json, Row
+from tests.spec.second.planned import candidates
 from tests.spec.second.verifier import Verifier
 
-Spec = tuple[str, str, list[int], float]
-"""Name, role, features or pair, and dose."""
+OF_FEATURES = {"target", "sham", "opposite", "best_of", "dose", "best_of_dose", "random_live"}
+WITHOUT_EDIT = {"reconstruction", "prompt"}
 
 
-def arm_specs(
-    v: Verifier, axis: Json, search: Json, pooled: Pooled, series: list[Json], best: int
-) -> Json:
+@dataclass(frozen=True)
+class Spec:
+    """What the plan and the choices make of an arm."""
+
+    name: str
+    role: str
+    features: list[int]
+    """Or the pair of rows of the pool."""
+    dose: float
+    candidate: int
+    control: str = ""
+    """The role that a gauge tells of; else the arm's own."""
+
+    @property
+    def acts_as(self) -> str:
+        """The role that says what is done."""
+        return self.control or self.role
+
+
+def arm_specs(v: Verifier, axis: Json, search: Json, pooled: Pooled, series: Json) -> Json:
     """Every arm of an axis, tuning first."""
     a = axis["id"]
     target = sorted(f["feature"] for f in search["features"])
     decoder = dict(zip(v.tensors[f"{a}.features"], v.tensors.rows(f"{a}.w_dec"), strict=True))
     pool = v.tensors.rows(f"{a}.pool")
     norm = float(f"{math.fsum(math.hypot(*row) for row in pool) / len(pool):.6g}")
-    sets = _random_sets(v, a, target, pooled)
+    units = [norm if c["unit"] == "residual_norm_fraction" else 1 for c in candidates(axis)]
+    sets = _random_sets(v, axis, target, pooled)
     along = directions.of_features(target, decoder)
     pairs = directions.pairs(
         pool, along, v.families()["random_direction"], v.seed, f"{a}/random_direction"
     )
-    specs = _tuning(axis, target, sets["best_of"])
-    dose = series[0]["chosen"]
-    specs += [("target", "target", target, dose), ("sham", "sham", target, 0)]
-    specs += [
-        ("reconstruction", "reconstruction", [], 0),
-        ("opposite", "opposite", target, -dose),
+    k, best = doses.taken(series, 0), doses.best_set(series)
+    dose, k_best = series[0, k]["chosen"], doses.taken(series, best)
+    drawn = {"random_live": sets["random_live"], "random_direction": pairs}
+    numbered = [
+        Spec(f"{family}/{i:02}", family, drawn[family][i] if family in drawn else [], dose, k)
+        for family, count in v.families().items()
+        for i in range(count)
     ]
-    specs.append(("best_of", "best_of", sets["best_of"][best], series[1 + best]["chosen"]))
+    add = candidates(axis)[k]["operation"] == "add"
+    held_out = [
+        Spec("target", "target", target, dose, k),
+        Spec("sham", "sham", target, 0, k),
+        Spec("reconstruction", "reconstruction", [], 0, k),
+        Spec("opposite", "opposite", target, -dose if add else dose, k),
+        Spec(
+            "best_of",
+            "best_of",
+            sets["best_of"][best - 1],
+            series[best, k_best]["chosen"],
+            k_best,
+        ),
+    ]
     names = [arm.rpartition("/")[2] for arm in v.named(axis)[5:]]
-    specs += [(name, name, [], 0 if name == "prompt" else dose) for name in names]
-    for family, drawn in (("random_live", sets["random_live"]), ("random_direction", pairs)):
-        specs += [(f"{family}/{i:02}", family, each, dose) for i, each in enumerate(drawn)]
-    for family in ("unrelated_contrast", "shuffled_label", "gaussian"):
-        count = v.families().get(family, 0)
-        specs += [(f"{family}/{i:02}", family, [], dose) for i in range(count)]
+    held_out += [Spec(n, n, [], 0 if n == "prompt" else dose, k) for n in names] + numbered
+    by_name = {spec.name: spec for spec in held_out}
+    gauges = [arm.partition("/gauge/")[2] for arm in v.gauges(axis)]
+    specs = _tuning(v, axis, target, sets["best_of"])
+    specs += [
+        replace(by_name[n], name=f"gauge/{n}", role="gauge", control=by_name[n].role)
+        for n in gauges
+    ]
+    specs += held_out
+    arms = [_arm(v, axis, spec, units, k) for spec in specs]
     return {
-        "arms": [_arm(v, axis, spec, norm) for spec in specs],
+        "arms": arms,
         "directions": [_direction(v, axis, spec, decoder, pool) for spec in specs],
-        "unit_norm": norm,
+        "unit_norm": units[k],
+        "candidate": k,
         "target": target,
         "dose": dose,
+        "units": [pooled.largest(f) for f in target]
+        if candidates(axis)[k]["unit"] == "max_activation_multiple"
+        else [1.0] * len(target),
     }
 
 
 def _random_sets(
-    v: Verifier, a: str, target: list[int], pooled: Pooled
+    v: Verifier, axis: Json, target: list[int], pooled: Pooled
 ) -> dict[str, list[list[int]]]:
-    controls = v.plan["controls"]
+    controls, least = v.plan["controls"], 0.0
+    if {c["operation"] for c in candidates(axis)} & {"scale", "ablate", "clamp"}:
+        least = min(pooled.density(f) for f in target) / 2
     live = [f for f in pooled.dense(controls["minimum_density"]) if f not in target]
+    live = [f for f in live if pooled.density(f) >= least]
     counts = {"best_of": controls["best_of"], "random_live": controls["random_live_features"]}
     return {
-        family: directions.feature_sets(live, len(target), count, v.seed, f"{a}/{family}")
+        family: directions.feature_sets(
+            live, len(target), count, v.seed, f"{axis['id']}/{family}"
+        )
         for family, count in counts.items()
     }
 
 
-def _tuning(axis: Json, target: list[int], sets: list[list[int]]) -> list[Spec]:
-    doses = list(enumerate(axis["candidate"]["doses"]))
-    specs: list[Spec] = [(f"dose/{i:02}", "dose", target, d) for i, d in doses]
-    for c, features in enumerate(sets):
-        start = f"best_of/{c:02}/dose"
-        specs += [(f"{start}/{i:02}", "best_of_dose", features, d) for i, d in doses]
+def _tuning(v: Verifier, axis: Json, target: list[int], sets: list[list[int]]) -> list[Spec]:
+    specs = []
+    for (c, k), arms in v.series_of(axis):
+        role, features = ("best_of_dose", sets[c - 1]) if c else ("dose", target)
+        for arm, dose in zip(arms, candidates(axis)[k]["doses"], strict=True):
+            specs.append(Spec(arm.partition("/")[2], role, features, dose, k))
     return specs
 
 
-def _arm(v: Verifier, axis: Json, spec: Spec, norm: float) -> Json:
-    name, role, features, dose = spec
-    arm = {"id": f"{axis['id']}/{name}", "role": role, "dose": dose, "coefficient": dose * norm}
-    arm["features"] = [] if role == "random_direction" else features
-    if role == "random_direction":
-        arm["pool_pair"] = features
-    if role in ("shuffled_label", "gaussian"):
-        arm["seed"] = seed_of(v.seed, str(arm["id"]))
-    if role == "unrelated_contrast":
-        arm["word"] = _words(v, axis)[int(name[-2:])]
-    if role == "prompt":
+def _operation(axis: Json, spec: Spec) -> str | None:
+    """Clauses 13.1a and 13.1b: what an arm does; none without an edit."""
+    own = str(candidates(axis)[spec.candidate]["operation"])
+    if spec.acts_as in WITHOUT_EDIT:
+        return None
+    return own if spec.acts_as in OF_FEATURES or own == "project_out" else "add"
+
+
+def _six(x: float) -> float:
+    return float(f"{x:.6g}")
+
+
+def _arm(v: Verifier, axis: Json, spec: Spec, units: list[float], taken: int) -> Json:
+    a, own = axis["id"], candidates(axis)[spec.candidate]["operation"]
+    operation = _operation(axis, spec)
+    arm: Json = {"id": f"{a}/{spec.name}", "role": spec.role, "dose": spec.dose}
+    arm["coefficient"] = spec.dose * units[spec.candidate]
+    is_pair = spec.acts_as == "random_direction"
+    arm["features"] = [] if is_pair else spec.features
+    if is_pair:
+        arm["pool_pair"] = spec.features
+    if spec.acts_as in ("shuffled_label", "gaussian"):
+        arm["seed"] = seed_of(v.seed, f"{a}/{_control(spec)}")
+    if spec.acts_as == "unrelated_contrast":
+        arm["word"] = _words(v, axis)[int(spec.name[-2:])]
+    if spec.role == "prompt":
         arm["prefix"] = axis["baselines"]["prefix"]
-    tuning = role in ("dose", "best_of_dose")
+    if spec.candidate:
+        arm["candidate"] = spec.candidate
+    if own != "add" and operation is not None:
+        arm["operation"] = operation
+        _match(v, axis, spec, arm, taken)
+    tuning = spec.role in ("dose", "best_of_dose", "gauge")
     measure = (axis["dose_rule"] if tuning else axis["claim"])["measure"]
     done = v.realised(measure, str(arm["id"]), "tuning" if tuning else "held_out")
     if done is not None:
@@ -92,10 +159,34 @@ def _arm(v: Verifier, axis: Json, spec: Spec, norm: float) -> Json:
     return arm
 
 
+def _control(spec: Spec) -> str:
+    return spec.name.removeprefix("gauge/")
+
+
+def _match(v: Verifier, axis: Json, spec: Spec, arm: Json, k: int) -> None:
+    """Clause 13.1b: the gain of an arm, or the size of what it adds."""
+    a, measure = axis["id"], axis["dose_rule"]["measure"]
+    if spec.role == "opposite":
+        arm["gain"] = -1
+    if spec.acts_as in OF_FEATURES - {"random_live"}:
+        return
+    start = f"{a}/alternative/{k:02}/dose" if k else f"{a}/dose"
+    place = candidates(axis)[k]["doses"].index(spec.dose)
+    aim = _six((v.realised(measure, f"{start}/{place:02}", "tuning") or (0.0,))[0])
+    if arm["operation"] == "add":
+        arm["coefficient"] = math.copysign(aim, spec.dose)
+    elif spec.role != "gauge":
+        gauge = f"{a}/gauge/{spec.name}"
+        own = _six((v.realised(measure, gauge, "tuning") or (0.0,))[0])
+        gain = _six(aim / own) if own else 1
+        if gain != 1:
+            arm["gain"] = gain
+
+
 def _direction(
     v: Verifier, axis: Json, spec: Spec, decoder: dict[int, Row], pool: list[Row]
 ) -> Row:
-    name, role, features, _ = spec
+    name, role, features = _control(spec), spec.acts_as, spec.features
     contrast, a = axis["selection"]["contrast"], axis["id"]
     items = v.items[contrast["dataset"], "discovery"]
     labels = [i[contrast["label"]] == contrast["positive"] for i in items]
@@ -113,7 +204,9 @@ def _direction(
         if role == "shuffled_label":
             new = directions.shuffled(seed_of(v.seed, f"{a}/{name}"), labels)
         return directions.of_means(means, new, None if new is labels else labels)
-    return directions.of_features(features, decoder) if features else (0.0,) * len(pool[0])
+    if not features or _operation(axis, spec) != "add":
+        return (0.0,) * len(pool[0])
+    return directions.of_features(features, decoder)
 
 
 def _prompts(v: Verifier) -> list[set[str]]:

@@ -111,6 +111,14 @@ class Pooled:
         found = self.columns.get(feature, {})
         return [found.get(row, 0.0) for row in range(self.items)]
 
+    def density(self, feature: int) -> float:
+        """Clause 12.1: the share of prompts on which a feature has an activation."""
+        return len(self.columns.get(feature, {})) / self.items
+
+    def largest(self, feature: int) -> float:
+        """The largest activation of a feature."""
+        return max(self.columns.get(feature, {}).values(), default=0.0)
+
     def dense(self, density: float) -> list[int]:
         """Features with at least this density, ascending."""
         return sorted(f for f, c in self.columns.items() if len(c) / self.items >= density)
@@ -139,11 +147,15 @@ def search(pooled: Pooled, positive: list[bool], rule: dict) -> dict:
     name, least = ("standardised_difference", 0.0) if by_means else ("auroc", 0.5)
     kept = [one for one in found if one[name] > least and one["p_adjusted"] <= rule["alpha"]]
     kept.sort(key=lambda one: (-one[name], one["feature"]))
-    return {
+    out = {
         "candidates": len(found),
         "significant": len(kept),
         "features": kept[: rule["keep"]],
     }
+    above = [one["p_adjusted"] for one in found if one[name] > least]
+    if above and not kept:
+        out["least_p_adjusted"] = min(above)
+    return out
 
 
 def feature_sets(

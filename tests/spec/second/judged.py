@@ -3,22 +3,17 @@
 import math
 from statistics import NormalDist, median
 
-from tests.spec.second import beside, degradation, directions, figures
+from tests.spec.second import beside, degradation, directions, doses, figures
 from tests.spec.second.arms import arm_specs
 from tests.spec.second.json_types import Json
-from tests.spec.second.verifier import NAMED, Verifier
+from tests.spec.second.planned import NAMED
+from tests.spec.second.verifier import Verifier
 
 
 def searched(v: Verifier, axis: Json) -> Json:
     """Clauses 12.1 and 12.2: the search, and both class sizes of discovery and held out."""
     contrast = axis["selection"]["contrast"]
-    classes = {
-        split: [
-            i[contrast["label"]] == contrast["positive"]
-            for i in v.items[contrast["dataset"], split]
-        ]
-        for split in ("discovery", "held_out")
-    }
+    classes = {split: v.classes(axis, split) for split in ("discovery", "held_out")}
     pooled = directions.Pooled(v.tensors, axis["id"])
     search = directions.search(pooled, classes["discovery"], axis["selection"])
     sizes = [(sum(c), len(c) - sum(c)) for c in classes.values()]
@@ -55,9 +50,9 @@ def findings(v: Verifier, axis: Json) -> Json:
     """What a claim is judged by: clauses 12 to 15."""
     a, claim, plan = axis["id"], axis["claim"], v.plan
     pooled, search, sizes, positive = searched(v, axis)
-    sets = plan["controls"]["best_of"]
-    series = [v.series(axis, arms) for arms in v.series_of(axis)]
-    best = max(range(sets), key=lambda c: (series[1 + c]["effect"], -c))
+    if not search["features"]:
+        return {"search": search, "p": 1.0 if claim["kind"] == "effect" else None}
+    series = doses.every_series(v, axis)
     measure = claim["measure"]
     way = 1 if claim["direction"] == "up" else -1
     simpler = v.named(axis)[len(NAMED) :]
@@ -77,7 +72,7 @@ def findings(v: Verifier, axis: Json) -> Json:
     broken = {"evaluation": measure["evaluation"], "outcomes": ["incoherent"]}
     generated = v.evaluations[measure["evaluation"]]["measure"]["kind"] == "generate"
     groups = v.groups(measure["evaluation"], "held_out")
-    arms = arm_specs(v, axis, search, pooled, series, best)
+    arms = arm_specs(v, axis, search, pooled, series)
     return {
         "arms": arms,
         "search": search,
@@ -124,12 +119,14 @@ def control_test(v: Verifier, axis: Json, family: str, way: int) -> Json:
     arms = [f"{a}/{family}/{i:02}" for i in range(v.families()[family])]
     acting = acting_in(v, axis, family)
 
-    def effect(arm: str) -> float:
-        change = sum(v.counts(measure, arm)) - sum(v.counts(measure, "baseline"))
-        return way * (change / len(v.counts(measure, arm)))
+    def effect(arm: str, *, more: bool) -> float:
+        rises = more == (way > 0)
+        after = v.counts(measure, arm, missing=rises)
+        before = v.counts(measure, "baseline", missing=not rises)
+        return way * ((sum(after) - sum(before)) / len(after))
 
-    effects = [effect(arm) for arm in acting]
-    as_large = sum(e >= effect(f"{a}/target") for e in effects)
+    effects = [effect(arm, more=True) for arm in acting]
+    as_large = sum(e >= effect(f"{a}/target", more=False) for e in effects)
     return {
         "family": family,
         "controls": len(acting),
@@ -141,9 +138,8 @@ def control_test(v: Verifier, axis: Json, family: str, way: int) -> Json:
     }
 
 
-def left_over(v: Verifier, axis: Json) -> Json:
-    """Clause 15.4b: the rate with what is no gain as none."""
-    claim = axis["claim"]
+def left_measure(claim: Json) -> Json:
+    """Clause 15.4b: the rate with what is no gain as none; none if that is not asked."""
     if "not_by" not in claim:
         return None
     counted, apart = claim["measure"]["outcomes"], claim["not_by"]["outcomes"]
@@ -151,7 +147,14 @@ def left_over(v: Verifier, axis: Json) -> Json:
         outcomes = counted + [o for o in apart if o not in counted]
     else:
         outcomes = [o for o in counted if o not in apart]
-    measure = {"evaluation": claim["measure"]["evaluation"], "outcomes": outcomes}
+    return {"evaluation": claim["measure"]["evaluation"], "outcomes": outcomes}
+
+
+def left_over(v: Verifier, axis: Json) -> Json:
+    """The target's change of that rate."""
+    measure = left_measure(axis["claim"])
+    if measure is None:
+        return None
     return v.compared(measure, f"{axis['id']}/target") | {"measure": measure}
 
 

@@ -2,12 +2,13 @@
 
 from statistics import fmean, stdev, variance
 
-from tests.spec.second import beside, figures, sentences
+from tests.spec.second import beside, doses, figures, sentences
 from tests.spec.second.clusters import Groups, korn_graubard
 from tests.spec.second.container import sha256, spelled
 from tests.spec.second.draws import SPLITS
 from tests.spec.second.json_types import Estimate, Json
-from tests.spec.second.judged import findings
+from tests.spec.second.judged import findings, left_measure
+from tests.spec.second.planned import candidates
 from tests.spec.second.verifier import Verifier
 
 
@@ -17,6 +18,8 @@ def results(v: Verifier) -> dict:
     family = [f for f in found if f["p"] is not None]
     for f, adjusted in zip(family, figures.holm([f["p"] for f in family]), strict=True):
         f["p_adjusted"] = adjusted
+    for f in found:
+        f.setdefault("p_adjusted", None)
     axes = [axis_result(v, axis, f) for axis, f in zip(v.plan["axes"], found, strict=True)]
     splits = [
         {"dataset": d["id"], **{s: len(v.items.get((d["id"], s), [])) for s in SPLITS}}
@@ -40,25 +43,25 @@ def measures(claim: Json, axis: Json, found: Json) -> list[tuple[Json, bool]]:
 
 def axis_result(v: Verifier, axis: Json, found: Json) -> Json:
     """The result of an axis."""
+    if axis["id"] in v.featureless:
+        return result_without_feature(v, axis, found)
     a, claim, spec = axis["id"], axis["claim"], found["arms"]
-    shared = v.intervention(axis, spec["unit_norm"])
-    digest = sha256(
-        spelled(
-            shared
-            | {
-                "features": spec["target"],
-                "dose": spec["dose"],
-                "coefficient": spec["dose"] * spec["unit_norm"],
-            }
-        )
-    )
+    chosen = candidates(axis)[spec["candidate"]]
+    shared = v.intervention(axis, chosen, spec["unit_norm"])
+    complete = shared | {
+        "features": spec["target"],
+        "dose": spec["dose"],
+        "coefficient": spec["dose"] * spec["unit_norm"],
+    }
+    if chosen["operation"] == "clamp":
+        complete["units"] = spec["units"]
+    digest = sha256(spelled(complete))
     shipped = v.case["subject"]["safeguards"]
     found["shipped"] = {"axis": a, "intervention": digest} in shipped
     met = sentences.conditions(v.plan, axis, found)
     arms = v.named(axis)
     measured = measures(claim, axis, found)
     statistics = v.plan["statistics"]
-    outcomes = v.outcomes_of(claim["measure"]["evaluation"])
     v.directions[a] = spec["directions"]
     return {
         "axis": a,
@@ -66,11 +69,7 @@ def axis_result(v: Verifier, axis: Json, found: Json) -> Json:
         "intervention": shared,
         "intervention_digest": digest,
         "arms": spec["arms"],
-        "dose_response": [
-            {"arm": f"{a}/{'best_of' if i else 'target'}"}
-            | {k: x for k, x in each.items() if k != "effect"}
-            for i, each in enumerate(found["series"])
-        ],
+        "dose_response": doses.stated(axis, found["series"]),
         "rates": [
             v.rate(measure, arm)
             | {"arm": arm, "measure": measure, "split": "held_out"}
@@ -89,18 +88,9 @@ def axis_result(v: Verifier, axis: Json, found: Json) -> Json:
         "controls": found["controls"],
         "degradation": found["degradation"],
         "baselines": [c | {"arm": arm} for arm, c in found["simpler"]] or None,
-        "outcomes": [
-            {
-                "arm": arm,
-                "outcome": o,
-                "items": found["items"],
-                "counted": sum(v.counts(claim["measure"] | {"outcomes": [o]}, arm)),
-            }
-            for arm in ["baseline", *arms]
-            for o in outcomes
-        ],
+        "outcomes": outcomes(v, claim["measure"], ["baseline", *arms]),
         "shrinkage": {
-            "effect": shrunk_effect(v, axis, found["series"][0]["chosen"]),
+            "effect": shrunk_effect(v, axis, spec),
             "features": [
                 {"feature": f["feature"]}
                 | beside.shrunk_feature(f, found["sizes"], statistics["level"])
@@ -121,6 +111,50 @@ def axis_result(v: Verifier, axis: Json, found: Json) -> Json:
     }
 
 
+def outcomes(v: Verifier, measure: Json, arms: list[str]) -> list[Json]:
+    """Clause 15.4a: how many answers had each outcome."""
+    return [
+        {
+            "arm": arm,
+            "outcome": o,
+            "items": len(v.counts(measure, arm)),
+            "counted": sum(v.counts(measure | {"outcomes": [o]}, arm)),
+        }
+        for arm in arms
+        for o in v.outcomes_of(measure["evaluation"])
+    ]
+
+
+def result_without_feature(v: Verifier, axis: Json, found: Json) -> Json:
+    """Clause 10.3."""
+    claim = axis["claim"]
+    measured = [m["measure"] for m in [claim, *axis["mediators"], *v.side_effects(axis)]]
+    evaluation = claim["measure"]["evaluation"]
+    if v.evaluations[evaluation]["measure"]["kind"] == "generate":
+        measured.append({"evaluation": evaluation, "outcomes": ["incoherent"]})
+    if (rest := left_measure(claim)) is not None and rest not in measured:
+        measured.append(rest)
+    return {
+        "axis": axis["id"],
+        "identification": found["search"],
+        **{key: [] for key in ("arms", "dose_response", "comparisons", "controls")},
+        "rates": [
+            v.rate(measure, "baseline")
+            | {"arm": "baseline", "measure": measure, "split": "held_out"}
+            | {"table": f"evidence/{v.table_of(measure['evaluation'])}.jsonl"}
+            for measure in measured
+        ],
+        "outcomes": outcomes(v, claim["measure"], ["baseline"]),
+        "claim": {
+            "holds": False,
+            "p": found["p"],
+            "p_adjusted": found["p_adjusted"],
+            "conditions": sentences.without_feature(found["search"]),
+            "wording": sentences.nothing_found(axis, found["search"]),
+        },
+    }
+
+
 def mechanism(axis: Json, met: list[Json]) -> str:
     """Clause 15.4c: the kind of evidence."""
     failed = {c["id"] for c in met if not c["holds"]} - {"shipped"}
@@ -133,19 +167,22 @@ def mechanism(axis: Json, met: list[Json]) -> str:
     return "intervention_necessary" if taken_out else "intervention_sufficient"
 
 
-def shrunk_effect(v: Verifier, axis: Json, chosen: list[str]) -> Json:
+def shrunk_effect(v: Verifier, axis: Json, spec: Json) -> Json:
     """Clause 15.4a: the effect where the dose was chosen, and where it was not."""
-    a, rule, doses = axis["id"], axis["dose_rule"], axis["candidate"]["doses"]
+    a, rule, k = axis["id"], axis["dose_rule"], spec["candidate"]
+    tried = candidates(axis)[k]["doses"]
     on = [m["measure"]["evaluation"] for m in [axis["claim"], *axis["mediators"]]]
     if rule["measure"]["evaluation"] not in on:
         return None
 
     def change(before: str, after: str, split: str) -> Estimate:
-        c = v.compared(rule["measure"], after, before, split)
+        sides = (v.counts(rule["measure"], arm, split) for arm in (before, after))
+        c = v.change(*sides, v.groups(rule["measure"]["evaluation"], split))
         three = c["difference"], c["low"], c["high"]
         return three if rule["direction"] == "up" else (-three[0], -three[2], -three[1])
 
-    zero, dose = (f"{a}/dose/{doses.index(d):02}" for d in (0, chosen))
+    start = f"{a}/alternative/{k:02}/dose" if k else f"{a}/dose"
+    zero, dose = (f"{start}/{tried.index(d):02}" for d in (0, spec["dose"]))
     tuned = change(zero, dose, "tuning")
     fresh = change("baseline", f"{a}/target", "held_out")
     gap, low, high = beside.apart(fresh, tuned)
@@ -189,11 +226,14 @@ def steering(v: Verifier, axis: Json) -> Json:
     k = v.samples(claim["measure"]["evaluation"])
     cells = [v.each(claim["measure"], arm) for arm in arms]
     items = [[c[i : i + k] for i in range(0, len(c), k)] for c in cells]
-    moved = [sum(b) - sum(a) for a, b in zip(*items, strict=True)]
+    told = [(a, b) for a, b in zip(*items, strict=True) if None not in a + b]
+    moved = [sum(b) - sum(a) for a, b in told]
     wanted = (claim["direction"] == "up") == (claim["kind"] == "effect")
     signs = [sum(m > 0 for m in moved), sum(m < 0 for m in moved)]
     toward, against = signs if wanted else reversed(signs)
     found: Json = {"toward": toward, "against": against, "unmoved": moved.count(0)}
+    if len(told) < len(items[0]):
+        found["unanswered"] = len(items[0]) - len(told)
     if k > 1:
         found["spread"] = [_spread(a, each) for a, each in zip(arms, items, strict=True)]
     return found
@@ -220,7 +260,9 @@ def decision(v: Verifier, axes: list[Json]) -> Json:
             for name in rule["claims"]
             if not by_name[name]["claim"]["holds"]
         ]
-        if "rate_at_most" in rule:
+        if "rate_at_most" in rule and rule["axis"] in v.featureless:
+            reasons.append(f"{rule['axis']} has no treated rate: no feature was found")
+        elif "rate_at_most" in rule:
             limit, target = rule["rate_at_most"], f"{rule['axis']}/target"
             rate = next(r for r in by_name[rule["axis"]]["rates"] if r["arm"] == target)
             if "clustered" in rate:

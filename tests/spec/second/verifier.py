@@ -15,9 +15,10 @@ from tests.spec.second.container import (
     spelled,
     strict,
 )
-from tests.spec.second.draws import SPLITS, split_of
+from tests.spec.second.draws import split_of
 from tests.spec.second.grading import chosen, grade
 from tests.spec.second.json_types import Json, Row
+from tests.spec.second.planned import Planned
 from tests.spec.second.tables import Tensors, rows_of
 
 KINDS = {
@@ -26,14 +27,13 @@ KINDS = {
     "probe": "probes",
     "perplexity": "likelihoods",
 }
-NAMED = ("target", "sham", "reconstruction", "opposite", "best_of")
 
 
 class NotCovered(Exception):
     """The case holds something that this verifier was not written for; it judges none of it."""
 
 
-class Verifier:
+class Verifier(Planned):
     """A case opened, and everything derived from its rows."""
 
     def __init__(self, data: bytes, schemas: dict[str, dict]) -> None:
@@ -66,18 +66,15 @@ class Verifier:
         self.refuse_what_is_not_known()
         self.directions: dict[str, list[Row]] = {}
         self.split_items()
+        self.featureless = {a["id"] for a in self.plan["axes"] if not self.kept(a)}
         self.grade_rows()
 
     def refuse_what_is_not_known(self) -> None:
         """Cases that this verifier was not written for."""
-        unread = {"exclusions", "judgements", "human_labels"} & self.tables.keys()
+        unread = {"judgements", "human_labels"} & self.tables.keys()
         kinds = {e["measure"]["kind"] for e in self.plan["evaluations"]} - KINDS.keys()
         axes = [
-            a["id"]
-            for a in self.plan["axes"]
-            if a["candidate"]["operation"] != "add"
-            or "alternatives" in a
-            or "refusal_direction" in a.get("baselines", {})
+            a["id"] for a in self.plan["axes"] if "refusal_direction" in a.get("baselines", {})
         ]
         if unread or kinds or axes:
             raise NotCovered(f"tables, kinds of evaluation, axes: {unread, kinds, axes}")
@@ -94,79 +91,21 @@ class Verifier:
             demand(named not in names, "6.2", f"{named} occurs twice")
             names.add(named)
 
-    def arms_of(self, evaluation: str) -> list[tuple[str, str]]:
-        """Clause 10.1: the cells of an evaluation, arm and split."""
-        cells = [("baseline", split) for split in SPLITS]
-        for axis in self.plan["axes"]:
-            main = [m["measure"]["evaluation"] for m in [axis["claim"], *axis["mediators"]]]
-            sides = [m["measure"]["evaluation"] for m in self.side_effects(axis)]
-            main += [
-                e["measure"]["evaluation"]
-                for e in axis["side_effects"]
-                if self.is_damage(axis, e)
-            ]
-            arms = []
-            if axis["dose_rule"]["measure"]["evaluation"] == evaluation:
-                cells += [(arm, "tuning") for arms in self.series_of(axis) for arm in arms]
-            if evaluation in main + sides:
-                arms = self.named(axis)
-            if evaluation in main:
-                arms = arms + self.numbered(axis)
-            cells += [(arm, "held_out") for arm in arms]
-        return cells
+    def classes(self, axis: Json, split: str) -> list[bool]:
+        """Which items of an axis's contrast are of the positive class."""
+        contrast = axis["selection"]["contrast"]
+        items = self.items[contrast["dataset"], split]
+        return [i[contrast["label"]] == contrast["positive"] for i in items]
 
-    def series_of(self, axis: Json) -> list[list[str]]:
-        """The target's doses, then those of every random set."""
-        a, doses = axis["id"], range(len(axis["candidate"]["doses"]))
-        sets = [f"{a}/best_of/{c:02}" for c in range(self.plan["controls"]["best_of"])]
-        return [[f"{start}/dose/{i:02}" for i in doses] for start in [a, *sets]]
-
-    def named(self, axis: Json) -> list[str]:
-        """The held-out arms without a number."""
-        simpler = axis.get("baselines", {})
-        more = ["difference_in_means"] if simpler.get("difference_in_means") else []
-        more += ["prompt"] if "prefix" in simpler else []
-        return [f"{axis['id']}/{name}" for name in [*NAMED, *more]]
-
-    def families(self) -> dict[str, int]:
-        """The control families and their sizes."""
-        controls = self.plan["controls"]
-        counts = {
-            "random_live": controls["random_live_features"],
-            "random_direction": controls["random_directions"],
-            "unrelated_contrast": controls.get("unrelated_contrasts", {}).get("count", 0),
-            "shuffled_label": controls.get("shuffled_labels", 0),
-            "gaussian": controls.get("gaussian_directions", 0),
-        }
-        return {family: count for family, count in counts.items() if count}
+    def kept(self, axis: Json) -> list[Json]:
+        """Clause 10.3: the features that the search keeps."""
+        pooled = directions.Pooled(self.tensors, axis["id"])
+        found = directions.search(pooled, self.classes(axis, "discovery"), axis["selection"])
+        return found["features"]  # type: ignore[no-any-return]
 
     def rows_of(self, evaluation: str, arm: str, split: str) -> list[Json]:
         """The rows of a cell."""
         return self.cells[evaluation, arm, split]
-
-    def is_damage(self, axis: Json, effect: Json) -> bool:
-        """Clause 15.2b: whether all arms have the measure of a side effect."""
-        asked = axis.get("matched_degradation", {})
-        return asked.get("side_effect") == effect["id"]
-
-    def numbered(self, axis: Json) -> list[str]:
-        """The held-out arms with a number."""
-        counts = self.families().items()
-        return [f"{axis['id']}/{family}/{i:02}" for family, n in counts for i in range(n)]
-
-    def side_effects(self, axis: Json) -> list[Json]:
-        """Side effects of an axis, other axes' rates after its own (clause 15.4b)."""
-        axes = {a["id"]: a for a in self.plan["axes"]}
-        others = [
-            {
-                **other,
-                "id": f"off_target.{other['axis']}",
-                "title": f"Off target, {axes[other['axis']]['title']}",
-                "measure": axes[other["axis"]]["claim"]["measure"],
-            }
-            for other in axis.get("off_target", [])
-        ]
-        return [*axis["side_effects"], *others]
 
     def table_of(self, evaluation: str) -> str:
         """The table that the answers of an evaluation stand in."""
@@ -212,9 +151,19 @@ class Verifier:
         coherence, target = self.plan["coherence"], item["target"]
         return grade(row["output"], row["nll"], target, measure["grader"], coherence)
 
+    def missing(self) -> dict[tuple[str, str, str, int], str]:
+        """Clause 15.1a: the answers that are missing, each with its cause."""
+        rows, allowed = self.tables.get("exclusions", []), self.plan.get("exclusions", {})
+        found = {(r["evaluation"], r["arm"], r["item"], r["sample"]): r["cause"] for r in rows}
+        demand(len(found) == len(rows), "15.1a", "an answer that is missing twice")
+        causes = set(found.values()) - set(allowed.get("causes", []))
+        demand(not causes, "15.1a", f"causes that the plan does not permit: {causes}")
+        return found
+
     def grade_rows(self) -> None:
         """Clauses 10.2 and 11: every row in its place, with the outcome that it must have."""
-        self.outcomes: dict[tuple[str, str, str], list[str]] = {}
+        self.outcomes: dict[tuple[str, str, str], list[str | None]] = {}
+        missing = self.missing()
         self.cells: dict[tuple[str, str, str], list[Json]] = {}
         self.norms: dict[tuple[str, str, str], Json] = {}
         at = dict.fromkeys(KINDS.values(), 0)
@@ -223,8 +172,11 @@ class Verifier:
             kind = self.table_of(e)
             threshold = self.probe_of(e, measure) if kind == "probes" else 0.0
             for arm, split in self.arms_of(e):
-                outcomes = []
+                outcomes: list[str | None] = []
                 for item, sample in self.asked(e, split):
+                    if missing.pop((e, arm, item["item"], sample), None):
+                        outcomes.append(None)
+                        continue
                     row = self.tables[kind][at[kind]]
                     at[kind] += 1
                     place = (row["evaluation"], row["arm"], row["item"], row.get("sample", 0))
@@ -239,35 +191,42 @@ class Verifier:
                     norms[1].append(row["residual"] * row["edits"])
                     norms[2] += row["edits"]
                 self.outcomes[e, arm, split] = outcomes
-                end = at[kind]
-                self.cells[e, arm, split] = self.tables[kind][end - len(outcomes) : end]
+                start = at[kind] - len(outcomes) + outcomes.count(None)
+                self.cells[e, arm, split] = self.tables[kind][start : at[kind]]
+        demand(not missing, "15.1a", f"not planned, so not missing: {missing}")
         for kind, read in at.items():
             demand(read == len(self.tables.get(kind, [])), "10.2", f"rows too many in {kind}")
 
-    def counts(self, measure: Json, arm: str, split: str = "held_out") -> list[bool]:
-        """Which items of a cell count."""
-        flags = self.each(measure, arm, split)
+    def counts(
+        self, measure: Json, arm: str, split: str = "held_out", *, missing: bool = False
+    ) -> list[bool]:
+        """Which items of a cell count, if those that are missing do, or do not."""
+        flags = [missing if f is None else f for f in self.each(measure, arm, split)]
         k = self.samples(measure["evaluation"])
         if self.counted_apart(measure["evaluation"]) == k:
             return flags
         return [2 * sum(flags[i : i + k]) > k for i in range(0, len(flags), k)]
 
-    def each(self, measure: Json, arm: str, split: str = "held_out") -> list[bool]:
-        """Which answers of a cell count."""
+    def each(self, measure: Json, arm: str, split: str = "held_out") -> list[bool | None]:
+        """Which answers of a cell count; none: it is missing."""
         cell = self.outcomes[measure["evaluation"], arm, split]
-        return [outcome in measure["outcomes"] for outcome in cell]
+        return [None if o is None else o in measure["outcomes"] for o in cell]
 
     def rate(self, measure: Json, arm: str) -> Json:
         """Clause 15.1: a rate."""
-        counted = self.counts(measure, arm)
-        level = self.plan["statistics"]["level"]
+        least, most = (self.counts(measure, arm, missing=m) for m in (False, True))
+        level, n = self.plan["statistics"]["level"], len(least)
+        found: Json = {"counted": sum(least), "items": n}
+        if most != least:
+            found["excluded"] = self.each(measure, arm).count(None)
         groups = self.groups(measure["evaluation"], "held_out")
         if not groups.alone:
-            return {"counted": sum(counted), "items": len(counted)} | groups.rate(
-                counted, level
-            )
-        low, high = figures.clopper_pearson(sum(counted), len(counted), level)
-        return {"counted": sum(counted), "items": len(counted), "low": low, "high": high}
+            if most != least:
+                raise NotCovered("missing answers of clusters")
+            return found | groups.rate(least, level)
+        low, _ = figures.clopper_pearson(sum(least), n, level)
+        _, high = figures.clopper_pearson(sum(most), n, level)
+        return found | {"low": low, "high": high}
 
     def groups(self, evaluation: str, split: str) -> Groups:
         """The clusters of an evaluation's items in a split."""
@@ -293,31 +252,53 @@ class Verifier:
         given = [rule["outcome"] for rule in measure["grader"]["rules"]]
         return list(dict.fromkeys([*given, measure["grader"]["otherwise"], "incoherent"]))
 
-    def intervention(self, axis: Json, norm: float) -> Json:
+    def intervention(self, axis: Json, candidate: Json, norm: float) -> Json:
         """Clause 13.5: what every edit of an axis has in common."""
         dictionary = next(d for d in self.plan["dictionaries"] if d["id"] == axis["dictionary"])
         is_known = self.plan["model"].get("architecture", "gemma3") == "gemma3"
         if dictionary["site"] != "resid_post" or not is_known:
             raise NotCovered(f"activations at {dictionary['site']}, or another architecture")
+        of_prompt = candidate["positions"] != "generated"
         return {
             "dictionary": dictionary["id"],
             "dictionary_digest": dictionary["manifest_digest"],
             "hook": f"model.layers.{dictionary['layer']}.output",
             "layer": dictionary["layer"],
             "unit_norm": norm,
-            **{k: axis["candidate"][k] for k in ("operation", "unit", "positions")},
-            "condition": "always",
+            **{k: candidate[k] for k in ("operation", "unit", "positions")},
+            "condition": candidate.get("condition", "always"),
             "error_policy": "current",
             "dtype": "float32",
-            "cache": "edited",
+            "cache": "edited" if of_prompt else "unedited_prompt",
         }
 
     def compared(
         self, measure: Json, arm: str, base: str = "baseline", split: str = "held_out"
     ) -> Json:
         """Clause 15.1: an arm beside another, item by item."""
-        before, after = (self.counts(measure, each, split) for each in (base, arm))
-        return self.change(before, after, self.groups(measure["evaluation"], split))
+        groups = self.groups(measure["evaluation"], split)
+        before, after = (self.each(measure, each, split) for each in (base, arm))
+        if None not in before + after:
+            sides = (self.counts(measure, each, split) for each in (base, arm))
+            return self.change(*sides, groups)
+        if not groups.alone:
+            raise NotCovered("missing answers of clusters")
+        pairs = list(zip(before, after, strict=True))
+        whole = [(b, a) for b, a in pairs if b is not None and a is not None]
+        known = self.change([bool(b) for b, _ in whole], [bool(a) for _, a in whole], groups)
+        ends = []
+        for rise in (False, True):
+            one = [(not rise if b is None else b, rise if a is None else a) for b, a in pairs]
+            ends.append(self.change([b for b, _ in one], [a for _, a in one], groups))
+        least, most = (end["difference"] for end in ends)
+        one_sided = least * most > 0
+        return known | {
+            "difference": (known["gained"] - known["lost"]) / len(pairs),
+            "low": ends[0]["low"],
+            "high": ends[1]["high"],
+            "p": max(end["p"] for end in ends) if one_sided else 1,
+            "excluded": {"least": least, "most": most, "pairs": len(pairs) - len(whole)},
+        }
 
     def change(self, before: list[bool], after: list[bool], groups: Groups) -> Json:
         """Clause 15.1a: what became of the same items."""
@@ -335,60 +316,6 @@ class Verifier:
             return counts | groups.change(before, after, level)
         low, high = figures.tango(gained, lost, len(pairs), level)
         return counts | {"low": low, "high": high, "p": figures.mcnemar(gained, lost)}
-
-    def series(self, axis: Json, arms: list[str]) -> Json:
-        """Clause 14: a series of doses, its choice and its trend."""
-        rule, doses = axis["dose_rule"], axis["candidate"]["doses"]
-        table = [self.counts(rule["measure"], arm, "tuning") for arm in arms]
-        incoherent = {**rule["measure"], "outcomes": ["incoherent"]}
-        broken = [sum(self.counts(incoherent, arm, "tuning")) for arm in arms]
-        items, zero = len(table[0]), doses.index(0)
-        sign = {"negative": -1, "positive": 1, "either": 0}[rule["sign"]]
-        way = 1 if rule["direction"] == "up" else -1
-        effects = [way * (sum(row) - sum(table[zero])) / items for row in table]
-        eligible = [i for i, d in enumerate(doses) if d and (not sign or d * sign > 0)]
-        admissible = [
-            i
-            for i in eligible
-            if (broken[i] - broken[zero]) / items <= rule["incoherent_at_most"]
-        ]
-        best = max((effects[i] for i in admissible), default=0)
-        asked = best * rule["share_of_best"] if best > 0 else best
-        enough = [i for i in admissible if effects[i] >= asked] or eligible
-        picked = min(enough, key=lambda i: (abs(doses[i]), i))
-        order = sorted(range(len(doses)), key=doses.__getitem__)
-        groups = self.groups(rule["measure"]["evaluation"], "tuning")
-        sums = zip(*(groups.sums(table[i]) for i in order), strict=True)
-        telling = [list(map(int, row)) for row in sums if len(set(row)) > 1]
-        is_exact = len(telling) <= 2000 and max(map(max, telling), default=0) <= 1
-        shift, p = (figures.trend if is_exact else figures.trend_of_clusters)(telling)
-        way_there = sorted(
-            (abs(d), i) for i, d in enumerate(doses) if 0 <= d / doses[picked] <= 1
-        )
-        risen = [effects[i] for _, i in way_there]
-        return {
-            "effect": effects[picked],
-            "monotone": risen == sorted(risen),
-            "chosen": doses[picked],
-            "points": [
-                {
-                    "arm": arm,
-                    "dose": dose,
-                    "counted": sum(row),
-                    "incoherent": bad,
-                    "items": items,
-                    "admissible": i in admissible,
-                }
-                for i, (arm, dose, row, bad) in enumerate(
-                    zip(arms, doses, table, broken, strict=True)
-                )
-            ],
-            "trend": {
-                "direction": "rising" if shift > 0 else "falling" if shift < 0 else "flat",
-                "p": float(p),
-                "method": "exact" if is_exact else "normal",
-            },
-        }
 
 
 __all__ = ["Refused", "Verifier"]
