@@ -38,10 +38,11 @@ from safetycase.methods.tensors import TensorFault, planned_tensors, tensor_faul
 from safetycase.record.case import Case
 from safetycase.record.plan import Plan
 from safetycase.record.redaction import Redaction
+from safetycase.tables.closing import Opening
 from safetycase.tables.codec import Table, scan_table
 from safetycase.tables.columns import Answers
 from safetycase.tables.disclosure import Held
-from safetycase.tables.escrow import Escrow, Opening, read_escrow
+from safetycase.tables.escrow import Escrow, read_escrow
 from safetycase.tables.evidence import Evidence, Items, group_answers
 from safetycase.tables.rows import ANSWER_KINDS, TABLES, path_of
 

@@ -35,6 +35,13 @@ def redact(
     reason: Annotated[str, typer.Option(help="Why, in words, for all to read.")],
     out: Annotated[Path, typer.Option(metavar="FILE", help="The redacted case.")],
     escrow: Annotated[Path, typer.Option(metavar="FILE", help="What opens it.")],
+    coarse: Annotated[
+        str,
+        typer.Option(
+            metavar="NAMES",
+            help="Of these columns of numbers, powers of two stay: generations.tokens, …",
+        ),
+    ] = "",
     to: Annotated[
         list[Path] | None,
         typer.Option(
@@ -48,9 +55,9 @@ def redact(
 
     What tells of a withheld text row by row goes with it: lengths, log-probabilities,
     activations, residuals, names of items. Outcomes stay. The redacted case is a new one: sign
-    it. With --to, the escrow is encrypted to these auditors. Without, it holds the withheld
-    texts IN THE CLEAR, readable by its owner only (mode 0600): guard it and send it as you
-    would the texts. It cannot be put into the case.
+    it. With --to, the escrow is encrypted to these auditors, whose fingerprints stand in the
+    record. Without, it holds the withheld texts IN THE CLEAR, readable by its owner only (mode
+    0600): guard it and send it as you would the texts. It cannot be put into the case.
     """
     from pydantic import ValidationError
 
@@ -68,10 +75,15 @@ def redact(
             raise UsageError(str(path), "a new file", found="a file that is there")
     auditors = [read_auditor(require_file(path)) for path in to or ()]
     full = open_case(require_file(case))
-    withhold = [name.strip() for name in columns.split(",")]
     try:
         made = redacted_from(
-            full, withhold, ground=named, reason=reason, secret=secrets.token_bytes(32)
+            full,
+            _names(columns),
+            ground=named,
+            reason=reason,
+            secret=secrets.token_bytes(32),
+            coarse=_names(coarse) if coarse else (),
+            auditors=[one.fingerprint() for one in auditors],
         )
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
@@ -87,6 +99,10 @@ def redact(
     how = f"for {who}" if auditors else "in the clear: guard it like the texts"
     console.say(f"escrow    {escrow} ({how})")
     return ExitCode.VERIFIED
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",")]
 
 
 def _write_for_owner(path: Path, data: bytes) -> None:

@@ -20,14 +20,14 @@ Ground = Literal[
 
 
 class Redaction(Record):
-    """A column of a table, or a file, of which the case publishes only commitments."""
+    """A column of a table, or a file, of which the case publishes only a commitment."""
 
     path: Text
     """Name of the table in the case, or of the file that is left out of it."""
     column: Identifier | None = None
-    """The column, all of whose cells are withheld; none for a file."""
-    disclosure: Literal["withheld", "keyed"]
-    """Salted commitments in its place, or ids under a key that the same text shares."""
+    """The column, none of whose cells is published exactly; none for a file."""
+    disclosure: Literal["withheld", "coarse", "keyed"]
+    """What stands in its place: nothing, a coarser number, or an id that equal texts share."""
     count: Annotated[Count, Field(ge=1)]
     """Cells withheld; 1 for a file."""
     ground: Ground
@@ -35,4 +35,8 @@ class Redaction(Record):
     reason: Text
     """Why it is withheld, in words."""
     commitment: Sha256
-    """RFC 6962 root over the lines of the redacted table; of a file, its salted commitment."""
+    """RFC 6962 root over the lines of the redacted table, whose first line holds the roots over
+    the commitments to cells; of a file, its salted commitment."""
+    auditors: Annotated[tuple[Sha256, ...], Field(min_length=1)] | None = None
+    """SHA-256 of the public keys to which the escrow was encrypted, in ascending order; none if
+    it was not: whoever is given it can read it."""

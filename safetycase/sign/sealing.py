@@ -2,9 +2,10 @@
 
 What is withheld today can be recorded today and read later, so the key agreement is secure
 unless both of its halves are broken. The content is encrypted once, under a key of its own
-(ChaCha20-Poly1305); HPKE in base mode wraps that key for every auditor, in the context of the
-case (RFC 9180; https://datatracker.ietf.org/doc/draft-connolly-cfrg-xwing-kem/). Nobody is
-authenticated: what is opened is held against the commitments of the signed case.
+(ChaCha20-Poly1305), with the list of auditors as additional data; HPKE in base mode wraps that
+key for every auditor, in the context of the case (RFC 9180;
+https://datatracker.ietf.org/doc/draft-connolly-cfrg-xwing-kem/). Nobody is authenticated: what
+is opened is held against the signed case, and so is for whom it was.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from msgspec import Meta
 from safetycase.digest import sha256_hex
 from safetycase.errors import KeyRefused, MalformedInput
 from safetycase.sign.keys import create_all, read_key_file
+from safetycase.tables.escrow import read_escrow, write_escrow
 
 SEALED_SCHEMA: Literal["https://safetycase.dev/sealed-escrow/v1alpha"] = (
     "https://safetycase.dev/sealed-escrow/v1alpha"
@@ -117,10 +119,10 @@ def read_auditor(path: Path) -> AuditorKey:
 def seal(escrow: bytes, case: str, auditors: Sequence[AuditorKey]) -> bytes:
     """The escrow of the case with this id, for these auditors and nobody else."""
     key = ChaCha20Poly1305.generate_key()
-    sealed = ChaCha20Poly1305(key).encrypt(_ONCE, escrow, _about(case))
     recipients = [
         Recipient(one.name, one.fingerprint(), _wrap(key, one, case)) for one in auditors
     ]
+    sealed = ChaCha20Poly1305(key).encrypt(_ONCE, escrow, _about_all(case, recipients))
     whole = SealedEscrow(SEALED_SCHEMA, case, recipients, sealed)
     return msgspec.json.encode(whole) + b"\n"
 
@@ -131,7 +133,7 @@ def is_sealed(data: bytes) -> bool:
 
 
 def unseal(data: bytes, key: Path) -> bytes:
-    """The escrow, opened with an auditor's private key.
+    """The escrow, opened with an auditor's private key; it says for which auditors it was.
 
     Refused: keys that others may read, an escrow for other auditors, and one that was altered
     or made for another case than it says.
@@ -149,9 +151,12 @@ def unseal(data: bytes, key: Path) -> bytes:
     try:
         pair = hpke.MLKEM768X25519PrivateKey(private.ml_kem, private.x25519)
         opened = _SUITE.decrypt(mine.wrapped, pair, info=_about(whole.case))
-        return ChaCha20Poly1305(opened).decrypt(_ONCE, whole.sealed, _about(whole.case))
+        about = _about_all(whole.case, whole.recipients)
+        escrow = ChaCha20Poly1305(opened).decrypt(_ONCE, whole.sealed, about)
     except (InvalidTag, ValueError):
         raise MalformedInput("escrow", "one as it was sealed", found="another") from None
+    auditors = sorted({one.key for one in whole.recipients})
+    return write_escrow(msgspec.structs.replace(read_escrow(escrow), auditors=auditors))
 
 
 def _wrap(key: bytes, auditor: AuditorKey, case: str) -> bytes:
@@ -165,6 +170,10 @@ def _wrap(key: bytes, auditor: AuditorKey, case: str) -> bytes:
 
 def _about(case: str) -> bytes:
     return _CONTEXT + case.encode()
+
+
+def _about_all(case: str, recipients: Sequence[Recipient]) -> bytes:
+    return _about(case) + b"".join(bytes.fromhex(one.key) for one in recipients)
 
 
 def _checked(data: bytes, where: str) -> AuditorKey:

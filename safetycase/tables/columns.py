@@ -273,7 +273,7 @@ class Filling:
         """Begin without rows; of columns that are withheld nothing is kept."""
         self._kind = kind
         self._rows = 0
-        hidden = [n for n, disclosed in (classes or {}).items() if disclosed == "withheld"]
+        hidden = [name for name, closed in (classes or {}).items() if closed.unreadable]
         self._withheld = dict.fromkeys(hidden, path_of(kind))
         self._dtypes = {n: dtype for n, dtype in _dtypes(kind).items() if n not in hidden}
         self._growing = {name: _Growing() for name in self._dtypes}

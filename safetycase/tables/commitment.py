@@ -4,35 +4,49 @@ The specification, complete (`||` joins bytes; `u32`, `u64`: big-endian; `framed
 of the UTF-8 bytes of x as u64, then these bytes):
 
 * K           = 32 random bytes, made for one redaction and kept by whoever withholds
-* K[t, c]     = HKDF-SHA256(K, no salt, info = "safetycase.column.v1" || 0x00 || framed(t) ||
-  framed(c)), 32 bytes: opens a column; for keyed columns t is `*`, so that a name has one id
-* salt[t,c,i] = HMAC-SHA256(K[t, c], u64(i)): opens the cell of row i, from 0
+* D(k, t, c)  = HKDF-SHA256(k, no salt, info = "safetycase.column.v1" || 0x00 || framed(t) ||
+  framed(c)), 32 bytes
+* K[t, c]     = D(K, t, c): opens a column; of a keyed one D(K, `*`, c), so that a name has one
+  id
+* salt[t,c,i] = HMAC-SHA256(K[t, c], u64(i)): opens the cell of row i, from 0; of a keyed column
+  under D(K[`*`, c], t, c), so that tables share no salts
 * commitment  = SHA-256(0x02 || salt || u32(length of tag) || tag || u64(length of value) ||
   value), tag = t || 0x00 || c || 0x00 || type, in UTF-8; type and value: `text`, UTF-8 bytes as
   generated; `json`, a number, true or false as its table spells it; `absent`, nothing
-* keyed id    = HMAC-SHA256(K[*, c], UTF-8 bytes of the text): equal texts, equal ids
-* a file is a cell of row 0: t is its path in the case, c is `file`, type `bytes`
+* root[t, c]  = RFC 6962 root whose leaves are the 32-byte commitments in row order. It is what
+  the case publishes of them: 32 bytes a column. One cell opens by its salt and its audit path
+* keyed id    = HMAC-SHA256(K[*, c], UTF-8 bytes of the text), the first 8 bytes: equal texts,
+  equal ids. It binds nothing, the root does; two texts of one id are refused
+* coarse      = the number of the same sign whose size is the largest power of two that is not
+  above; 0 stays 0
+* a file is a cell of row 0: t is its path in the case, c is `file`, type `bytes`; the ledger
+  holds its commitment
 
 Binding rests on the collision resistance of SHA-256, hiding on the 256-bit salt: prompts can be
 guessed, so no digest without a salt hides one. A commitment hides neither that the row exists
 nor what other columns say of the text: its length and likelihood must be withheld with it
-(`tables/disclosure.py`).
+(`tables/disclosure.py`). Coarse numbers of many rows of one text add up: fifty arms tell
+more of a prompt than one.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+import math
 import struct
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
+from safetycase.digest.merkle import leaf_hash
 from safetycase.errors import MalformedInput
 
 Cell = str | int | float | bool | bytes | None
 """What a cell of a table can hold, and the bytes of a file."""
 
 SECRET_BYTES = 32
+ID_BYTES = 8
 EVERY_TABLE = "*"
 FILE = "file"
 
@@ -58,18 +72,41 @@ def cell_salt(key: bytes, row: int) -> bytes:
     return hmac.digest(key, _COUNT.pack(row), "sha256")
 
 
-def commitment(salt: bytes, table: str, column: str, value: Cell) -> str:
-    """What stands in the place of a withheld cell, in lower-case hexadecimal."""
+def commitment(salt: bytes, table: str, column: str, value: Cell) -> bytes:
+    """The 32 bytes that bind a cell at its place and tell nothing of it without the salt."""
     _require_length(salt, "salt of a cell")
     kind, data = _spelled(value)
     tag = f"{table}\x00{column}\x00{kind}".encode()
     framed = _TAG.pack(len(tag)) + tag + _COUNT.pack(len(data)) + data
-    return hashlib.sha256(_COMMITTED + salt + framed).hexdigest()
+    return hashlib.sha256(_COMMITTED + salt + framed).digest()
+
+
+def salt_key(key: bytes, table: str, column: str, *, keyed: bool) -> bytes:
+    """The key of the salts of a column, from the key that opens it."""
+    return column_key(key, table, column) if keyed else key
+
+
+def leaves(salts: bytes, table: str, column: str, cells: Iterable[Cell]) -> Iterator[bytes]:
+    """The leaf hashes of a column's tree, from the key of its salts and its cells."""
+    for row, cell in enumerate(cells):
+        yield leaf_hash(commitment(cell_salt(salts, row), table, column, cell))
 
 
 def keyed_id(key: bytes, text: str) -> str:
     """What stands in the place of a name, the same wherever the name stands."""
-    return hmac.digest(key, text.encode(), "sha256").hex()
+    return hmac.digest(key, text.encode(), "sha256")[:ID_BYTES].hex()
+
+
+def coarse(value: float) -> float:
+    """The power of two that stands in the place of a number: not larger, of the same sign.
+
+    Whole numbers give whole numbers; zero gives zero.
+    """
+    if not value:
+        return type(value)(0)
+    if isinstance(value, int):
+        return (1 << abs(value).bit_length() - 1) * (1 if value > 0 else -1)
+    return math.copysign(math.ldexp(0.5, math.frexp(value)[1]), value)
 
 
 def _spelled(value: Cell) -> tuple[str, bytes]:

@@ -1,16 +1,18 @@
 """Which columns of a table are withheld, and what reading one of their cells gives: a refusal.
 
-A redacted table says so itself: its first line names a withheld column `output:withheld`, a
-column of keyed ids `item:keyed`. The cells there are 64 hexadecimal digits
-(`tables/commitment.py`); all others are as they were. Columns are withheld whole: open cells
-among closed ones would tell which are the hazardous ones.
+A redacted table says so itself: its first line names a withheld column `output:withheld:ROOT`,
+one of coarse numbers `tokens:coarse:ROOT`, one of keyed ids `item:keyed:ROOT`. ROOT commits to
+its exact cells (`tables/commitment.py`). In their place stand null, the coarser number or the
+id; all else is as it was. Columns are closed whole: open cells among closed ones would tell
+which are the hazardous ones.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import cache
-from typing import Annotated, Any, Literal, NoReturn, get_type_hints
+from typing import Annotated, Any, Literal, NoReturn, get_args, get_type_hints
 
 import msgspec
 from msgspec import Meta
@@ -18,13 +20,29 @@ from msgspec import Meta
 from safetycase.errors import Withheld
 from safetycase.tables.rows import TABLES, columns, path_of
 
-Disclosure = Literal["withheld", "keyed"]
+Disclosure = Literal["withheld", "coarse", "keyed"]
 """How a column is not disclosed; a column of which nothing is said is public."""
 
-Classes = Mapping[str, str]
-"""How the columns of a table that are not public are disclosed, by name, in table order."""
 
-_Digits = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """How a column is disclosed that is not public."""
+
+    disclosure: Disclosure
+    root: str
+    """RFC 6962 root over the commitments to its exact cells, in hexadecimal."""
+
+    @property
+    def unreadable(self) -> bool:
+        """Whether no check may read what stands there; ids may be compared."""
+        return self.disclosure != "keyed"
+
+
+Classes = Mapping[str, Closed]
+"""The columns of a table that are not public, by name, in table order."""
+
+_Id = Annotated[str, Meta(pattern="^[0-9a-f]{16}$")]
+_ROOT_DIGITS = frozenset("0123456789abcdef")
 
 _PROMPT = "items.prompt"
 GRAPHS = "circuits/"
@@ -91,9 +109,11 @@ def withheld_with(names: Iterable[str], files: Iterable[str] = ()) -> dict[str, 
     return reached
 
 
-def class_of(name: str) -> Disclosure:
-    """How a column `table.column` is disclosed once it is withheld."""
-    return "keyed" if name in KEYED else "withheld"
+def class_of(name: str, coarse: Iterable[str] = ()) -> Disclosure:
+    """How a column `table.column` is disclosed once it is closed; `coarse` names some."""
+    if name in KEYED:
+        return "keyed"
+    return "coarse" if name in coarse else "withheld"
 
 
 def may_be_withheld(kind: str, column: str) -> bool:
@@ -101,33 +121,59 @@ def may_be_withheld(kind: str, column: str) -> bool:
     return column in columns(kind) and column not in ALWAYS_PUBLIC
 
 
+def may_be_coarse(kind: str, column: str) -> bool:
+    """Whether there is such a column of numbers, of which a case may publish coarser ones."""
+    return may_be_withheld(kind, column) and _plain_hints(kind)[column] in {int, float}
+
+
 def header_names(kind: str, classes: Classes) -> list[str]:
-    """The first line of a table: its columns, each that is not public with its class."""
-    return [f"{n}:{classes[n]}" if n in classes else n for n in columns(kind)]
+    """The first line of a table: its columns, each that is not public with class and root."""
+    marks = {name: f"{name}:{one.disclosure}:{one.root}" for name, one in classes.items()}
+    return [marks.get(name, name) for name in columns(kind)]
 
 
 def classes_in(kind: str, names: object) -> Classes | None:
     """What the first line says of its columns; none if it is that of no table of this kind."""
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         return None
-    parts = [name.partition(":") for name in names]
-    classes = {name: disclosed for name, mark, disclosed in parts if mark}
-    known = all(
-        may_be_withheld(kind, name) and disclosed == class_of(f"{kind}.{name}")
-        for name, disclosed in classes.items()
-    )
-    return classes if known and header_names(kind, classes) == names else None
+    classes: dict[str, Closed] = {}
+    for name in names:
+        column, mark, rest = name.partition(":")
+        disclosed, _, root = rest.partition(":")
+        if mark:
+            known = next((one for one in get_args(Disclosure) if one == disclosed), None)
+            if known is None or not _may_be(kind, column, known) or not _is_root(root):
+                return None
+            classes[column] = Closed(known, root)
+    return classes if header_names(kind, classes) == names else None
+
+
+def _may_be(kind: str, column: str, disclosed: Disclosure) -> bool:
+    if disclosed == "coarse":
+        return may_be_coarse(kind, column)
+    return may_be_withheld(kind, column) and disclosed == class_of(f"{kind}.{column}")
+
+
+def _is_root(text: str) -> bool:
+    return len(text) == 64 and set(text) <= _ROOT_DIGITS
 
 
 def row_type(kind: str, classes: Classes) -> type[msgspec.Struct]:
-    """Rows of a table with these classes; asked for a withheld cell, they refuse."""
-    return _row_type(kind, tuple(classes.items())) if classes else TABLES[kind]
+    """Rows of a table with these classes; asked for a cell that is not there, they refuse."""
+    if not classes:
+        return TABLES[kind]
+    return _row_type(kind, tuple((name, one.disclosure) for name, one in classes.items()))
 
 
 def cell_types(kind: str, classes: Classes) -> tuple[Any, ...]:
     """The types of a row's cells in a table with these classes, in order."""
+    return _cell_types(kind, {name: one.disclosure for name, one in classes.items()})
+
+
+def _cell_types(kind: str, disclosed: Mapping[str, str]) -> tuple[Any, ...]:
     hints = _hints(kind)
-    return tuple(_Digits if name in classes else hints[name] for name in columns(kind))
+    shown: Mapping[str, Any] = {"withheld": None, "keyed": _Id}
+    return tuple(shown.get(disclosed.get(name, ""), hints[name]) for name in columns(kind))
 
 
 @cache
@@ -136,9 +182,14 @@ def _hints(kind: str) -> Mapping[str, Any]:
 
 
 @cache
+def _plain_hints(kind: str) -> Mapping[str, Any]:
+    return get_type_hints(TABLES[kind])
+
+
+@cache
 def _row_type(kind: str, classes: tuple[tuple[str, str], ...]) -> type[msgspec.Struct]:
-    types = cell_types(kind, dict(classes))
-    hidden = {name for name, disclosed in classes if disclosed == "withheld"}
+    types = _cell_types(kind, dict(classes))
+    hidden = {name for name, disclosed in classes if disclosed != "keyed"}
 
     def refuse(_: msgspec.Struct, name: str) -> NoReturn:
         if name in hidden:

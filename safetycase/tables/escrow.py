@@ -1,30 +1,27 @@
 """The escrow of a redacted case: what was withheld, and what opens the commitments to it.
 
-A JSON document in one spelling (`schemas/v1/escrow.schema.json`). It opens whole columns and
-files; with a column taken out of it, the rest. Its reader trusts nothing: what does not match
-its commitment opens nothing.
+A JSON document in one spelling (`schemas/v1/escrow.schema.json`). It opens whole columns,
+single cells and files; with some of them taken out, the rest. Its reader trusts nothing: what
+does not match its commitment opens nothing (`tables/closing.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 import msgspec
 from msgspec import Meta
 
 from safetycase.errors import MalformedInput, SchemaViolation
-from safetycase.tables.codec import Batch, batches_of_rows, encode_rows, header
-from safetycase.tables.commitment import FILE, Cell, cell_salt, commitment, keyed_id
-from safetycase.tables.disclosure import Classes
-from safetycase.tables.rows import columns
+from safetycase.tables.commitment import FILE, cell_salt, commitment
 
 ESCROW_SCHEMA: Literal["https://safetycase.dev/escrow/v1alpha"] = (
     "https://safetycase.dev/escrow/v1alpha"
 )
 
-_Digest = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+Digest = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+Spelled = str | int | float | bool | None
+"""A cell, as the full table spells it."""
 
 
 class OpenedColumn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -32,10 +29,26 @@ class OpenedColumn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     table: Annotated[str, Meta(description="Kind of the table.")]
     column: Annotated[str, Meta(description="The column.")]
-    key: Annotated[_Digest, Meta(description="Key of the column, in hexadecimal.")]
+    key: Annotated[Digest, Meta(description="Key of the column, in hexadecimal.")]
     cells: Annotated[
-        list[str | int | float | bool | None],
+        list[Spelled],
         Meta(description="What was withheld, in row order, as the full table spells it."),
+    ]
+
+
+class OpenedCell(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One cell of a column whose other cells stay closed."""
+
+    table: Annotated[str, Meta(description="Kind of the table.")]
+    column: Annotated[str, Meta(description="The column.")]
+    row: Annotated[int, Meta(description="The row, from 0; it stands on line 2.", ge=0)]
+    salt: Annotated[Digest, Meta(description="Salt of the cell, in hexadecimal.")]
+    cell: Annotated[
+        Spelled, Meta(description="What was withheld, as the full table spells it.")
+    ]
+    path: Annotated[
+        list[Digest],
+        Meta(description="Audit path from its commitment to the column's root (RFC 9162)."),
     ]
 
 
@@ -43,12 +56,13 @@ class OpenedFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A file that the redacted case leaves out."""
 
     path: Annotated[str, Meta(description="Its name in the full case.")]
-    key: Annotated[_Digest, Meta(description="Key of the file, in hexadecimal.")]
+    key: Annotated[Digest, Meta(description="Key of the file, in hexadecimal.")]
     data: Annotated[bytes, Meta(description="Its bytes, in standard base64.")]
 
     def commitment(self) -> str:
         """What the ledger states of the file."""
-        return commitment(cell_salt(bytes.fromhex(self.key), 0), self.path, FILE, self.data)
+        salt = cell_salt(bytes.fromhex(self.key), 0)
+        return commitment(salt, self.path, FILE, self.data).hex()
 
 
 class Escrow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -57,9 +71,19 @@ class Escrow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     schema: Annotated[
         Literal["https://safetycase.dev/escrow/v1alpha"], Meta(description="This version.")
     ]
-    case: Annotated[_Digest, Meta(description="Id of the redacted case that it opens.")]
+    case: Annotated[Digest, Meta(description="Id of the redacted case that it opens.")]
     columns: Annotated[list[OpenedColumn], Meta(description="Columns that it opens.")]
     files: Annotated[list[OpenedFile], Meta(description="Files that it opens.")]
+    cells: Annotated[list[OpenedCell], Meta(description="Single cells that it opens.")] = (
+        msgspec.field(default_factory=list)
+    )
+    auditors: Annotated[
+        list[Digest],
+        Meta(
+            description="SHA-256 of the public keys to which it was encrypted, put here by "
+            "whoever decrypted it; empty before, and if it never was."
+        ),
+    ] = msgspec.field(default_factory=list)
 
     @classmethod
     def empty(cls) -> Self:
@@ -70,23 +94,6 @@ class Escrow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """What opens a column of a table; none if the escrow does not."""
         places = (one for one in self.columns if (one.table, one.column) == (table, name))
         return next(places, None)
-
-
-@dataclass(slots=True)
-class Opening:
-    """What became of the withheld columns of one table."""
-
-    pieces: list[bytes]
-    """The table with all columns in it that were opened, cut at line ends."""
-    closed: list[str] = field(default_factory=list)
-    """Columns that the escrow does not open."""
-    refused: list[tuple[int, str]] = field(default_factory=list)
-    """Columns of which a cell does not match, each after the first such line."""
-
-    @property
-    def size(self) -> int:
-        """Bytes of the table."""
-        return sum(map(len, self.pieces))
 
 
 def write_escrow(escrow: Escrow) -> bytes:
@@ -103,81 +110,3 @@ def read_escrow(data: bytes) -> Escrow:
     if write_escrow(escrow) != data:
         raise MalformedInput("escrow", "the one spelling of an escrow", found="another")
     return escrow
-
-
-def closed_cell(disclosed: str, key: bytes, place: tuple[str, str, int], cell: Cell) -> str:
-    """What stands for a cell in the redacted table; its place is table, column and row."""
-    if disclosed == "keyed":
-        return keyed_id(key, str(cell))
-    table, column, row = place
-    return commitment(cell_salt(key, row), table, column, cell)
-
-
-def close_table(
-    kind: str, rows: Iterable[msgspec.Struct], classes: Classes, keys: Mapping[str, bytes]
-) -> bytes:
-    """The redacted table: commitments or keyed ids in the place of what is withheld."""
-    places = [(columns(kind).index(name), name) for name in classes]
-
-    def closed() -> Iterator[list[Cell]]:
-        for number, row in enumerate(rows):
-            cells: list[Any] = list(msgspec.structs.astuple(row))
-            for place, name in places:
-                where = (kind, name, number)
-                cells[place] = closed_cell(classes[name], keys[name], where, cells[place])
-            yield cells
-
-    return header(kind, classes) + b"\n" + encode_rows(list(closed()))
-
-
-def open_table(kind: str, pieces: Iterable[bytes], escrow: Escrow) -> Opening:
-    """The table as far as the escrow opens it; a column with a cell that does not match stays.
-
-    Refused as a table is; what is wrong with the escrow is said in the result.
-    """
-    read = list(batches_of_rows(kind, pieces))
-    rows = [row for batch in read for row in batch.rows]
-    classes = read[0].classes
-    opening = Opening([])
-    cells: dict[str, list[Any]] = {}
-    for name, disclosed in classes.items():
-        given = escrow.column(kind, name)
-        if given is None:
-            opening.closed.append(name)
-            continue
-        wrong = _first_mismatch(kind, rows, disclosed, given)
-        if wrong is None:
-            cells[name] = given.cells
-        else:
-            opening.refused.append((wrong + 2, name))
-    still = {name: disclosed for name, disclosed in classes.items() if name not in cells}
-    opening.pieces = [header(kind, still) + b"\n", *_rewritten(kind, read, cells)]
-    return opening
-
-
-def _first_mismatch(
-    kind: str, rows: list[msgspec.Struct], disclosed: str, given: OpenedColumn
-) -> int | None:
-    place = columns(kind).index(given.column)
-    key = bytes.fromhex(given.key)
-    if len(given.cells) != len(rows):
-        return min(len(given.cells), len(rows))
-    for number, (row, cell) in enumerate(zip(rows, given.cells, strict=True)):
-        closed = closed_cell(disclosed, key, (kind, given.column, number), cell)
-        if msgspec.structs.astuple(row)[place] != closed:
-            return number
-    return None
-
-
-def _rewritten(
-    kind: str, read: list[Batch], opened: Mapping[str, list[Any]]
-) -> Iterator[bytes]:
-    places = [(columns(kind).index(name), cells) for name, cells in opened.items()]
-    done = 0
-    for batch in filter(lambda batch: batch.rows, read):
-        rows = [list(msgspec.structs.astuple(row)) for row in batch.rows]
-        for place, cells in places:
-            for number, row in enumerate(rows, start=done):
-                row[place] = cells[number]
-        done += len(rows)
-        yield encode_rows(rows)

@@ -27,8 +27,9 @@ from safetycase.errors import SafetyCaseError
 from safetycase.methods.figures_on_page import read_page
 from safetycase.run.plan_file import as_plan
 from safetycase.sign.sealing import generate_auditor, read_auditor, seal, unseal
+from safetycase.tables.closing import open_table
 from safetycase.tables.codec import read_table
-from safetycase.tables.escrow import open_table, read_escrow
+from safetycase.tables.escrow import read_escrow
 from safetycase.tables.rows import TABLES, path_of
 from safetycase.verify.engine import verify
 from safetycase.verify.outcome import Outcome, Verdict

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
@@ -13,6 +13,7 @@ from safetycase.bundle.reader import open_case
 from safetycase.bundle.redact import Redacted, redact
 from safetycase.digest import sha256_hex
 from safetycase.envelope.dsse import read_envelope
+from safetycase.tables.closing import single_cell
 from safetycase.tables.codec import line_root
 from safetycase.tables.escrow import Escrow, OpenedColumn, read_escrow, write_escrow
 from safetycase.tables.rows import path_of
@@ -25,7 +26,16 @@ TEXTS, PROMPTS = "generations.output", "items.prompt"
 """What the two cases withhold, with all that tells of it."""
 
 
-def redacted_from(case: KitCase, *columns: str) -> Redacted:
+LENGTHS = ("generations.tokens", "generations.nll")
+"""What is coarse in the case that tells how long its answers are."""
+
+ANN, BOB = "a" * 64, "b" * 64
+"""Fingerprints of auditors."""
+
+
+def redacted_from(
+    case: KitCase, *columns: str, coarse: Sequence[str] = (), auditors: Sequence[str] = ()
+) -> Redacted:
     """The case with these columns withheld for the sake of public safety."""
     return redact(
         open_case(case.to_bytes()),
@@ -33,12 +43,36 @@ def redacted_from(case: KitCase, *columns: str) -> Redacted:
         ground="public_safety",
         reason="The answers are recipes.",
         secret=SECRET,
+        coarse=coarse,
+        auditors=auditors,
     )
 
 
 @cache
 def _redacted(column: str) -> Redacted:
     return redacted_from(honest_case(), column)
+
+
+@cache
+def _coarse() -> Redacted:
+    return redacted_from(honest_case(), TEXTS, coarse=LENGTHS)
+
+
+@cache
+def _for_auditors() -> Redacted:
+    return redacted_from(honest_case(), TEXTS, auditors=(ANN, BOB))
+
+
+@cache
+def lengths_coarse() -> KitCase:
+    """The honest case without its generated answers, which tells roughly how long they are."""
+    return resign(KitCase(_coarse().members))
+
+
+@cache
+def for_auditors() -> KitCase:
+    """The honest case without its generated answers, which two auditors can open."""
+    return resign(KitCase(_for_auditors().members))
 
 
 @cache
@@ -71,6 +105,32 @@ def opens_texts(case: KitCase) -> bytes:
 def opens_prompts(case: KitCase) -> bytes:
     """The honest escrow of the prompts, for this case."""
     return addressed(_redacted(PROMPTS).escrow, case)
+
+
+def opens_lengths(case: KitCase) -> bytes:
+    """The honest escrow of the answers whose lengths are coarse, for this case."""
+    return addressed(_coarse().escrow, case)
+
+
+def opens_for_auditors(case: KitCase) -> bytes:
+    """The honest escrow for two auditors, as one of them has decrypted it."""
+
+    def change(whole: Escrow) -> Escrow:
+        return msgspec.structs.replace(whole, auditors=[BOB, ANN])
+
+    return edit_escrow(addressed(_for_auditors().escrow, case), change)
+
+
+def opens_cells(case: KitCase, *rows: int) -> bytes:
+    """An escrow of single answers, made from the honest one."""
+
+    def change(whole: Escrow) -> Escrow:
+        texts = whole.column("generations", "output")
+        assert texts is not None
+        cells = [single_cell("withheld", texts, row) for row in rows]
+        return msgspec.structs.replace(whole, columns=[], cells=cells)
+
+    return edit_escrow(opens_texts(case), change)
 
 
 def edit_escrow(escrow: bytes, change: Callable[[Escrow], Escrow]) -> bytes:
@@ -131,10 +191,15 @@ def without_entry(case: KitCase, path: str, column: str | None = None) -> KitCas
     return case.with_members({"case.json": canonical.write(record)})
 
 
+def place_of(header: list[Json], column: str) -> int:
+    """The place of a column in the first line of a table, marked or not."""
+    return [name.partition(":")[0] for name in header].index(column)
+
+
 def published(case: KitCase, kind: str, column: str, cells: list[Json]) -> KitCase:
     """The case with a column unmarked, unlisted and filled with these cells."""
     header, *rows = lines_of(case, kind)
-    place = [name.partition(":")[0] for name in header].index(column)
+    place = place_of(header, column)
     header[place] = column
     for row, cell in zip(rows, cells, strict=True):
         row[place] = cell

@@ -14,10 +14,20 @@ from tests.kit.attacks.redaction import failure_hidden_behind_a_redaction
 from tests.kit.builder import AT, KitCase, honest_case, keys, policy, resign
 from tests.kit.cases import HONEST, lenient
 from tests.kit.redacted import (
+    ANN,
+    BOB,
     PROMPTS,
     TEXTS,
+    addressed,
+    for_auditors,
+    lengths_coarse,
+    lines_of,
+    opens_cells,
+    opens_for_auditors,
+    opens_lengths,
     opens_prompts,
     opens_texts,
+    place_of,
     prompts_withheld,
     redacted_from,
     texts_withheld,
@@ -27,6 +37,8 @@ POLICIES = Path(__file__).resolve().parents[2] / "policies"
 REDACTED = {
     "texts": (texts_withheld, opens_texts),
     "prompts": (prompts_withheld, opens_prompts),
+    "coarse lengths": (lengths_coarse, opens_lengths),
+    "auditors": (for_auditors, opens_for_auditors),
 }
 RED = ("RED-001", "RED-002", "RED-003")
 
@@ -112,6 +124,35 @@ def test_a_hidden_failure_is_unknown_until_the_escrow_tells() -> None:
     assert {claim.tier for claim in closed.claims} == {"intact"}
     opened = verify(case.to_bytes(), policy(), at=AT, escrow=opens_texts(case))
     assert opened.failing() == ("EVI-001",)
+
+
+def test_single_cells_open_and_nothing_more_is_known() -> None:
+    """Two answers are what was committed to; all that rests on the others stays unknown."""
+    case = texts_withheld()
+    closed = verify(case.to_bytes(), policy(), at=AT)
+    opened = verify(case.to_bytes(), policy(), at=AT, escrow=opens_cells(case, 0, 2412))
+    assert opened.failing() == ()
+    assert opened.outcomes() == closed.outcomes()
+    assert {claim.tier for claim in opened.claims} == {"intact"}
+
+
+def test_coarse_numbers_are_read_by_no_check() -> None:
+    closed, coarse = texts_withheld(), lengths_coarse()
+    header, first, *_ = lines_of(coarse, "generations")
+    place = place_of(header, "tokens")
+    row = honest_case().rows("generations")[0]
+    assert header[place].startswith("tokens:coarse:")
+    assert first[place] <= row.tokens < 2 * first[place]
+    verdicts = [verify(case.to_bytes(), policy(), at=AT) for case in (closed, coarse)]
+    assert verdicts[0].outcomes() == verdicts[1].outcomes()
+
+
+def test_the_ledger_names_who_can_open_it() -> None:
+    case = for_auditors()
+    assert {tuple(entry["auditors"]) for entry in case.record["redactions"]} == {(ANN, BOB)}
+    in_the_clear = redacted_from(honest_case(), TEXTS, auditors=(ANN, BOB)).escrow
+    for escrow in (opens_for_auditors(case), addressed(in_the_clear, case)):
+        assert verify(case.to_bytes(), policy(), at=AT, escrow=escrow).exit_code == 0
 
 
 @pytest.mark.parametrize("escrow", [b"", b"{}", b"\x00" * 100])

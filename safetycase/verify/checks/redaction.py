@@ -27,8 +27,8 @@ FAMILY = Family(
     proves="The record's ledger lists every withheld column and every file that is left out, "
     "each once, with its class, its number of cells, a reason, and the root over the lines of "
     "its table or the commitment to the file; it lists nothing else.",
-    cannot_prove="That the reason is a good one, or what was withheld: only the escrow shows "
-    "that (RED-003).",
+    cannot_prove="That the reason is a good one, what was withheld, or that the auditors it "
+    "names can open it: only the escrow shows that (RED-003).",
     references=("question 30 (redaction)", "design 3 (withheld content)"),
     owns=("case.json#/redactions/*", "the first lines of evidence/*.jsonl"),
 )
@@ -42,17 +42,17 @@ def ledger_is_exact(case: OpenedCase) -> Run:
 
 @FAMILY.check(
     2,
-    proves="What tells of a withheld text row by row is withheld with it: lengths, "
+    proves="What tells of a withheld text row by row is withheld with it, or coarse: lengths, "
     "log-probabilities, activations, residuals, digests, words and names.",
     cannot_prove="That nothing else tells of it: the plan, the labels of features, the order "
-    "of the rows and the outcomes stay public.",
+    "of the rows and the outcomes stay public, and coarse numbers of many rows add up.",
     references=("design 3 (withheld content)", "https://arxiv.org/abs/2510.15511"),
     owns=("which columns and files are withheld",),
 )
 def nothing_tells_of_what_is_withheld(case: OpenedCase) -> Run:
     """What a withheld text determines is withheld with it."""
     present = list(filter(layout.is_bound, case.container.names))
-    yield from told(leaks(case.redactions, case.signed_tables, present))
+    yield from told(leaks(case.redactions, case.signed_tables, present, case.container.stream))
     return _withheld(case)
 
 
@@ -60,11 +60,11 @@ def nothing_tells_of_what_is_withheld(case: OpenedCase) -> Run:
     3,
     tier="recomputed",
     needs=("container", "record", "rows", "statement"),
-    proves="The escrow is that of this case and opens everything that is withheld: every cell "
-    "and every file is the one that was committed to. All other checks are then made on what "
-    "was opened.",
+    proves="The escrow is that of this case, for the auditors it names, and opens all that "
+    "is withheld: every cell and file is what was committed to, and comes to the id or coarse "
+    "number in its place. All other checks are then made on what was opened.",
     cannot_prove="Anything without the escrow: it is UNKNOWN, and so is every check that rests "
-    "on withheld cells.",
+    "on withheld cells. Nor that nobody else was given what it opens.",
     references=("question 30 (redaction)", "design 3 (withheld content)"),
     owns=("withheld cells", "the escrow"),
 )
@@ -74,5 +74,7 @@ def escrow_opens_what_is_withheld(case: OpenedCase) -> Run:
         text = "Cells are withheld, and no escrow was given: verify --escrow FILE."
         yield Fault.unknown("escrow", "the escrow of this case", "none", text)
         return 0
-    yield from told(unopened(case.opened_tables, case.opened_files))
+    yield from told(
+        unopened(case.escrow, case.redactions, case.opened_tables, case.opened_files)
+    )
     return _withheld(case)

@@ -20,6 +20,7 @@ from tests.kit.redacted import (
     opens_prompts,
     opens_texts,
     place_in_ledger,
+    place_of,
     prompts_withheld,
     published,
     redacted_from,
@@ -38,7 +39,7 @@ _GRADED = frozenset(HELD_OUT | ARMS) | {
 }  # fmt: skip
 """Checks that rest on the generated texts, or on grades of them."""
 
-_TEXTS = _GRADED | {"EVI-002", "EVI-004", "FOR-005"}
+TEXTS_UNKNOWN = _GRADED | {"EVI-002", "EVI-004", "FOR-005"}
 """Checks that rest on the texts or on what tells of them."""
 
 _ACTIVATIONS = (ARMS - {"BES-002"}) | {"CLM-004", "CLM-005", "IVN-002"}
@@ -132,12 +133,13 @@ def commitments_not_those_of_the_ledger(case: KitCase) -> KitCase:
 
 @_on_texts(refused_by={"SCH-003"}, unknown=needing("rows"))
 def commitment_too_short(case: KitCase) -> KitCase:
-    """Cut two digits off a commitment.
+    """Cut two digits off the commitment to a column.
 
     A shorter commitment is one that more texts open.
     """
     header, *rows = lines_of(case, "generations")
-    rows[0][header.index("output:withheld")] = rows[0][header.index("output:withheld")][:-2]
+    place = place_of(header, "output")
+    header[place] = header[place][:-2]
     return with_lines(case, "generations", [header, *rows])
 
 
@@ -148,22 +150,22 @@ def outcomes_withheld_as_well(case: KitCase) -> KitCase:
     Not even how often the model failed is public.
     """
     header, *rows = lines_of(case, "generations")
-    place = header.index("outcome")
-    header[place] = "outcome:withheld"
+    place = place_of(header, "outcome")
+    header[place] = f"outcome:withheld:{'0' * 64}"
     for row in rows:
-        row[place] = "0" * 64
+        row[place] = None
     entry = case.record["redactions"][0] | {"column": "outcome"}
     return with_lines(edit_record(case, "/redactions/-", entry), "generations", [header, *rows])
 
 
 @_on_prompts(refused_by={"SCH-003"}, unknown=needing("rows"))
-def nothing_in_the_place_of_a_commitment(case: KitCase) -> KitCase:
-    """Put null where the commitment to an item's target should stand.
+def one_target_published_in_a_withheld_column(case: KitCase) -> KitCase:
+    """Put the target of one item where nothing should stand.
 
-    What was withheld is said never to have been there.
+    An open cell among closed ones says which are the hazardous ones.
     """
     header, *rows = lines_of(case, "items")
-    rows[0][header.index("target:withheld")] = None
+    rows[0][place_of(header, "target")] = "safe"
     return with_lines(case, "items", [header, *rows])
 
 
@@ -221,13 +223,13 @@ def failure_hidden_behind_a_redaction(case: KitCase) -> KitCase:
 
 
 @_on_texts(refused_by={"RED-003"}, unknown=_GRADED)
-def commitment_to_another_text(case: KitCase) -> KitCase:
-    """Put the commitment to some other text into a row.
+def commitment_to_other_texts(case: KitCase) -> KitCase:
+    """Put the commitment to some other texts in the place of a column's.
 
     What is opened later is not what was measured.
     """
     header, *rows = lines_of(case, "generations")
-    rows[0][header.index("output:withheld")] = "0" * 64
+    header[place_of(header, "output")] = f"output:withheld:{'0' * 64}"
     return with_lines(case, "generations", [header, *rows])
 
 
@@ -309,7 +311,7 @@ def _of_another_case(_case: KitCase) -> bytes:
     return redacted_from(honest_case(), "items.other").escrow
 
 
-@_on_escrow(_of_another_case, unknown=_TEXTS)
+@_on_escrow(_of_another_case, unknown=TEXTS_UNKNOWN)
 def escrow_of_another_case(case: KitCase) -> KitCase:
     """Hand over the escrow of another redaction of the same case.
 

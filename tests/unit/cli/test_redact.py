@@ -9,7 +9,9 @@ import pytest
 from safetycase import canonical
 from safetycase.bundle.reader import open_case
 from safetycase.cli.main import main
+from safetycase.record.case import Case
 from safetycase.sign.keys import generate
+from safetycase.sign.sealing import read_auditor
 from tests.kit.builder import AT, honest_case, policy
 
 
@@ -58,6 +60,8 @@ def test_redact_sign_verify_and_open(full: Path, capsys: pytest.CaptureFixture[s
     ("more", "message"),
     [
         (["--columns", "generations.nothing"], "a column of this case"),
+        (["--coarse", "generations.stop"], "a column of numbers of this case"),
+        (["--coarse", "generations.sample"], "a column of numbers of this case"),
         (["--ground", "shame"], "one of public_safety"),
         (["--reason", ""], "a reason in words"),
     ],
@@ -68,6 +72,13 @@ def test_what_cannot_be_redacted_leaves_nothing_behind(
     assert _redact(full, *more) == 2
     assert message in " ".join(capsys.readouterr().err.split())
     assert list(full.parent.iterdir()) == [full]
+
+
+def test_lengths_can_stay_coarsely(full: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _redact(full, "--coarse", "generations.tokens,generations.nll") == 0
+    said = capsys.readouterr().out
+    assert "coarse    evidence/generations.jsonl: tokens (2413)" in said
+    assert "withheld  evidence/generations.jsonl: delta (2413)" in said
 
 
 def test_nothing_is_written_over(full: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -112,6 +123,9 @@ def test_an_escrow_for_an_auditor_opens_with_his_key(
     assert main([*ask, "--escrow-key", str(folder / "keys" / "ann.auditor.key")]) == 3
     verdict = canonical.read(capsys.readouterr().out.encode(), where="verdict")
     assert isinstance(verdict, dict)
+    ledger = Case.model_validate_json(open_case(redacted).read("case.json")).redactions
+    ann = read_auditor(folder / "keys" / "ann.auditor.json")
+    assert {entry.auditors for entry in ledger or ()} == {(ann.fingerprint(),)}
     claims = verdict["claims"]
     assert isinstance(claims, list)
     assert [claim["tier"] for claim in claims] == ["recomputed", "recomputed"]  # type: ignore[index,call-overload]

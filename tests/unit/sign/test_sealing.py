@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from safetycase.errors import KeyRefused, MalformedInput
+from safetycase.errors import KeyRefused, MalformedInput, SchemaViolation
 from safetycase.sign.sealing import (
     AuditorKey,
     SealedEscrow,
@@ -19,9 +19,10 @@ from safetycase.sign.sealing import (
     seal,
     unseal,
 )
+from safetycase.tables.escrow import Escrow, read_escrow, write_escrow
 
 CASE = "ab" * 32
-ESCROW = b'{"schema":"escrow"}\n'
+ESCROW = write_escrow(Escrow.empty())
 
 
 @pytest.fixture
@@ -38,9 +39,11 @@ def test_every_auditor_opens_it(tmp_path: Path, two: list[AuditorKey]) -> None:
     data = seal(ESCROW, CASE, two)
     assert is_sealed(data)
     assert not is_sealed(ESCROW)
-    assert b'schema":"escrow' not in data
+    assert b'"columns"' not in data
     for name in ("ann", "bob"):
-        assert unseal(data, tmp_path / f"{name}.auditor.key") == ESCROW
+        opened = read_escrow(unseal(data, tmp_path / f"{name}.auditor.key"))
+        assert opened.auditors == sorted(one.fingerprint() for one in two)
+        assert msgspec.structs.replace(opened, auditors=[]) == Escrow.empty()
 
 
 def test_nobody_else_does(tmp_path: Path, two: list[AuditorKey]) -> None:
@@ -56,8 +59,12 @@ def test_nobody_else_does(tmp_path: Path, two: list[AuditorKey]) -> None:
 def test_what_was_altered_does_not_open(tmp_path: Path, two: list[AuditorKey]) -> None:
     data, key = seal(ESCROW, CASE, two), tmp_path / "ann.auditor.key"
     sealed = msgspec.json.decode(data, type=SealedEscrow).sealed
+    recipients = msgspec.json.decode(data, type=SealedEscrow).recipients
     for bad in (
         _altered(data, case="cd" * 32),
+        _altered(data, recipients=recipients[:1]),
+        _altered(data, recipients=recipients[::-1]),
+        _altered(data, recipients=[*recipients, recipients[1]]),
         _altered(data, sealed=sealed[:-1] + bytes([sealed[-1] ^ 1])),
         _altered(data, sealed=b""),
     ):
@@ -66,6 +73,11 @@ def test_what_was_altered_does_not_open(tmp_path: Path, two: list[AuditorKey]) -
     for bad in (b"", b"{}", data[:-40], _altered(data, case="x")):
         with pytest.raises(MalformedInput, match="a sealed escrow"):
             unseal(bad, key)
+
+
+def test_what_was_sealed_must_be_an_escrow(tmp_path: Path, two: list[AuditorKey]) -> None:
+    with pytest.raises(SchemaViolation, match="an escrow"):
+        unseal(seal(b"{}", CASE, two), tmp_path / "ann.auditor.key")
 
 
 def test_two_sealings_have_nothing_in_common(two: list[AuditorKey]) -> None:

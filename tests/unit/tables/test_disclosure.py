@@ -2,37 +2,60 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 import pytest
 
 from safetycase.errors import SchemaViolation, Withheld
+from safetycase.tables.closing import close_table
 from safetycase.tables.codec import header, read_table, scan_table
 from safetycase.tables.columns import Answers
 from safetycase.tables.disclosure import (
     ALWAYS_PUBLIC,
     FOLLOWS,
     KEYED,
+    Closed,
+    Disclosure,
     Held,
     class_of,
     classes_in,
     header_names,
+    may_be_coarse,
     withheld_with,
 )
-from safetycase.tables.escrow import close_table
+from safetycase.tables.escrow import OpenedColumn
 from safetycase.tables.rows import ANSWER_KINDS, TABLES, ItemRow, ProbeRow, columns
 
-KEY = bytes(32)
+KEY = "0" * 64
 ITEM = ItemRow("requests", "r1", "c1", "harmful", None, "held_out", "x", None, "How?")
 PROBES = [ProbeRow("e", "baseline", f"r{n}", 0.5, 0, 0.0, 1.0, "below") for n in range(3)]
-CLASSES = {"item": "keyed", "score": "withheld"}
-CLOSED = close_table("probes", PROBES, CLASSES, dict.fromkeys(CLASSES, KEY))
+DISCLOSED: dict[str, Disclosure] = {"item": "keyed", "score": "withheld", "residual": "coarse"}
+
+
+def _closed(kind: str, rows: Sequence[msgspec.Struct], classes: dict[str, Disclosure]) -> bytes:
+    opened = {n: OpenedColumn(kind, n, KEY, [getattr(r, n) for r in rows]) for n in classes}
+    return close_table(kind, rows, classes, opened)
+
+
+CLOSED = _closed("probes", PROBES, DISCLOSED)
+ROOTS = [name.rpartition(":")[2] for name in msgspec.json.decode(CLOSED.split(b"\n")[0])]
+PLACES = {name: columns("probes").index(name) for name in DISCLOSED}
+CLASSES = {name: Closed(one, ROOTS[PLACES[name]]) for name, one in DISCLOSED.items()}
+
+
+def _names(**disclosed: str) -> list[str]:
+    return [
+        f"{name}:{disclosed[name]}" if name in disclosed else name for name in columns("probes")
+    ]
 
 
 def test_the_first_line_names_what_is_withheld() -> None:
     names = header_names("probes", CLASSES)
-    assert names[2:4] == ["item:keyed", "score:withheld"]
+    assert names[2:4] == [f"item:keyed:{ROOTS[2]}", f"score:withheld:{ROOTS[3]}"]
+    assert names[6] == f"residual:coarse:{ROOTS[6]}"
+    assert len({ROOTS[place] for place in PLACES.values()}) == 3
     assert classes_in("probes", names) == CLASSES
     assert CLOSED.split(b"\n")[0] == header("probes", CLASSES)
 
@@ -44,11 +67,19 @@ def test_the_first_line_names_what_is_withheld() -> None:
         {},
         ["evaluation"],
         [1],
-        header_names("probes", {"score": "hidden"}),
-        header_names("probes", {"score": "keyed"}),
-        header_names("probes", {"item": "withheld"}),
-        header_names("probes", {"outcome": "withheld"}),
-        [*header_names("probes", CLASSES), "more:withheld"],
+        _names(score=f"hidden:{KEY}"),
+        _names(score=f"keyed:{KEY}"),
+        _names(item=f"withheld:{KEY}"),
+        _names(item=f"coarse:{KEY}"),
+        _names(outcome=f"withheld:{KEY}"),
+        _names(score="withheld"),
+        _names(score="withheld:"),
+        _names(score=f"withheld:{KEY[1:]}"),
+        _names(score=f"withheld:{KEY}0"),
+        _names(score=f"withheld:{KEY[1:]}A"),
+        _names(score=f"withheld:{KEY}:"),
+        _names(score=f":{KEY}"),
+        [*header_names("probes", CLASSES), f"more:withheld:{KEY}"],
         header_names("items", {}),
     ],
 )
@@ -70,14 +101,14 @@ def test_withheld_columns_of_answers_refuse_and_the_others_answer() -> None:
         lambda: answers[0],
         lambda: list(answers),
         lambda: answers.codes("score"),
+        lambda: answers.residual,
     ):
-        with pytest.raises(Withheld, match=r"evidence/probes.jsonl: score"):
+        with pytest.raises(Withheld, match=r"evidence/probes.jsonl: (score|residual)"):
             ask()
 
 
 def test_withheld_cells_of_rows_refuse_and_the_others_answer() -> None:
-    classes = {"prompt": "withheld"}
-    (row,) = read_table("items", close_table("items", [ITEM], classes, {"prompt": KEY}))
+    (row,) = read_table("items", _closed("items", [ITEM], {"prompt": "withheld"}))
     assert getattr(row, "item") == "r1"  # noqa: B009 — its class is made as the table is read
     moved: Any = msgspec.structs.replace(row, split="tuning")
     assert moved.split == "tuning"
@@ -87,18 +118,34 @@ def test_withheld_cells_of_rows_refuse_and_the_others_answer() -> None:
         moved.nothing  # noqa: B018
 
 
-@pytest.mark.parametrize("cell", ['"0"', '"' + "G" * 64 + '"', "null", "0.5"])
-def test_what_is_no_commitment_is_refused(cell: str) -> None:
-    line = CLOSED.split(b"\n")[1]
-    committed = msgspec.json.decode(line)[3]
-    bad = CLOSED.replace(f'"{committed}"'.encode(), cell.encode())
+@pytest.mark.parametrize(
+    ("column", "cell"),
+    [
+        ("score", 0.5), ("score", ""), ("score", KEY), ("item", "r0"), ("item", KEY[:15]),
+        ("item", "G" * 16), ("item", None), ("residual", None), ("residual", "1"),
+        ("residual", -1.0),
+    ],
+)  # fmt: skip
+def test_what_may_not_stand_in_a_closed_column_is_refused(column: str, cell: object) -> None:
+    first, line, rest = CLOSED.split(b"\n", 2)
+    row = msgspec.json.decode(line)
+    row[PLACES[column]] = cell
     with pytest.raises(SchemaViolation, match="line 2"):
-        read_table("probes", bad)
+        read_table("probes", b"\n".join([first, msgspec.json.encode(row), rest]))
+
+
+def test_numbers_may_be_coarse_and_nothing_else() -> None:
+    coarse = {f"{k}.{c}" for k in TABLES for c in columns(k) if may_be_coarse(k, c)}
+    assert {"generations.tokens", "generations.nll", "choices.delta", "probes.score"} <= coarse
+    assert not {"generations.sample", "label_checks.predicted", "label_words.feature"} & coarse
+    assert not [name for name in coarse if name.endswith((".item", ".output", ".prompt"))]
+    assert class_of("probes.score", ["probes.score"]) == "coarse"
+    assert class_of("probes.item", ["probes.item"]) == "keyed"
 
 
 def test_a_first_line_has_one_spelling() -> None:
     with pytest.raises(SchemaViolation):
-        read_table("probes", CLOSED.replace(b'"item:keyed",', b'"item:keyed", '))
+        read_table("probes", CLOSED.replace(b'"item:', b' "item:', 1))
 
 
 def test_what_is_named_is_a_column_or_a_file() -> None:

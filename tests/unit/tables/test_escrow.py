@@ -10,21 +10,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from safetycase.errors import MalformedInput, SchemaViolation
+from safetycase.tables.closing import close_table, column_leaves, open_table, single_cell
 from safetycase.tables.codec import line_root, write_table
-from safetycase.tables.commitment import cell_salt, commitment
+from safetycase.tables.disclosure import Disclosure
 from safetycase.tables.escrow import (
     ESCROW_SCHEMA,
     Escrow,
+    OpenedCell,
     OpenedColumn,
     OpenedFile,
-    close_table,
-    open_table,
     read_escrow,
     write_escrow,
 )
 from safetycase.tables.rows import ProbeRow
 
-CLASSES = {"item": "keyed", "score": "withheld", "edits": "withheld"}
+CLASSES: dict[str, Disclosure] = {"item": "keyed", "score": "withheld", "edits": "coarse"}
 KEYS = {name: bytes([n]) * 32 for n, name in enumerate(CLASSES)}
 
 
@@ -35,12 +35,19 @@ def _rows(scores: list[float]) -> list[ProbeRow]:
     ]
 
 
+def _opened(rows: list[ProbeRow]) -> dict[str, OpenedColumn]:
+    return {
+        name: OpenedColumn("probes", name, key.hex(), [getattr(row, name) for row in rows])
+        for name, key in KEYS.items()
+    }
+
+
+def _closed(rows: list[ProbeRow]) -> bytes:
+    return close_table("probes", rows, CLASSES, _opened(rows))
+
+
 def _escrow(rows: list[ProbeRow], **changes: Any) -> Escrow:
-    opened = [
-        OpenedColumn("probes", name, KEYS[name].hex(), [getattr(row, name) for row in rows])
-        for name in CLASSES
-    ]
-    whole = Escrow(ESCROW_SCHEMA, "0" * 64, opened, [])
+    whole = Escrow(ESCROW_SCHEMA, "0" * 64, list(_opened(rows).values()), [])
     return msgspec.structs.replace(whole, **changes)
 
 
@@ -49,7 +56,7 @@ def _escrow(rows: list[ProbeRow], **changes: Any) -> Escrow:
 )
 def test_the_full_table_comes_back_to_the_byte(scores: list[float], cut: int) -> None:
     rows = _rows(scores)
-    closed = close_table("probes", rows, CLASSES, KEYS)
+    closed = _closed(rows)
     pieces = [closed[start : start + cut] for start in range(0, len(closed), cut)]
     opening = open_table("probes", pieces, _escrow(rows))
     assert b"".join(opening.pieces) == write_table("probes", rows)
@@ -58,7 +65,9 @@ def test_the_full_table_comes_back_to_the_byte(scores: list[float], cut: int) ->
 
 
 ROWS = _rows([0.5, -1.0, 2.0])
-DATA = close_table("probes", ROWS, CLASSES, KEYS)
+DATA = _closed(ROWS)
+FIRST = 1
+"""The line of the roots: nobody can tell which of the cells of a column is another."""
 
 
 def _changed(column: str, **changes: Any) -> Escrow:
@@ -74,13 +83,17 @@ def _changed(column: str, **changes: Any) -> Escrow:
 @pytest.mark.parametrize(
     ("column", "changes", "line"),
     [
-        ("score", {"key": "0" * 62 + "11"}, 2),
-        ("score", {"cells": [0.5, -1.0, 2.5]}, 4),
-        ("score", {"cells": [0.5, -1, 2.0]}, 3),
-        ("score", {"cells": [-1.0, 2.0, 0.5]}, 2),
+        ("score", {"key": "0" * 62 + "11"}, FIRST),
+        ("score", {"cells": [0.5, -1.0, 2.5]}, FIRST),
+        ("score", {"cells": [0.5, -1, 2.0]}, FIRST),
+        ("score", {"cells": [-1.0, 2.0, 0.5]}, FIRST),
         ("score", {"cells": [0.5, -1.0]}, 4),
         ("score", {"cells": [0.5, -1.0, 2.0, 2.0]}, 5),
-        ("score", {"cells": ["0.5", -1.0, 2.0]}, 2),
+        ("score", {"cells": ["0.5", -1.0, 2.0]}, FIRST),
+        ("edits", {"cells": [0, 1, 3]}, FIRST),
+        ("edits", {"cells": [0, 1, 4]}, 4),
+        ("edits", {"cells": [0, 1, "2"]}, 4),
+        ("edits", {"cells": [0, 1, 2.0]}, FIRST),
         ("item", {"cells": ["r0", "r2", "r1"]}, 3),
         ("item", {"key": "0" * 62 + "11"}, 2),
     ],
@@ -91,19 +104,88 @@ def test_one_wrong_cell_keeps_a_column_closed(
     opening = open_table("probes", [DATA], _changed(column, **changes))
     assert opening.refused == [(line, column)]
     first = msgspec.json.decode(opening.pieces[0])
-    assert f"{column}:{CLASSES[column]}" in first
-    assert sum(":" in name for name in first) == 1
+    assert [name.rpartition(":")[0] for name in first if ":" in name] == [
+        f"{column}:{CLASSES[column]}"
+    ]
 
 
 def test_a_column_that_is_not_opened_stays_as_it_was() -> None:
     rest = _escrow(ROWS, columns=_escrow(ROWS).columns[:1])
     opening = open_table("probes", [DATA], rest)
     assert opening.closed == ["score", "edits"]
-    second = msgspec.json.decode(opening.pieces[1].split(b"\n")[0])
-    assert second[2] == "r0"
-    assert second[3] == commitment(cell_salt(KEYS["score"], 0), "probes", "score", 0.5)
+    second = msgspec.json.decode(opening.pieces[1].split(b"\n")[2])
+    assert second[2:5] == ["r2", None, 2]
+    assert opening.opened == ["item"]
     closed = open_table("probes", [DATA], Escrow.empty())
     assert b"".join(closed.pieces) == DATA
+
+
+def _cell(column: str, row: int) -> OpenedCell:
+    return single_cell(CLASSES[column], _opened(ROWS)[column], row)
+
+
+def _with_cells(*cells: OpenedCell) -> Escrow:
+    return _escrow(ROWS, columns=[], cells=list(cells))
+
+
+@pytest.mark.parametrize("column", CLASSES)
+@pytest.mark.parametrize("row", range(3))
+def test_single_cells_open_one_by_one_and_the_column_stays_closed(
+    column: str, row: int
+) -> None:
+    one = _cell(column, row)
+    opening = open_table("probes", [DATA], _with_cells(one))
+    assert (opening.cells, opening.refused) == ([one], [])
+    assert opening.closed == list(CLASSES)
+    assert b"".join(opening.pieces) == DATA
+    assert one.cell == getattr(ROWS[row], column)
+
+
+def test_the_salt_of_a_cell_is_not_the_key_of_its_column() -> None:
+    cells = [_cell(column, row) for column in CLASSES for row in range(3)]
+    assert len({one.salt for one in cells} | {key.hex() for key in KEYS.values()}) == 12
+
+
+@pytest.mark.parametrize(
+    ("column", "changes"),
+    [
+        ("score", {"cell": 2.5}),
+        ("score", {"cell": "-1.0"}),
+        ("score", {"cell": -1}),
+        ("score", {"row": 0}),
+        ("score", {"row": 3}),
+        ("score", {"row": 10**18}),
+        ("score", {"salt": "0" * 64}),
+        ("score", {"column": "edits"}),
+        ("score", {"column": "outcome"}),
+        ("score", {"column": "nothing"}),
+        ("score", {"path": []}),
+        ("score", {"path": ["0" * 64] * 70}),
+        ("edits", {"cell": 2}),
+    ],
+)
+def test_a_single_cell_that_does_not_match_is_refused(
+    column: str, changes: dict[str, Any]
+) -> None:
+    one, good = msgspec.structs.replace(_cell(column, 1), **changes), _cell("item", 0)
+    opening = open_table("probes", [DATA], _with_cells(one, good))
+    assert opening.refused == [(one.row + 2, one.column)]
+    assert opening.cells == [good]
+
+
+def test_a_coarse_number_must_be_that_of_the_cell() -> None:
+    """A table that shows another coarse number than that of what it commits to."""
+    other = DATA.replace(b",null,2,", b",null,4,")
+    assert other != DATA
+    single, whole = _with_cells(_cell("edits", 2)), _escrow(ROWS)
+    assert open_table("probes", [other], single).refused == [(4, "edits")]
+    assert open_table("probes", [other], whole).refused == [(4, "edits")]
+
+
+def test_leaves_of_keyed_columns_have_salts_of_their_table() -> None:
+    here, there = (OpenedColumn(kind, "item", "0" * 64, ["r0"]) for kind in ("items", "probes"))
+    assert single_cell("keyed", here, 0).salt != single_cell("keyed", there, 0).salt
+    assert list(column_leaves("keyed", here)) != list(column_leaves("withheld", here))
 
 
 def test_an_escrow_has_one_spelling() -> None:
