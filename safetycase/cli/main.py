@@ -22,6 +22,7 @@ from safetycase.cli.exit_code import ExitCode
 from safetycase.cli.explain import explain
 from safetycase.cli.gate import gate
 from safetycase.cli.keygen import keygen
+from safetycase.cli.opened import open_places
 from safetycase.cli.override import override
 from safetycase.cli.plan import lint
 from safetycase.cli.policy import lint as lint_policy
@@ -72,6 +73,7 @@ app.command("override")(override)
 app.command("redact")(redact)
 app.command("sign")(sign)
 app.command("verify")(verify)
+app.command("open")(open_places)
 app.command("gate")(gate)
 app.add_typer(summary, name="summary")
 app.command("replay")(replay)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from pathlib import Path
 from typing import Annotated, get_args
@@ -10,6 +9,7 @@ from typing import Annotated, get_args
 import typer
 
 from safetycase.cli import console
+from safetycase.cli.escrow import require_new_file, write_for_owner
 from safetycase.cli.exit_code import ExitCode
 from safetycase.cli.inputs import CasePath, require_file
 from safetycase.errors import UsageError
@@ -71,8 +71,7 @@ def redact(
     if named is None:
         raise UsageError("--ground", "one of " + ", ".join(get_args(Ground)), found=ground)
     for path in (out, escrow):
-        if path.exists():
-            raise UsageError(str(path), "a new file", found="a file that is there")
+        require_new_file(path)
     auditors = [read_auditor(require_file(path)) for path in to or ()]
     full = open_case(require_file(case))
     try:
@@ -89,7 +88,7 @@ def redact(
         first = error.errors(include_url=False)[0]
         raise UsageError("--reason", "a reason in words", found=first["msg"]) from None
     kept = seal(made.escrow, made.case_id, auditors) if auditors else made.escrow
-    _write_for_owner(escrow, kept)
+    write_for_owner(escrow, kept)
     write_case(out, made.members)
     for entry in made.ledger:
         place = f"{entry.path}: {entry.column}" if entry.column else entry.path
@@ -103,10 +102,3 @@ def redact(
 
 def _names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",")]
-
-
-def _write_for_owner(path: Path, data: bytes) -> None:
-    """Write a new file that nobody else may read, from its first byte."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)

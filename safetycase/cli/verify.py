@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import typer
 
 from safetycase.cli import clock, console
+from safetycase.cli.escrow import EscrowKey, read_escrow_file
 from safetycase.cli.exit_code import ExitCode
 from safetycase.cli.inputs import require_file
 from safetycase.errors import UsageError, Withheld
@@ -64,10 +65,7 @@ def verify(
         Path | None,
         typer.Option(metavar="FILE", help="Open what a redacted case withholds."),
     ] = None,
-    escrow_key: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Your NAME.auditor.key, if the escrow is encrypted."),
-    ] = None,
+    escrow_key: EscrowKey = None,
     limit: Annotated[
         list[str] | None,
         typer.Option(
@@ -109,15 +107,7 @@ def _opened(escrow: Path | None, key: Path | None, case: Path) -> bytes | None:
         return None
     if case.is_dir():
         raise UsageError("--escrow", "one case", found="a folder", remedy="Name the case.")
-    from safetycase.sign.sealing import is_sealed, unseal
-
-    data = require_file(escrow).read_bytes()
-    if not is_sealed(data):
-        return data
-    if key is None:
-        remedy = "Give your key: --escrow-key NAME.auditor.key."
-        raise UsageError(str(escrow), "an open escrow", found="a sealed one", remedy=remedy)
-    return unseal(data, key)
+    return read_escrow_file(escrow, key)
 
 
 def chosen_limits(given: Sequence[str]) -> Limits:

@@ -62,13 +62,23 @@ def column_leaves(disclosed: Disclosure, opened: OpenedColumn) -> Iterator[bytes
     return leaves(salts, *place, opened.cells)
 
 
-def single_cell(disclosed: Disclosure, opened: OpenedColumn, row: int) -> OpenedCell:
-    """What opens one cell of an opened column, and no other."""
+def single_cells(
+    disclosed: Disclosure, opened: OpenedColumn, rows: Iterable[int]
+) -> list[OpenedCell]:
+    """What opens these cells of an opened column, and no others."""
     place = (opened.table, opened.column)
     salts = salt_key(bytes.fromhex(opened.key), *place, keyed=disclosed == "keyed")
-    path = inclusion_proof(list(column_leaves(disclosed, opened)), row)
-    salt = cell_salt(salts, row).hex()
-    return OpenedCell(*place, row, salt, opened.cells[row], [node.hex() for node in path])
+    hashes = list(column_leaves(disclosed, opened))
+    return [
+        OpenedCell(
+            *place,
+            row,
+            cell_salt(salts, row).hex(),
+            opened.cells[row],
+            [node.hex() for node in inclusion_proof(hashes, row)],
+        )
+        for row in rows
+    ]
 
 
 def close_table(

@@ -13,7 +13,7 @@ from safetycase.bundle.reader import open_case
 from safetycase.bundle.redact import Redacted, redact
 from safetycase.digest import sha256_hex
 from safetycase.envelope.dsse import read_envelope
-from safetycase.tables.closing import single_cell
+from safetycase.tables.closing import single_cells
 from safetycase.tables.codec import line_root
 from safetycase.tables.escrow import Escrow, OpenedColumn, read_escrow, write_escrow
 from safetycase.tables.rows import path_of
@@ -127,7 +127,7 @@ def opens_cells(case: KitCase, *rows: int) -> bytes:
     def change(whole: Escrow) -> Escrow:
         texts = whole.column("generations", "output")
         assert texts is not None
-        cells = [single_cell("withheld", texts, row) for row in rows]
+        cells = single_cells("withheld", texts, rows)
         return msgspec.structs.replace(whole, columns=[], cells=cells)
 
     return edit_escrow(opens_texts(case), change)
