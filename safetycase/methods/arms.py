@@ -30,6 +30,7 @@ from safetycase.methods.controls import (
     draw_pairs,
     is_along,
 )
+from safetycase.methods.groups import group_members
 from safetycase.methods.identify import densities, live_features, select_features
 from safetycase.methods.matching import gain_of, length_of
 from safetycase.methods.operations import adds
@@ -101,8 +102,10 @@ def unit_norm(axis: Axis, evidence: Evidence, candidate: int = 0) -> float:
 
 
 def target_features(axis: Axis, evidence: Evidence) -> tuple[int, ...]:
-    """The kept features, ascending; refused if the selection rule kept none."""
-    features = tuple(sorted(s.feature for s in select_features(axis, evidence).features))
+    """The kept features and their groups, ascending; refused if the rule kept none."""
+    kept = {one.feature for one in select_features(axis, evidence).features}
+    grouped = {one.member for one in group_members(axis, evidence)} if kept else set()
+    features = tuple(sorted(kept | grouped))
     if not features:
         raise MethodRefused(
             f"axis {axis.id}",

@@ -44,6 +44,8 @@ class Findings:
     shipped: bool
     baselines: Sequence[BaselineComparison] = ()
     degradation: MatchedComparison | None = None
+    grouped: int = 0
+    """Features that are edited beside the kept ones."""
 
     def compared(self, role: str, measure: Measure) -> Comparison:
         """The comparison of the axis's arm of that role on a measure."""

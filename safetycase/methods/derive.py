@@ -17,6 +17,7 @@ from safetycase.methods.decision import decide
 from safetycase.methods.degradation import matched_comparison
 from safetycase.methods.dose import choose, dose_responses
 from safetycase.methods.equations import dictionary_of, written_place
+from safetycase.methods.groups import group_members
 from safetycase.methods.identify import finds_nothing, identification, select_features
 from safetycase.methods.measure import (
     baseline_comparisons,
@@ -32,6 +33,7 @@ from safetycase.methods.split import SPLITS, assign_all
 from safetycase.methods.spread import steering
 from safetycase.methods.traces import Traces, trace_rows
 from safetycase.methods.wording import wording
+from safetycase.record.identification import GroupMember
 from safetycase.record.plan import Plan
 from safetycase.record.planned_axis import Axis
 from safetycase.record.results import Arm, AxisResult, Claim, Intervention, Results, SplitCount
@@ -182,6 +184,18 @@ def neighbours_of(plan: Plan, axis: Axis, evidence: Evidence) -> Neighbours | No
     return Neighbours(axis, evidence, plan.geometry.neighbours)
 
 
+def groups_of(axis: Axis, evidence: Evidence) -> tuple[GroupMember, ...] | None:
+    """What is edited with an axis's kept features; none unless the plan asks for groups."""
+    if axis.selection.groups is None or finds_nothing(axis, evidence):
+        return None
+    return group_members(axis, evidence)
+
+
+def grouped(axis: Axis, evidence: Evidence) -> int:
+    """How many features are edited beside the kept ones."""
+    return len({one.member for one in groups_of(axis, evidence) or ()})
+
+
 def target_digest(plan: Plan, axis: Axis, evidence: Evidence) -> str | None:
     """Digest of the target's complete specification, if there is one; needs the tuning rows."""
     shared = intervention(plan, axis, evidence)
@@ -213,6 +227,7 @@ def findings_of(
         and safeguards[axis.id] == target_digest(plan, axis, evidence),
         baselines=baseline_comparisons(plan, axis, evidence) or (),
         degradation=matched_comparison(plan, axis, evidence),
+        grouped=grouped(axis, evidence),
     )
 
 
@@ -278,5 +293,6 @@ def _axis_result(
         claim=claim,
         traces=traces.summary() if traces is not None and traces.rows else None,
         neighbours=None if near is None else near.results(),
+        groups=groups_of(axis, evidence),
         steering=steering(plan, axis, evidence),
     )

@@ -226,7 +226,7 @@ class DerivedAxis:
         if self.intervention is None:
             return None
         chosen = dose.choose(self.axis, self.dose_response)
-        features = sorted(kept.feature for kept in self.selection.features)
+        features = planned.target_features(self.axis, self.evidence)
         units = clamp_units(self.axis, features, self.evidence, chosen.candidate)
         return derive.intervention_digest(self.intervention, features, chosen.dose, units)
 
@@ -288,6 +288,7 @@ class DerivedAxis:
             shipped=self.axis.id in self.whole.read_shipped(),
             baselines=self.baselines or (),
             degradation=self.degradation,
+            grouped=derive.grouped(self.axis, self.evidence),
         )
 
     @property
@@ -297,7 +298,7 @@ class DerivedAxis:
 
     @once
     def result(self) -> AxisResult:
-        """The whole result but for traces and neighbours, on which nothing else rests."""
+        """The whole result but for traces, neighbours and groups: nothing else needs them."""
         return AxisResult(
             axis=self.axis.id,
             identification=self.identification,

@@ -16,6 +16,7 @@ from safetycase.methods.contrasts import needed_means, refusal_name, refusal_of
 from safetycase.methods.encode import slice_names
 from safetycase.methods.equations import dictionary_of, read_place, written_place
 from safetycase.methods.gap import Gap
+from safetycase.methods.groups import cosines_name, ids_name
 from safetycase.methods.identify import held_out_name
 from safetycase.record.plan import Plan
 from safetycase.record.planned_axis import Axis
@@ -86,6 +87,10 @@ def _asked_for(plan: Plan, axis: Axis, width: Size) -> Iterator[PlannedTensor]:
     if refusal_of(axis) is not None:
         path = tensor_path("means")
         yield PlannedTensor(path, refusal_name(axis), "<f4", (None, width))
+    if axis.selection.groups is not None:
+        path = tensor_path("neighbours")
+        yield PlannedTensor(path, ids_name(axis), "<i8", ("companions",))
+        yield PlannedTensor(path, cosines_name(axis), "<f8", ("companions",))
     if plan.geometry is not None:
         path, shape = tensor_path("neighbours"), ("named", width)
         yield PlannedTensor(path, f"{axis.id}.neighbours", "<i8", ("named",))

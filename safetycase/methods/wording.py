@@ -148,7 +148,11 @@ def _place(findings: Findings, failed: set[str]) -> str:
 def _edit(findings: Findings) -> str:
     count = len(findings.identification.features)
     noun = "feature" if count == 1 else "features"
-    return f"editing {count} {noun} of {findings.axis.dictionary}"
+    edited = f"editing {count} {noun} of {findings.axis.dictionary}"
+    if not findings.grouped:
+        return edited
+    members = "decoder neighbour" if findings.grouped == 1 else "decoder neighbours"
+    return f"{edited} and {findings.grouped} {members}"
 
 
 def _changes(findings: Findings) -> str:

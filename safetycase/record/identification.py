@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from pydantic import Field
+
 from safetycase.record.base import Count, Record, Share, Text
 from safetycase.record.unavailable import Unavailable
 
@@ -62,3 +66,20 @@ class Identification(Record):
     """The features kept, best first."""
     least_p_adjusted: Share | None = None
     """Where none was kept: least corrected p of a candidate higher in the positive class."""
+
+
+class GroupMember(Record):
+    """A decoder neighbour that fires with a kept feature, and is edited with it."""
+
+    feature: Count
+    """The kept feature."""
+    member: Count
+    """Index of the neighbour in the dictionary."""
+    cosine: Annotated[float, Field(ge=-1.0, le=1.0)]
+    """Cosine of their decoder rows."""
+    both: Count
+    """Discovery prompts on which both fire."""
+    feature_alone: Count
+    """Discovery prompts on which the kept feature alone fires."""
+    member_alone: Count
+    """Discovery prompts on which the member alone fires."""

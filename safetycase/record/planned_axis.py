@@ -57,6 +57,21 @@ class Contrast(Record):
     """Value of that column in the positive class; all other items are the negative class."""
 
 
+class Groups(Record):
+    """What a kept feature brings into the edit: decoder neighbours that fire with it.
+
+    They may be parts of one concept that the dictionary has split, or that one of them has
+    absorbed (Chanin et al. 2024, arXiv 2409.14507).
+    """
+
+    cosine: Annotated[float, Field(gt=0.0, le=1.0)]
+    """Least cosine of a neighbour's decoder row with the kept feature's."""
+    co_firing: Annotated[float, Field(gt=0.0, le=1.0)]
+    """Of the discovery prompts on which either fires, the least share on which both do."""
+    at_most: Annotated[int, Field(ge=1, le=64)]
+    """How many a kept feature brings in, nearest first; ties go to the lower index."""
+
+
 class Selection(Record):
     """How features are found on the discovery split, and nowhere else."""
 
@@ -78,6 +93,8 @@ class Selection(Record):
     pooling: Pooling | None = None
     """What a feature's activation on a prompt is: the largest over its tokens but the first,
     their mean, or that at the last token. None: `max`."""
+    groups: Groups | None = None
+    """What is edited with every kept feature; none: the kept features alone."""
 
 
 class LabelValidation(Record):

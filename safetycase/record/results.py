@@ -12,7 +12,7 @@ from safetycase.record.calibration import EvaluationCalibration
 from safetycase.record.control_tests import ControlTest, MatchedComparison
 from safetycase.record.counted import Clustered, ExcludedPairs, Steering
 from safetycase.record.doses import DoseResponse
-from safetycase.record.identification import Identification
+from safetycase.record.identification import GroupMember, Identification
 from safetycase.record.planned_axis import DoseUnit, Operation, Positions, When
 from safetycase.record.planned_evaluation import Measure
 from safetycase.record.trace_summary import TraceSummary
@@ -293,6 +293,8 @@ class AxisResult(Record):
     """The audit traces; none if the plan asks for none."""
     neighbours: tuple[Neighbour, ...] | None = None
     """Decoder neighbours of the kept features; none if the plan asks for none."""
+    groups: tuple[GroupMember, ...] | None = None
+    """What is edited with the kept features; none if the plan asks for no groups."""
     steering: Steering | None = None
     """Which items moved which way; none where no feature was found."""
 

@@ -38,6 +38,9 @@ _NEIGHBOUR = (
 )
 
 
+_MEMBER = ("feature", "member", "cosine", "both", "feature_alone", "member_alone")
+
+
 @dataclass(frozen=True, slots=True)
 class DoseRow:
     """One dose of a series."""
@@ -158,6 +161,8 @@ class AxisView:
     """The target beside simpler interventions, item by item."""
     neighbours: tuple[tuple[Shown, ...], ...]
     """Feature, decoder neighbour, cosine, prompts on which both, the one, the other fire."""
+    groups: tuple[tuple[Shown, ...], ...]
+    """The same of what is edited with a kept feature."""
     traces: tuple[Entry, ...]
     """Figures of the audit traces; none where the plan asks for no traces."""
     degradation: Damage | None
@@ -211,6 +216,10 @@ def axis_view(source: Source, number: int) -> AxisView:
         neighbours=tuple(
             tuple(source.show(f"{here}/neighbours/{place}/{name}") for name in _NEIGHBOUR)
             for place in range(len(result.neighbours or ()))
+        ),
+        groups=tuple(
+            tuple(source.show(f"{here}/groups/{place}/{name}") for name in _MEMBER)
+            for place in range(len(result.groups or ()))
         ),
         traces=()
         if result.traces is None

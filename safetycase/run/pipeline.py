@@ -27,7 +27,7 @@ from safetycase.run.freeze import FrozenPlan, freeze
 from safetycase.run.items import read_items
 from safetycase.run.journal import journal
 from safetycase.run.lab import Lab, planned_rows
-from safetycase.run.neighbours import find_neighbours
+from safetycase.run.neighbours import find_groups, find_neighbours
 from safetycase.run.notebook import Notebook
 from safetycase.run.progress import Progress
 from safetycase.run.trace import trace
@@ -96,6 +96,7 @@ def run(
             search.observe(lab)
             kept = search.identify(lab)
             find_neighbours(lab)
+            find_groups(lab)
             search.validate_labels(lab, kept)
             stages.design(lab)
             stages.gauge(lab)

@@ -36,6 +36,7 @@ from tests.kit.builder import (
     resign,
 )
 from tests.kit.operation_cases import (
+    grouped_case,
     projected_case,
     refusal_case,
     scaled_case,
@@ -495,6 +496,7 @@ HONEST: dict[str, Callable[[], KitCase]] = {
     "scaled and clamped": scaled_case,
     "projected out": projected_case,
     "a refusal direction": refusal_case,
+    "groups": grouped_case,
     "the better of two edits": tried_edits_case,
 }
 """Honest cases by name: none may be refused."""

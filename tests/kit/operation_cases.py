@@ -102,3 +102,27 @@ def _refusal(label: str, positive: str, operation: str = "project_out") -> Json:
 def refusal_case() -> KitCase:
     """An honest case that says what features add to a refusal direction."""
     return build_case(refusal_plan())
+
+
+def grouped_plan() -> Json:
+    """The toy plan, traced: one feature is kept and scaled, with what fires beside it.
+
+    The other axis keeps both planted features, which bring in nothing more.
+    """
+    plan = _traced_plan() | {"audit": {"rows": 8, "positions": 3}}
+    for axis in plan["axes"]:
+        axis["selection"]["groups"] = {"cosine": 0.5, "co_firing": 0.5, "at_most": 2}
+    watched = plan["axes"][0]
+    watched["selection"]["keep"] = 1
+    watched["candidate"] |= {
+        "operation": "scale",
+        "unit": "activation_multiple",
+        "doses": [-2.0, -1.0, 0.0, 1.0, 2.0],
+    }
+    return plan
+
+
+@cache
+def grouped_case() -> KitCase:
+    """An honest case that edits a decoder neighbour with a kept feature."""
+    return build_case(grouped_plan())

@@ -14,6 +14,7 @@ from safetycase.methods import derive, dose
 from safetycase.methods.contrasts import needed_means, refusal_name, refusal_of
 from safetycase.methods.grade import regrade
 from safetycase.methods.grid import cells, samples_of
+from safetycase.methods.groups import companions, cosines_name, ids_name, spelled_cosines
 from safetycase.methods.identify import featureless, held_out_name, select_features
 from safetycase.methods.label import label_check_rows, label_of, label_word_rows
 from safetycase.methods.probe import LinearProbe, probe_of
@@ -75,7 +76,7 @@ class Lab:
     def measure(self, items: Items) -> Evidence:
         tensors = self._instruments(items)
         evidence = Evidence(items, {}, (), (), tensors)
-        tensors |= self._held_out(evidence)
+        tensors |= self._held_out(evidence) | self._groups(evidence)
         words, checks = self._labels(evidence)
         evidence = Evidence(items, {}, words, checks, tensors)
         specs = {axis.id: self._tuning(axis, evidence) for axis in self.plan.axes}
@@ -132,6 +133,20 @@ class Lab:
                 kept = [one.feature for one in select_features(axis, evidence).features]
                 items = evidence.items.of(axis.selection.contrast.dataset, "held_out")
                 found[held_out_name(axis)] = self.toy.pooled(list(items), pooling)[:, kept]
+        return found
+
+    def _groups(self, evidence: Evidence) -> dict[str, np.ndarray]:
+        """What fires with kept features, and its cosine, where the plan asks for groups."""
+        found: dict[str, np.ndarray] = {}
+        for axis in self.plan.axes:
+            if axis.selection.groups is not None:
+                pairs = companions(axis, evidence)
+                near = [
+                    spelled_cosines(self.toy.w_dec[[one.feature]], self.toy.w_dec[[one.other]])
+                    for one in pairs
+                ]
+                found[ids_name(axis)] = np.array([one.other for one in pairs], dtype=np.int64)
+                found[cosines_name(axis)] = np.concatenate([np.empty(0), *near])
         return found
 
     def _labels(self, evidence: Evidence) -> tuple[list[LabelWordRow], list[LabelCheckRow]]:

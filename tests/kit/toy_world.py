@@ -32,6 +32,8 @@ STEMS = {
     "refusal": "means",
     "neighbours": "neighbours",
     "neighbour_rows": "neighbours",
+    "group_features": "neighbours",
+    "group_cosines": "neighbours",
     "trace_before": "traces",
     "trace_delta": "traces",
     "trace_after": "traces",

@@ -32,6 +32,7 @@ NOT_APPLICABLE = {
     "CTL-003": "where the claim is not tested among controls of equal damage",
     "FEA-008": "where the plan asks for no neighbours",
     "FEA-009": "where the case has no figures of single prompts",
+    "FEA-010": "where the plan asks for no groups",
     **{f"RED-00{number}": "where nothing is withheld" for number in range(1, 4)},
     **{f"TRC-00{number}": "where the plan asks for no traces" for number in range(1, 7)},
 }
@@ -59,6 +60,7 @@ ANSWERED = {
     "projected out": TRACED,
     "the better of two edits": TRACED,
     "a refusal direction": {"CTL-001", *TRACED},
+    "groups": {"FEA-010", *TRACED},
 }
 """Honest cases in which those questions arise."""
 NOT_MEASURED_AGAIN = {"REP-001", "REP-002", "REP-003"}

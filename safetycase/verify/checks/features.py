@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from safetycase.errors import MethodRefused
-from safetycase.methods.derive import neighbours_of
+from safetycase.methods.derive import groups_of, neighbours_of
 from safetycase.methods.fit import fit_faults
+from safetycase.methods.groups import group_faults
 from safetycase.methods.identify import above_largest, held_out_name, pooled
 from safetycase.methods.label_tables import check_gaps, word_gaps
 from safetycase.record.planned_axis import Axis
@@ -153,7 +154,7 @@ def pooled_activations_are_well_formed(case: OpenedCase, _number: int, axis: Axi
     "the published decoder rows, nearest first, and how often both fire from the pooled "
     "activations; no feature with a published row lies nearer than one that is named.",
     cannot_prove="That no other feature of the dictionary lies nearer: that needs its whole "
-    "decoder. That a feature and its neighbours are one concept; no group is ablated.",
+    "decoder. That a feature and its neighbours are one concept.",
     references=("question 20 (splitting and absorption)", "https://arxiv.org/abs/2409.14507"),
     owns=("case.json#/results/axes/*/neighbours", "evidence/neighbours.safetensors"),
     absence_is_harmless=True,
@@ -193,3 +194,27 @@ def dictionary_quality_follows(case: OpenedCase) -> Run:
         )
     yield from told(fit_faults(case.plan, case.derived.items, rows, case.record.self_tests))
     return len(rows)
+
+
+@FAMILY.axis_check(
+    10,
+    proves="Edited beside the kept features are exactly those that fire with one of them and "
+    "lie near it, as the plan's rule has it: co-firing of all features is counted again on the "
+    "published activations, the cosine of every pair whose decoder rows are published is "
+    "computed again, and the stated members, counts and cosines follow.",
+    cannot_prove="That a feature whose decoder row is not published, as nothing edits it, lies "
+    "no nearer than its stated cosine; that a group is one concept, or all of it.",
+    references=("question 20 (splitting and absorption)", "https://arxiv.org/abs/2409.14507"),
+    owns=("case.json#/results/axes/*/groups", "evidence/neighbours.safetensors: group_features",
+          "evidence/neighbours.safetensors: group_cosines"),
+    absence_is_harmless=True,
+)  # fmt: skip
+def groups_are_formed_again(case: OpenedCase, number: int, axis: Axis) -> Run:
+    """What is edited with a kept feature lies near it and fires with it, as the plan asks."""
+    asked = axis.selection.groups is not None and axis.id not in case.derived.featureless
+    for fault in group_faults(axis, case.derived.evidence) if asked else ():
+        where = f"evidence/neighbours.safetensors:{axis.id}, companion {fault.place} from 0"
+        yield Fault(where, fault.expected, fault.found)
+    found = groups_of(axis, case.derived.evidence)
+    examined = yield from compared(case, f"/results/axes/{number}/groups", found)
+    return examined if asked else NotApplicable("no groups are asked for, or nothing is found")

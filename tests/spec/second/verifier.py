@@ -74,7 +74,9 @@ class Verifier(Planned):
         unread = {"judgements", "human_labels"} & self.tables.keys()
         kinds = {e["measure"]["kind"] for e in self.plan["evaluations"]} - KINDS.keys()
         axes = [
-            a["id"] for a in self.plan["axes"] if "refusal_direction" in a.get("baselines", {})
+            a["id"]
+            for a in self.plan["axes"]
+            if "refusal_direction" in a.get("baselines", {}) or "groups" in a["selection"]
         ]
         if unread or kinds or axes:
             raise NotCovered(f"tables, kinds of evaluation, axes: {unread, kinds, axes}")

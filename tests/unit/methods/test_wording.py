@@ -118,6 +118,20 @@ def _said(plan: Any, findings: Findings) -> tuple[set[str], str]:
     return {c.id for c in met if not c.holds}, wording(plan, findings, met)
 
 
+@pytest.mark.parametrize(
+    ("grouped", "edited"),
+    [
+        (0, "editing 1 feature of dict "),
+        (1, "editing 1 feature of dict and 1 decoder neighbour "),
+        (3, "editing 1 feature of dict and 3 decoder neighbours "),
+    ],
+)
+def test_what_groups_bring_in_is_said_with_the_edit(grouped: int, edited: str) -> None:
+    plan = _plan()
+    _, sentence = _said(plan, _findings(plan, grouped=grouped))
+    assert f"In the laboratory, {edited}" in sentence
+
+
 def test_all_conditions_met_says_what_the_intervention_does() -> None:
     plan = _plan()
     failed, sentence = _said(plan, _findings(plan))
