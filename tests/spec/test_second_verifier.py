@@ -65,6 +65,8 @@ OF_THE_KIT = (
     "projected out",
     "the better of two edits",
     "many edits, one state",
+    "graders tried",
+    "a judge",
 )
 """Honest cases of the kit with what the shipped ones have not."""
 

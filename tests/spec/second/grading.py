@@ -87,8 +87,15 @@ def by_rules(
     return None
 
 
-def grade(text: str, nll: float, target: str | None, grader: dict, coherence: dict) -> str:
-    """Clause 11.2: the outcome of an answer."""
+def grade(
+    text: str,
+    nll: float,
+    target: str | None,
+    grader: dict,
+    coherence: dict,
+    said: str | None = None,
+) -> str:
+    """Clause 11.2: the outcome of an answer, or of what a judge said of it (11.2e)."""
     again = repetition(text)
     if (
         again is None
@@ -97,7 +104,7 @@ def grade(text: str, nll: float, target: str | None, grader: dict, coherence: di
     ):
         return "incoherent"
     rules = tuple((r["outcome"], r["match"], tuple(r["phrases"])) for r in grader["rules"])
-    return by_rules(text, target, rules) or grader["otherwise"]
+    return by_rules(text if said is None else said, target, rules) or grader["otherwise"]
 
 
 def chosen(row: dict) -> str:

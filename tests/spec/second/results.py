@@ -3,6 +3,7 @@
 from statistics import fmean, stdev, variance
 
 from tests.spec.second import beside, doses, figures, sentences
+from tests.spec.second.calibration import calibrations
 from tests.spec.second.clusters import Groups, korn_graubard
 from tests.spec.second.container import sha256, spelled
 from tests.spec.second.draws import SPLITS
@@ -14,18 +15,19 @@ from tests.spec.second.verifier import Verifier
 
 def results(v: Verifier) -> dict:
     """Splits, axes and decision."""
-    found = [findings(v, axis) for axis in v.plan["axes"]]
-    family = [f for f in found if f["p"] is not None]
+    judged = [findings(v, axis) for axis in v.plan["axes"]]
+    family = [f for f in judged if f["p"] is not None]
     for f, adjusted in zip(family, figures.holm([f["p"] for f in family]), strict=True):
         f["p_adjusted"] = adjusted
-    for f in found:
+    for f in judged:
         f.setdefault("p_adjusted", None)
-    axes = [axis_result(v, axis, f) for axis, f in zip(v.plan["axes"], found, strict=True)]
+    axes = [axis_result(v, axis, f) for axis, f in zip(v.plan["axes"], judged, strict=True)]
     splits = [
         {"dataset": d["id"], **{s: len(v.items.get((d["id"], s), [])) for s in SPLITS}}
         for d in v.plan["datasets"]
     ]
-    return {"splits": splits, "axes": axes, "decision": decision(v, axes)}
+    found = {"splits": splits, "axes": axes, "decision": decision(v, axes)}
+    return found | {"calibration": calibrations(v)}
 
 
 def measures(claim: Json, axis: Json, found: Json) -> list[tuple[Json, bool]]:

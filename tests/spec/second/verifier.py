@@ -18,6 +18,7 @@ from tests.spec.second.container import (
 from tests.spec.second.draws import split_of
 from tests.spec.second.grading import chosen, grade
 from tests.spec.second.json_types import Json, Row
+from tests.spec.second.judgements import judgements
 from tests.spec.second.planned import Planned
 from tests.spec.second.tables import Tensors, rows_of
 
@@ -66,20 +67,20 @@ class Verifier(Planned):
         self.refuse_what_is_not_known()
         self.directions: dict[str, list[Row]] = {}
         self.split_items()
+        self.judged = judgements(self.tables, self.evaluations)
         self.featureless = {a["id"] for a in self.plan["axes"] if not self.kept(a)}
         self.grade_rows()
 
     def refuse_what_is_not_known(self) -> None:
         """Cases that this verifier was not written for."""
-        unread = {"judgements", "human_labels"} & self.tables.keys()
         kinds = {e["measure"]["kind"] for e in self.plan["evaluations"]} - KINDS.keys()
         axes = [
             a["id"]
             for a in self.plan["axes"]
             if "refusal_direction" in a.get("baselines", {}) or "groups" in a["selection"]
         ]
-        if unread or kinds or axes:
-            raise NotCovered(f"tables, kinds of evaluation, axes: {unread, kinds, axes}")
+        if kinds or axes:
+            raise NotCovered(f"kinds of evaluation, axes: {kinds, axes}")
 
     def split_items(self) -> None:
         """Clause 9.1, and the items of every dataset and split in order."""
@@ -151,7 +152,11 @@ class Verifier(Planned):
         if kind == "choices":
             return chosen(row)
         coherence, target = self.plan["coherence"], item["target"]
-        return grade(row["output"], row["nll"], target, measure["grader"], coherence)
+        said = None
+        if "judge" in measure:
+            place = (row["evaluation"], row["arm"], row["item"], row.get("sample", 0))
+            said = self.judged.get(place, "")
+        return grade(row["output"], row["nll"], target, measure["grader"], coherence, said)
 
     def missing(self) -> dict[tuple[str, str, str, int], str]:
         """Clause 15.1a: the answers that are missing, each with its cause."""
