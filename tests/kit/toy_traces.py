@@ -50,13 +50,16 @@ def slices(toy: ToyWorld, features: Sequence[int]) -> dict[str, np.ndarray]:
     }
 
 
+@cache
 def vector(toy: ToyWorld, token: str) -> np.ndarray:
-    """A token's residual, float32 [d_model]."""
+    """A token's residual, float32 [d_model], read-only."""
     found = [word.text for word in words(token)]
     fires = np.array(
         [max((toy.readings[f].get(w, 0.0) for w in found), default=0.0) for f in range(WIDTH)]
     )
-    return (toy.base + fires @ toy.w_dec).astype(np.float32)
+    residual: np.ndarray = (toy.base + fires @ toy.w_dec).astype(np.float32)
+    residual.flags.writeable = False
+    return residual
 
 
 def with_traces(

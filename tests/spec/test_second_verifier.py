@@ -19,9 +19,6 @@ ROOT = Path(__file__).parents[2]
 CASES = sorted((ROOT / "fixtures/cases").glob("*.safetycase"))
 VECTORS = sorted((ROOT / "fixtures/vectors").glob("*/vector.json"))
 
-UNDERIVED = ("/traces",)
-"""Fields of an axis's result that the second verifier does not make again."""
-
 FOUND_IN = {
     "insider-claim-wording-strengthened": ["/axes/0/claim/wording"],
     "insider-control-redrawn": ["/axes/0/arms/22/features/0", "/axes/0/arms/22/features/1"],
@@ -67,6 +64,7 @@ OF_THE_KIT = (
     "many edits, one state",
     "graders tried",
     "a judge",
+    "audit traces",
 )
 """Honest cases of the kit with what the shipped ones have not."""
 
@@ -84,7 +82,7 @@ def disagreements(verifier: Verifier) -> list[str]:
     for axis, rows in verifier.directions.items():
         published = verifier.tensors.rows(f"{axis}.directions")
         found += [f"{axis}.directions/{i}" for i, r in enumerate(rows) if r != published[i]]
-    return [f for f in found if not f.endswith(UNDERIVED)]
+    return found
 
 
 @pytest.mark.parametrize("path", CASES, ids=lambda p: p.stem)

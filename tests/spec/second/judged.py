@@ -75,6 +75,7 @@ def findings(v: Verifier, axis: Json) -> Json:
     arms = arm_specs(v, axis, search, pooled, series)
     return {
         "arms": arms,
+        "pooled": pooled,
         "search": search,
         "sizes": sizes,
         "positive": positive,

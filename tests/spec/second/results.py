@@ -10,6 +10,7 @@ from tests.spec.second.draws import SPLITS
 from tests.spec.second.json_types import Estimate, Json
 from tests.spec.second.judged import findings, left_measure
 from tests.spec.second.planned import candidates
+from tests.spec.second.traces import neighbours, summary
 from tests.spec.second.verifier import Verifier
 
 
@@ -110,6 +111,8 @@ def axis_result(v: Verifier, axis: Json, found: Json) -> Json:
             "mechanism": mechanism(axis, met),
         },
         "steering": steering(v, axis),
+        "neighbours": neighbours(v, axis, found["search"], found["pooled"]),
+        "traces": summary(v, axis, spec, found["pooled"]),
     }
 
 
