@@ -24,7 +24,8 @@ def test_there_are_vectors_of_every_character() -> None:
     characters = [of(folder)["character"] for folder in VECTORS]
     assert set(characters) == {"honest", "outsider", "insider", "forger"}
     assert len(VECTORS) >= 12
-    assert characters.count("honest") == 3
+    assert characters.count("honest") == 5
+    assert sum("escrow" in of(folder) for folder in VECTORS) == 4
 
 
 @pytest.mark.parametrize("folder", VECTORS, ids=lambda folder: folder.name)
@@ -33,6 +34,8 @@ def test_the_command_line_says_what_is_expected(folder: Path) -> None:
     about = of(folder)
     command = [sys.executable, "-m", "safetycase", "verify", "--json", "--at", about["at"]]
     files = ["--policy", str(folder / about["policy"]), str(folder / about["case"])]
+    if "escrow" in about:
+        files += ["--escrow", str(folder / about["escrow"])]
     done = subprocess.run([*command, *files], capture_output=True, check=False)
     verdict = json.loads(done.stdout)
     expected = about["expected"]
@@ -46,6 +49,6 @@ def test_the_command_line_says_what_is_expected(folder: Path) -> None:
 
 def test_the_specification_names_every_field() -> None:
     text = SPEC.read_text(encoding="utf-8")
-    about = of(VECTORS[0])
+    about = {name: held for folder in VECTORS for name, held in of(folder).items()}
     for name in [*about, *about["expected"], *about["expected"]["claims"][0]]:
         assert f"`{name}`" in text, name

@@ -29,6 +29,49 @@ def real(value: float) -> str:
     return sign + digits[0] + ("." + digits[1:] if digits[1:] else "") + f"e{point - 1}"
 
 
+PUBLIC = {
+    "arm", "axis", "cause", "dataset", "dictionary", "evaluation", "feature", "outcome",
+    "sample", "split", "verdict",
+}  # fmt: skip
+MARK = re.compile(r"([a-z_]+):(withheld|coarse|keyed):([0-9a-f]{64})")
+
+Marks = dict[str, tuple[str, str]]
+"""Class and root of every closed column of a table."""
+
+
+def marks_in(names: list, schema: dict) -> Marks:
+    """Clauses 6.1 and 6.1a: what the first line says of the columns of a table."""
+    columns = schema["prefixItems"]
+    demand(len(names) == len(columns), "6.1", "the names of the columns")
+    marks: Marks = {}
+    for name, column in zip(names, columns, strict=True):
+        if name != column["title"]:
+            mark = MARK.fullmatch(name)
+            demand(mark is not None and mark[1] == column["title"], "6.1", f"the name {name}")
+            demand(mark[2] in classes_of(column), "6.1a", f"the class of {name}")
+            marks[mark[1]] = (mark[2], mark[3])
+    return marks
+
+
+def classes_of(column: dict) -> set[str]:
+    """Clause 6.1a: how a column may be disclosed that is not public."""
+    if column["title"] in PUBLIC:
+        return set()
+    if column["title"] == "item":
+        return {"keyed"}
+    numbers = column.get("type") in {"integer", "number"}
+    return {"withheld", "coarse"} if numbers else {"withheld"}
+
+
+def shown(cell: Json, disclosed: str, column: dict) -> bool:
+    """Clause 6.1a: whether a cell may stand in a closed column."""
+    if disclosed == "withheld":
+        return cell is None
+    if disclosed == "keyed":
+        return isinstance(cell, str) and re.fullmatch("[0-9a-f]{16}", cell) is not None
+    return type(cell) is (int if column["type"] == "integer" else float)
+
+
 def row_text(row: list) -> str:
     """Clause 6.1: the one spelling of a row."""
 
@@ -42,21 +85,27 @@ def row_text(row: list) -> str:
     return "[" + ",".join(map(cell, row)) + "]"
 
 
-def rows_of(data: bytes, schema: dict) -> list[dict]:
-    """Clause 6.1: the rows of a table, by column."""
+def rows_of(data: bytes, schema: dict) -> tuple[list[dict], Marks]:
+    """Clauses 6.1 and 6.1a: the rows of a table, by column, and which columns are closed."""
     demand(data.endswith(b"\n"), "6.1", "the last line has no end")
     first, *lines = data.decode("utf-8").split("\n")[:-1]
-    names = [column["title"] for column in schema["prefixItems"]]
-    demand(json.loads(first) == names, "6.1", "the names of the columns")
-    demand(first == spelled(names).decode(), "6.1", "the spelling of the first line")
+    columns = {column["title"]: column for column in schema["prefixItems"]}
+    marks = marks_in(json.loads(first), schema)
+    demand(first == spelled(json.loads(first)).decode(), "6.1", "spelling of the first line")
     found = []
     for number, line in enumerate(lines, 2):
-        row = json.loads(line)
+        cells = json.loads(line)
         demand(
-            len(row) == len(names) and row_text(row) == line, "6.1", f"spelling, line {number}"
+            len(cells) == len(columns) and row_text(cells) == line,
+            "6.1",
+            f"spelling, line {number}",
         )
-        found.append(dict(zip(names, row, strict=True)))
-    return found
+        row = dict(zip(columns, cells, strict=True))
+        for name, (disclosed, _) in marks.items():
+            fits = shown(row[name], disclosed, columns[name])
+            demand(fits, "6.1a", f"{name} in line {number}")
+        found.append(row)
+    return found, marks
 
 
 class Tensors(dict):

@@ -20,7 +20,8 @@ from tests.spec.second.grading import chosen, grade
 from tests.spec.second.json_types import Json, Row
 from tests.spec.second.judgements import judgements
 from tests.spec.second.planned import Planned
-from tests.spec.second.tables import Tensors, rows_of
+from tests.spec.second.redaction import Redacted, escrow_in, followers_in
+from tests.spec.second.tables import Marks, Tensors, rows_of
 
 KINDS = {
     "generate": "generations",
@@ -34,11 +35,21 @@ class NotCovered(Exception):
     """The case holds something that this verifier was not written for; it judges none of it."""
 
 
+class Unknown(Exception):
+    """Clause 20.4: what is withheld stays closed, so nothing follows from the rows."""
+
+
 class Verifier(Planned):
     """A case opened, and everything derived from its rows."""
 
-    def __init__(self, data: bytes, schemas: dict[str, dict]) -> None:
-        """Clauses 1 to 11: refuse, or grade every row."""
+    def __init__(
+        self,
+        data: bytes,
+        schemas: dict[str, dict],
+        escrow: bytes | None = None,
+        rules: str = "",
+    ) -> None:
+        """Clauses 1 to 11 and 20: refuse, or grade every row; `rules` is rules.md."""
         self.files = members(data)
         self.plan = strict(self.files["plan.json"])
         self.case = strict(self.files["case.json"])
@@ -51,11 +62,13 @@ class Verifier(Planned):
             self.model == self.plan["model"]["manifest_digest"], "3.2", "the model's manifest"
         )
         self.id = case_id(self.files, self.model)
-        self.tables = {
+        read = {
             name[9:-6]: rows_of(body, schemas[name[9:-6]])
             for name, body in self.files.items()
             if name.endswith(".jsonl")
         }
+        self.tables = {kind: rows for kind, (rows, _) in read.items()}
+        self.open({kind: marks for kind, (_, marks) in read.items() if marks}, escrow, rules)
         self.tensors = Tensors.__new__(Tensors)
         self.tensors.shapes = {}
         for name, body in self.files.items():
@@ -70,6 +83,19 @@ class Verifier(Planned):
         self.judged = judgements(self.tables, self.evaluations)
         self.featureless = {a["id"] for a in self.plan["axes"] if not self.kept(a)}
         self.grade_rows()
+
+    def open(self, marks: dict[str, Marks], escrow: bytes | None, rules: str) -> None:
+        """Clause 20: refuse a bad ledger or escrow; else everything is open, or unknown."""
+        ledger = self.case.get("redactions", [])
+        if not marks and not ledger:
+            return
+        followers = followers_in(rules)
+        redacted = Redacted(self.files, ledger, self.tables, marks, followers)
+        if escrow is not None:
+            redacted.open_with(escrow_in(escrow, self.id))
+        if redacted.closed:
+            raise Unknown(f"{len(redacted.closed)} columns and files are closed")
+        self.files |= redacted.opened
 
     def refuse_what_is_not_known(self) -> None:
         """Cases that this verifier was not written for."""

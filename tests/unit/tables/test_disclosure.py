@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -29,6 +31,7 @@ from safetycase.tables.escrow import OpenedColumn
 from safetycase.tables.rows import ANSWER_KINDS, TABLES, ItemRow, ProbeRow, columns
 
 KEY = "0" * 64
+RULES = Path(__file__).parents[3] / "docs" / "spec" / "rules.md"
 ITEM = ItemRow("requests", "r1", "c1", "harmful", None, "held_out", "x", None, "How?")
 PROBES = [ProbeRow("e", "baseline", f"r{n}", 0.5, 0, 0.0, 1.0, "below") for n in range(3)]
 DISCLOSED: dict[str, Disclosure] = {"item": "keyed", "score": "withheld", "residual": "coarse"}
@@ -166,6 +169,19 @@ def test_a_withheld_text_takes_with_it_what_tells_of_it() -> None:
     assert withheld_with(["judgements.raw"]) == {"judgements.raw": "judgements.raw"}
     assert class_of("probes.item") == "keyed"
     assert class_of("items.cluster") == "withheld"
+
+
+def test_the_list_of_the_specification_is_the_one_that_is_kept() -> None:
+    text = RULES.read_text(encoding="utf-8").partition("* RED-002")[2]
+    rows = re.findall(r"^\| `([^`]+)` \| (.+) \|$", text, re.MULTILINE)
+    listed = {name: set(re.findall("`([^`]+)`", rest)) for name, rest in rows}
+    items = {f"{kind}.item" for kind in TABLES if "item" in columns(kind)}
+    meant = {"*.item": items, "circuits/*": set()}
+    assert "circuits/*" in listed["items.prompt"]
+    assert {
+        name: set().union(*(meant.get(one, {one}) for one in names))
+        for name, names in listed.items()
+    } == {name: set(names) for name, names in FOLLOWS.items()}
 
 
 def test_no_number_of_an_answer_to_a_withheld_prompt_stays() -> None:
