@@ -277,7 +277,7 @@ def _controls(
     )
     for arm, pair in zip(grid.control_arms(plan, axis, "random_direction"), pairs, strict=True):
         arms.append(ArmSpec(arm, "random_direction", (), pair, dose, dose * norm))
-    drawn = drawn_words(plan, axis, plan_digest, evidence.items)
+    drawn = drawn_words(plan, axis, plan_digest, evidence)
     for arm, word in zip(
         grid.control_arms(plan, axis, "unrelated_contrast"), drawn, strict=True
     ):

@@ -8,10 +8,11 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from safetycase.methods import grid
+from safetycase.methods.classes import classes_of
 from safetycase.methods.clusters import Grouping
 from safetycase.methods.dose import chosen_response, signed
 from safetycase.methods.grid import BASELINE, evaluation_named, samples_of
-from safetycase.methods.identify import finds_nothing, is_positive
+from safetycase.methods.identify import finds_nothing
 from safetycase.methods.interval import Interval, normal_quantile
 from safetycase.methods.measure import change_of
 from safetycase.methods.outcomes import counts_in, groups_of
@@ -34,6 +35,7 @@ from safetycase.record.planned_evaluation import (
     Generate,
     Measure,
 )
+from safetycase.record.unavailable import Unavailable
 from safetycase.tables.columns import Flags
 from safetycase.tables.evidence import Evidence
 
@@ -142,11 +144,11 @@ def difference_interval(one: Estimate, two: Estimate) -> Interval:
 def _shrunk_aurocs(
     plan: Plan, axis: Axis, evidence: Evidence, found: Identification
 ) -> Iterator[ShrunkAuroc]:
-    contrast = axis.selection.contrast
-    items = evidence.items.of(contrast.dataset, "held_out")
-    positive = sum(is_positive(contrast, item) for item in items)
-    sizes = (found.positive_items, found.negative_items), (positive, len(items) - positive)
+    fresh_sizes = classes_of(axis.selection.contrast, evidence, "held_out").sizes
+    sizes = (found.positive_items, found.negative_items), fresh_sizes
     for kept in found.features:
+        if isinstance(kept.held_out_auroc, Unavailable):
+            continue
         areas = kept.auroc, kept.held_out_auroc
         known, fresh = (
             (area, auroc_interval(area, *size, plan.statistics.level))

@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from safetycase.errors import MethodRefused
+from safetycase.methods.classes import classes_of
 from safetycase.methods.controls import unit_direction
-from safetycase.methods.identify import is_positive
 from safetycase.methods.label import words
 from safetycase.methods.stream import Stream
 from safetycase.record.plan import Plan, UnrelatedContrasts
-from safetycase.record.planned_axis import Axis, Contrast, RefusalDirection
-from safetycase.tables.evidence import Evidence, Items
+from safetycase.record.planned_axis import Axis, RefusalDirection
+from safetycase.tables.evidence import Evidence
 from safetycase.tables.rows import ItemRow
 
 Flags = NDArray[np.bool_]
@@ -134,18 +134,13 @@ def gaussian(seed: str, width: int) -> NDArray[np.float32]:
     return unit_direction(np.array(values[:width]))
 
 
-def labels_of(contrast: Contrast, items: Sequence[ItemRow]) -> Flags:
-    """Which items are of the positive class of a contrast."""
-    return np.array([is_positive(contrast, item) for item in items], dtype=np.bool_)
-
-
 def holds(word: str, items: Sequence[ItemRow]) -> Flags:
     """Which prompts hold a word, whole and case folded."""
     flags = [any(found.text == word for found in words(item.prompt)) for item in items]
     return np.array(flags, dtype=np.bool_)
 
 
-def drawn_words(plan: Plan, axis: Axis, plan_digest: str, items: Items) -> list[str]:
+def drawn_words(plan: Plan, axis: Axis, plan_digest: str, evidence: Evidence) -> list[str]:
     """The words of the unrelated contrasts of an axis, in the order drawn; none if none asked.
 
     Words that may be drawn stand in alphabetical order, one for each division of the prompts
@@ -156,8 +151,7 @@ def drawn_words(plan: Plan, axis: Axis, plan_digest: str, items: Items) -> list[
     rule = plan.controls.unrelated_contrasts
     if rule is None:
         return []
-    prompts = items.of(rule.dataset, "discovery")
-    own = None if _is_elsewhere(plan, axis) else labels_of(axis.selection.contrast, prompts)
+    prompts, own = _prompts(plan, axis, rule, evidence)[1:]
     eligible = _eligible_words(rule, prompts, own)
     if len(eligible) < rule.count:
         raise MethodRefused(
@@ -168,6 +162,20 @@ def drawn_words(plan: Plan, axis: Axis, plan_digest: str, items: Items) -> list[
         )
     stream = Stream(plan_digest, f"{axis.id}/unrelated_contrast")
     return [eligible[place] for place in stream.sample(len(eligible), rule.count)]
+
+
+def _prompts(
+    plan: Plan, axis: Axis, rule: UnrelatedContrasts, evidence: Evidence
+) -> tuple[NDArray[np.intp], list[ItemRow], Flags | None]:
+    """Places and prompts of the unrelated contrasts, and their classes if they are the axis's.
+
+    Those of the axis's contrast that have no class there are left out.
+    """
+    prompts = evidence.items.of(rule.dataset, "discovery")
+    if _is_elsewhere(plan, axis):
+        return np.arange(len(prompts)), list(prompts), None
+    own = classes_of(axis.selection.contrast, evidence, "discovery")
+    return own.places, own.among(prompts), own.positive
 
 
 def _eligible_words(
@@ -198,10 +206,10 @@ def unrelated_direction(
     rule = plan.controls.unrelated_contrasts
     if rule is None:
         raise MethodRefused("plan /controls", "unrelated_contrasts", found="none")
-    prompts = evidence.items.of(rule.dataset, "discovery")
-    own = None if _is_elsewhere(plan, axis) else labels_of(axis.selection.contrast, prompts)
-    means = _means(evidence, unrelated_name(plan, axis), len(prompts))
-    return mean_difference(means, holds(word, prompts), own)
+    places, prompts, own = _prompts(plan, axis, rule, evidence)
+    every = len(evidence.items.of(rule.dataset, "discovery"))
+    means = _means(evidence, unrelated_name(plan, axis), every)
+    return mean_difference(means[places], holds(word, prompts), own)
 
 
 def own_direction(
@@ -213,8 +221,9 @@ def own_direction(
     happens to follow the true labels would otherwise be the very direction that it controls.
     """
     prompts = evidence.items.of(axis.selection.contrast.dataset, "discovery")
-    positive = labels_of(axis.selection.contrast, prompts)
-    means = _means(evidence, means_name(axis), len(prompts))
+    classes = classes_of(axis.selection.contrast, evidence, "discovery")
+    means = _means(evidence, means_name(axis), len(prompts))[classes.places]
+    positive = classes.positive
     if seed is None:
         return mean_difference(means, positive)
     return mean_difference(means, shuffled(seed, positive), positive)
@@ -242,7 +251,8 @@ def _refusal(axis: Axis, evidence: Evidence) -> NDArray[np.float64]:
         raise MethodRefused(f"axis {axis.id} /baselines", "refusal_direction", found="none")
     prompts = evidence.items.of(asked.contrast.dataset, "discovery")
     last = _means(evidence, refusal_name(axis), len(prompts))
-    return _difference(last, labels_of(asked.contrast, prompts))
+    classes = classes_of(asked.contrast, evidence, "discovery")
+    return _difference(last[classes.places], classes.positive)
 
 
 def _means(evidence: Evidence, name: str, rows: int) -> NDArray[np.float32]:

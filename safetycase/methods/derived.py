@@ -8,11 +8,12 @@ check that answers for it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
+from safetycase.errors import MethodRefused
 from safetycase.methods import arms as planned
 from safetycase.methods import beside, derive, dose, identify, label, measure, spread
 from safetycase.methods import claims as judged
@@ -22,6 +23,7 @@ from safetycase.methods.calibration import calibrations
 from safetycase.methods.decision import decide
 from safetycase.methods.degradation import matched_comparison
 from safetycase.methods.grade import regrade
+from safetycase.methods.grid import BASELINE
 from safetycase.methods.once import once
 from safetycase.methods.traces import Traces, trace_rows
 from safetycase.record.beside import OutcomeCount, Shrinkage, Stratum
@@ -68,8 +70,28 @@ class Derived:
 
     @once
     def searched(self) -> Evidence:
-        """What the search for features rests on: items and tensors, no answers."""
-        return Evidence(self.items, {}, (), (), self.stated.tensors)
+        """What the search for features rests on: items and tensors.
+
+        And no answers, but those of the unedited model by which prompts have a class.
+        """
+        bare = Evidence(self.items, {}, (), (), self.stated.tensors)
+        named = [axis.selection.contrast.measure for axis in self.plan.axes]
+        keys = {(measure.evaluation, BASELINE) for measure in named if measure is not None}
+        answers = {k: rows for k, rows in self.stated.answers.items() if k in keys}
+        if not answers:
+            return bare
+        try:
+            return regrade(
+                self.plan,
+                replace(
+                    bare,
+                    answers=answers,
+                    exclusions=self.stated.exclusions,
+                    judgements=self.stated.judgements,
+                ),
+            )
+        except MethodRefused:
+            return bare
 
     @once
     def featureless(self) -> frozenset[str]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from safetycase.errors import MethodRefused
 from safetycase.methods.grade import TextGrader, outcomes_of, said_of
-from safetycase.methods.lint import measures_of
+from safetycase.methods.lint import counted_by
 from safetycase.methods.text_grade import fold
 from safetycase.record.plan import Plan
 from safetycase.record.planned_evaluation import INCOHERENT, Evaluation, Generate, GoldRow
@@ -44,7 +44,7 @@ def axes_asking(plan: Plan, evaluation: str) -> list[str]:
     return [
         axis.id
         for axis in plan.axes
-        if evaluation in {measure.evaluation for measure in measures_of(axis)}
+        if evaluation in {measure.evaluation for measure in counted_by(axis)}
     ]
 
 

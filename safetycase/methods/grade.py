@@ -289,7 +289,8 @@ def _targets(answers: Answers, dataset: str, evidence: Evidence) -> list[str | N
 
 def regrade(plan: Plan, evidence: Evidence) -> Evidence:
     """The same evidence with every outcome graded again; what rows say is not believed."""
-    graders = {e.id: grader_of(plan, e, evidence) for e in plan.evaluations}
+    answered = {evaluation for evaluation, _ in evidence.answers}
+    graders = {e.id: grader_of(plan, e, evidence) for e in plan.evaluations if e.id in answered}
     graded = {
         (evaluation, arm): answers.graded(graders[evaluation](answers))
         for (evaluation, arm), answers in evidence.answers.items()

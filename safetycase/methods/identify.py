@@ -9,16 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from safetycase.errors import MethodRefused
+from safetycase.methods.classes import classes_of
 from safetycase.methods.label import label_of, label_score
 from safetycase.methods.multiplicity import benjamini_hochberg, holm
 from safetycase.methods.rank import auroc, compare_columns
 from safetycase.methods.welch import welch_p_columns
 from safetycase.record.identification import Identification, SelectedFeature
 from safetycase.record.plan import Plan
-from safetycase.record.planned_axis import Axis, Contrast
+from safetycase.record.planned_axis import Axis
 from safetycase.record.planned_axis import Selection as Rule
+from safetycase.record.unavailable import Unavailable
 from safetycase.tables.evidence import Evidence
-from safetycase.tables.rows import ItemRow, LabelCheckRow
+from safetycase.tables.rows import LabelCheckRow
 
 
 @dataclass(frozen=True)
@@ -45,12 +47,8 @@ class Selection:
     features: tuple[SelectedStatistic, ...]
     least_p_adjusted: float | None = None
     """Least corrected p of a candidate on the positive side, where none was kept."""
-
-
-def is_positive(contrast: Contrast, item: ItemRow) -> bool:
-    """Whether an item is of the positive class of a contrast."""
-    value = item.context if contrast.label == "context" else item.kind
-    return value == contrast.positive
+    unanswered: int | None = None
+    """Discovery items without a class, where it is an outcome and there are any."""
 
 
 def pooled(axis: Axis, evidence: Evidence) -> np.ndarray:
@@ -110,7 +108,8 @@ def select_features(axis: Axis, evidence: Evidence) -> Selection:
     Candidates: features at least as dense as the rule asks that are not constant. Family of
     the correction: all candidates. Kept: at most `keep`, AUROC above one half (or difference
     above zero, if the plan ranks by it), corrected p at most `alpha`; ties go to the lower
-    index. May keep none.
+    index. May keep none. Where the classes are outcomes, either of which fewer than two items
+    have, there is nothing to tell apart: no candidate is tested and none is kept.
     """
     return evidence.once(_key(axis), lambda: _select_features(axis, evidence))
 
@@ -146,15 +145,17 @@ def _key(axis: Axis) -> tuple[object, ...]:
 def _select_features(axis: Axis, evidence: Evidence) -> Selection:
     rule = axis.selection
     activations = pooled(axis, evidence)
-    items = evidence.items.of(rule.contrast.dataset, "discovery")
-    labels = np.array([is_positive(rule.contrast, item) for item in items], dtype=bool)
+    classes = classes_of(axis.selection.contrast, evidence, "discovery")
+    gone = classes.unanswered or None
+    if rule.contrast.label == "outcome" and not classes.are_two:
+        return Selection(0, 0, *classes.sizes, (), unanswered=gone)
     densities = density(activations)
-    varies = activations.max(axis=0) > activations.min(axis=0)
+    compared = activations[classes.places]
+    varies = compared.max(axis=0) > compared.min(axis=0)
     candidates = np.flatnonzero((densities >= rule.minimum_density) & varies)
-    counts = int(labels.sum()), int((~labels).sum())
     if not candidates.size:
-        return Selection(0, 0, *counts, ())
-    ranked = _ranked(rule, activations[:, candidates], labels)
+        return Selection(0, 0, *classes.sizes, (), unanswered=gone)
+    ranked = _ranked(rule, compared[:, candidates], classes.positive)
     adjusted = _CORRECTIONS[rule.correction or "holm"](ranked.p)
     passing = [
         i
@@ -175,7 +176,7 @@ def _select_features(axis: Axis, evidence: Evidence) -> Selection:
     )
     above = [float(adjusted[i]) for i in range(candidates.size) if ranked.excess[i] > 0.0]
     least = min(above) if above and not features else None
-    return Selection(int(candidates.size), len(passing), *counts, features, least)
+    return Selection(int(candidates.size), len(passing), *classes.sizes, features, least, gone)
 
 
 _CORRECTIONS = {"holm": holm, "benjamini_hochberg": benjamini_hochberg}
@@ -252,12 +253,16 @@ def above_largest(axis: Axis, feature: int, evidence: Evidence) -> int:
     return int((scores > largest * (1.0 + 1e-5)).sum())
 
 
-def held_out_auroc(axis: Axis, feature: int, evidence: Evidence) -> float:
-    """AUROC of a kept feature on the held-out prompts of its contrast."""
-    items = evidence.items.of(axis.selection.contrast.dataset, "held_out")
+def held_out_auroc(axis: Axis, feature: int, evidence: Evidence) -> float | Unavailable:
+    """AUROC of a kept feature on the held-out prompts of its contrast that have a class.
+
+    None where the classes are outcomes and there is one outcome alone.
+    """
+    classes = classes_of(axis.selection.contrast, evidence, "held_out")
     scores = held_out_scores(axis, feature, evidence)
-    labels = np.array([is_positive(axis.selection.contrast, item) for item in items])
-    return auroc(scores, labels)
+    if axis.selection.contrast.label == "outcome" and not min(classes.sizes):
+        return Unavailable(reason="all held-out prompts that have a class are of one class")
+    return auroc(scores[classes.places], classes.positive)
 
 
 def identification(
@@ -270,6 +275,7 @@ def identification(
         positive_items=selection.positive_items,
         negative_items=selection.negative_items,
         least_p_adjusted=selection.least_p_adjusted,
+        unanswered=selection.unanswered,
         features=tuple(
             _selected(axis, plan_digest, evidence, statistic)
             for statistic in selection.features

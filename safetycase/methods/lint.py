@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from safetycase.methods import format as spell
 from safetycase.methods.contrasts import refusal_of
@@ -15,7 +15,7 @@ from safetycase.methods.operations import UNITS
 from safetycase.methods.sites import READ_ONLY
 from safetycase.record.control_tests import ControlFamily
 from safetycase.record.plan import Plan
-from safetycase.record.planned_axis import Axis, Candidate
+from safetycase.record.planned_axis import Axis, Candidate, Contrast
 from safetycase.record.planned_evaluation import Generate, Measure, Probe
 
 _LONGEST_OFF_TARGET = 40
@@ -31,6 +31,7 @@ def lint(plan: Plan) -> list[str]:
     return [
         *_names(plan),
         *_sites(plan),
+        *_classes(plan),
         *_samples(plan),
         *_exclusions(plan),
         *grader_faults(plan),
@@ -76,13 +77,47 @@ def _names(plan: Plan) -> Iterator[str]:
         yield from _unknown(where, {unrelated.dataset}, datasets, "dataset")
     for axis in plan.axes:
         where = f"/axes {axis.id}"
-        asked = {measure.evaluation for measure in measures_of(axis)}
+        asked = {measure.evaluation for measure in counted_by(axis)}
         yield from _unknown(where, {axis.dictionary}, dictionaries, "dictionary")
         contrasts = {axis.selection.contrast.dataset}
         refusal = refusal_of(axis)
         contrasts |= set() if refusal is None else {refusal.contrast.dataset}
         yield from _unknown(where, contrasts, datasets, "dataset")
         yield from _unknown(where, asked, evaluations, "evaluation")
+
+
+def _classes(plan: Plan) -> Iterator[str]:
+    datasets = {evaluation.id: evaluation.dataset for evaluation in plan.evaluations}
+    for axis in plan.axes:
+        where, refusal = f"/axes {axis.id}", refusal_of(axis)
+        yield from _contrast(f"{where} /selection/contrast", axis.selection.contrast, datasets)
+        if refusal is None:
+            continue
+        there = f"{where} /baselines/refusal_direction/contrast"
+        if refusal.contrast.label == "outcome":
+            yield f"{there}: label outcome is known only later; take context or kind."
+        else:
+            yield from _contrast(there, refusal.contrast, datasets)
+
+
+def _contrast(where: str, contrast: Contrast, datasets: Mapping[str, str]) -> Iterator[str]:
+    by_outcome = contrast.label == "outcome"
+    if by_outcome and contrast.measure is None:
+        yield f"{where}: label outcome needs measure."
+    elif not by_outcome and contrast.positive is None:
+        yield f"{where}: label {contrast.label} needs positive."
+    elif contrast.measure is not None and contrast.positive is not None:
+        yield (
+            f"{where}: measure stands with label outcome and without positive; leave one of "
+            "them out."
+        )
+    elif contrast.measure is not None:
+        name = contrast.measure.evaluation
+        if name in datasets and datasets[name] != contrast.dataset:
+            yield (
+                f"{where}/measure: {name} asks items of {datasets[name]}, so that prompts of "
+                f"{contrast.dataset} have no outcome; name an evaluation of these."
+            )
 
 
 def _sites(plan: Plan) -> Iterator[str]:
@@ -122,13 +157,19 @@ def _unknown(where: str, used: set[str], known: set[str], kind: str) -> Iterator
 
 
 def measures_of(axis: Axis) -> list[Measure]:
-    """Every measure that an axis refers to."""
+    """Every measure by which an axis is judged."""
     return [
         axis.claim.measure,
         axis.dose_rule.measure,
         *(effect.measure for effect in axis.side_effects),
         *(mediator.measure for mediator in axis.mediators),
     ]
+
+
+def counted_by(axis: Axis) -> list[Measure]:
+    """Every measure whose outcomes an axis counts, for its claim or for its classes."""
+    classes = axis.selection.contrast.measure
+    return [*measures_of(axis), *([] if classes is None else [classes])]
 
 
 def _alpha(plan: Plan) -> Iterator[str]:

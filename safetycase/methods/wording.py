@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from safetycase.methods import format as spell
 from safetycase.methods.claims import Findings, detectable, pairs_of
+from safetycase.methods.classes import FEWEST, class_name
 from safetycase.methods.design import DISCORDANCE
 from safetycase.methods.grid import BASELINE
 from safetycase.record.counted import Clustered, ExcludedPairs
@@ -65,14 +66,21 @@ def _added(plan: Plan, found: BaselineComparison) -> str:
 
 def _nothing_found(findings: Findings) -> str:
     found, axis = findings.identification, findings.axis
-    least = found.least_p_adjusted
+    least, name = found.least_p_adjusted, class_name(axis.selection.contrast)
+    by_outcome = axis.selection.contrast.label == "outcome"
+    nothing = f"Nothing was edited, and nothing follows about {axis.claim.rate}."
+    if by_outcome and min(found.positive_items, found.negative_items) < FEWEST:
+        return (
+            f"No feature was found: {found.positive_items} discovery items are {name}, and "
+            f"{found.negative_items} are not, too few to be told apart. {nothing}"
+        )
     return (
         f"No feature was found: none of {found.candidates} candidates of {axis.dictionary} "
-        f"tells {axis.selection.contrast.positive} from the rest on {found.positive_items} and "
+        f"tells {name} from the rest on {found.positive_items} and "
         f"{found.negative_items} discovery items"
         + ("" if least is None else f" (smallest corrected {spell.p_value(least)}")
         + ("" if least is None else f", alpha {spell.number(axis.selection.alpha)})")
-        + f". Nothing was edited, and nothing follows about {axis.claim.rate}."
+        + f". {nothing}"
     )
 
 

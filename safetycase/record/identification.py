@@ -40,8 +40,9 @@ class SelectedFeature(Record):
     """The same, corrected as planned over all candidates."""
     density: Share
     """Share of discovery items on which it fires."""
-    held_out_auroc: Share
-    """Area under the ROC curve on held-out items of the contrast."""
+    held_out_auroc: Share | Unavailable
+    """Area under the ROC curve on held-out items of the contrast; none where all that have a
+    class are of one."""
     label: tuple[Text, ...]
     """The words on which it fires most, most first."""
     label_score: LabelScore | Unavailable
@@ -55,7 +56,8 @@ class Identification(Record):
     """What the search for features found."""
 
     candidates: Count
-    """Features dense enough to be tested: the size of the corrected family."""
+    """Features dense enough to be tested: the size of the corrected family. 0 where fewer than
+    two items have an outcome that is the class, or fewer than two another."""
     significant: Count
     """Candidates higher in the positive class whose corrected p is at most the plan's alpha."""
     positive_items: Count
@@ -66,6 +68,9 @@ class Identification(Record):
     """The features kept, best first."""
     least_p_adjusted: Share | None = None
     """Where none was kept: least corrected p of a candidate higher in the positive class."""
+    unanswered: Annotated[int, Field(ge=1)] | None = None
+    """Where the class is an outcome: discovery items without an answer, in neither class; none:
+    all have one."""
 
 
 class GroupMember(Record):

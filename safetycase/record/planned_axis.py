@@ -51,10 +51,16 @@ class Contrast(Record):
 
     dataset: Identifier
     """Dataset of the prompts."""
-    label: Literal["context", "kind"]
-    """Column of the items that holds the class."""
-    positive: Text
-    """Value of that column in the positive class; all other items are the negative class."""
+    label: Literal["context", "kind", "outcome"]
+    """Column of the items that holds the class; `outcome`: the class is what the unedited model
+    did on the item."""
+    positive: Text | None = None
+    """Value of that column in the positive class; all other items are the negative class. None
+    with `outcome`."""
+    measure: Measure | None = None
+    """Of `outcome` alone: an evaluation of the same dataset, and the outcomes that make an item
+    positive. An item is positive if more than half of the answers to it count; one that has no
+    answer is in neither class."""
 
 
 class Groups(Record):

@@ -147,6 +147,8 @@ class AxisView:
     doses: tuple[DoseSeries, ...]
     intervention: tuple[Entry, ...]
     """Empty where no feature was found: nothing was edited."""
+    unanswered: Shown | None
+    """Discovery items without a class, where classes are outcomes and there are any."""
     least_p: Shown | None
     """Where no feature was kept: how near the best candidate came."""
     digest: Shown | None
@@ -203,6 +205,7 @@ def axis_view(source: Source, number: int) -> AxisView:
         if result.intervention is None
         else tuple(_entries(source, f"{here}/intervention", Intervention)),
         digest=source.show_stated(f"{here}/intervention_digest"),
+        unanswered=source.show_stated(f"{found}/unanswered"),
         least_p=source.show_stated(f"{found}/least_p_adjusted"),
         arms=tuple(_arms(source, result, here, _ALONE)),
         families=tuple(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from safetycase.methods.classes import class_name
 from safetycase.record.planned_axis import Selection
 from safetycase.record.results import AxisResult
 from safetycase.record.unavailable import Unavailable
@@ -49,13 +50,23 @@ _CORRECTIONS = {
 
 
 def search_in_words(rule: Selection) -> str | None:
-    """How candidates were ranked and corrected; none for largest, AUROC and Holm, as usual."""
+    """How candidates were ranked and corrected; none for largest, AUROC and Holm, as usual.
+
+    And what makes the classes, where they are outcomes.
+    """
     named = rule.correction or "holm", rule.pooling or "max"
     if (rule.statistic, *named) == ("auroc", "holm", "max"):
-        return None
+        return _classes(rule) or None
     corrected, pooled = _CORRECTIONS[named[0]], _POOLINGS[named[1]]
     ranked = _STATISTICS[rule.statistic]
-    return f"Ranked, of {pooled}, by {ranked}; corrected {corrected}."
+    return f"{_classes(rule)} Ranked, of {pooled}, by {ranked}; corrected {corrected}.".lstrip()
+
+
+def _classes(rule: Selection) -> str:
+    """What makes an item positive, where it is not a column of the items; else nothing."""
+    if rule.contrast.measure is None:
+        return ""
+    return f"Positive are {class_name(rule.contrast)}, by most answers of the unedited model."
 
 
 def feature_rows(source: Source, result: AxisResult, found: str) -> Iterator[FeatureRow]:
@@ -64,11 +75,12 @@ def feature_rows(source: Source, result: AxisResult, found: str) -> Iterator[Fea
         here = f"{found}/features/{number}"
         score = feature.label_score
         none = isinstance(score, Unavailable)
+        no_area = isinstance(feature.held_out_auroc, Unavailable)
         names = ("detection", "fuzzing", "null_detection", "active", "silent")
         yield FeatureRow(
             feature=source.show(f"{here}/feature"),
             auroc=source.show(f"{here}/auroc"),
-            held_out_auroc=source.show(f"{here}/held_out_auroc"),
+            held_out_auroc=source.show(f"{here}/held_out_auroc{'/reason' if no_area else ''}"),
             p_adjusted=source.show(f"{here}/p_adjusted"),
             density=source.show(f"{here}/density"),
             label=source.show_each(f"{here}/label"),

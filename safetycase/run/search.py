@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from safetycase.methods.classes import classes_of
 from safetycase.methods.contrasts import drawn_words, needed_means, refusal_name, refusal_of
 from safetycase.methods.identify import held_out_name, select_features
 from safetycase.methods.label import label_check_rows, label_of, label_word_rows
@@ -68,7 +69,10 @@ def observe(lab: Lab) -> None:
             lab.notes.tensors[refusal_name(axis)] = last_activations(
                 model, dictionary.writes, asked, batch_rows=lab.batch_rows
             )
-        drawn_words(plan, axis, lab.plan_digest, lab.notes.items)
+        evidence = lab.notes.evidence()
+        by_outcome = axis.selection.contrast.label == "outcome"
+        if not by_outcome or classes_of(axis.selection.contrast, evidence, "discovery").are_two:
+            drawn_words(plan, axis, lab.plan_digest, evidence)
         lab.progress.advance(1)
 
 

@@ -13,7 +13,8 @@ import numpy as np
 from safetycase.errors import RunFailed
 from safetycase.methods import arms as planned
 from safetycase.methods import grid
-from safetycase.methods.contrasts import labels_of, refusal_of
+from safetycase.methods.classes import classes_of
+from safetycase.methods.contrasts import refusal_of
 from safetycase.methods.derive import arm_specs
 from safetycase.methods.dose import choose, dose_responses
 from safetycase.methods.fit import tested_items, tested_with
@@ -63,7 +64,8 @@ def _require_both_classes(lab: Lab, axis: Axis) -> None:
     if refusal is None:
         return
     items = lab.notes.items.of(refusal.contrast.dataset, "discovery")
-    refused = int(labels_of(refusal.contrast, items).sum())
+    classes = classes_of(refusal.contrast, lab.notes.evidence(), "discovery")
+    refused = int(classes.positive.sum())
     if not 0 < refused < len(items):
         raise RunFailed(
             f"axis {axis.id}, refusal direction",

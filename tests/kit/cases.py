@@ -42,6 +42,7 @@ from tests.kit.operation_cases import (
     scaled_case,
     tried_edits_case,
 )
+from tests.kit.outcome_cases import one_outcome_case, outcome_case
 from tests.kit.toy_plan import toy_plan
 from tests.kit.toy_world import FILLERS, ToyWorld
 
@@ -489,6 +490,8 @@ HONEST: dict[str, Callable[[], KitCase]] = {
     "no feature at all": none_found_case,
     "audit traces": traced_case,
     "other searches": ranked_case,
+    "classes by outcome": outcome_case,
+    "one outcome alone": one_outcome_case,
     "given texts": fluent_case,
     "strata": strata_case,
     "other axes kept": asked_case,

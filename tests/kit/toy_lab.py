@@ -75,10 +75,10 @@ class Lab:
 
     def measure(self, items: Items) -> Evidence:
         tensors = self._instruments(items)
-        evidence = Evidence(items, {}, (), (), tensors)
+        evidence = self._unedited(Evidence(items, {}, (), (), tensors))
         tensors |= self._held_out(evidence) | self._groups(evidence)
         words, checks = self._labels(evidence)
-        evidence = Evidence(items, {}, words, checks, tensors)
+        evidence = replace(evidence, label_words=words, label_checks=checks)
         specs = {axis.id: self._tuning(axis, evidence) for axis in self.plan.axes}
         evidence = self.answered(evidence, specs)
         for axis in self.edited(evidence):
@@ -123,6 +123,13 @@ class Lab:
                 contrast = list(items.of(measure.contrast, "discovery"))
                 tensors[f"{evaluation.id}.residuals"] = self.toy.residuals(contrast)
         return tensors
+
+    def _unedited(self, evidence: Evidence) -> Evidence:
+        """The evidence with what the toy does unedited, where that makes classes."""
+        axes = self.plan.axes
+        if all(axis.selection.contrast.measure is None for axis in axes):
+            return evidence
+        return self.answered(evidence, {axis.id: [] for axis in axes})
 
     def _held_out(self, evidence: Evidence) -> dict[str, np.ndarray]:
         """What kept features say of held-out prompts, where the plan names a pooling."""
@@ -206,9 +213,8 @@ class Lab:
             for item, vector in paired(self.toy, list(evidence.items.of(dataset, split)))
         }
         answers: list[Any] = []
-        for cell in cells(self.plan, featureless(self.plan, evidence)):
-            if cell.arm not in edits:
-                continue
+        asked = cells(self.plan, featureless(self.plan, evidence))
+        for cell in (cell for cell in asked if cell.arm in edits):
             edit = edits[cell.arm]
             evaluation = evaluations[cell.evaluation]
             for item in evidence.items.of(cell.dataset, cell.split):

@@ -45,6 +45,7 @@ NOTHING_EDITED = WITHOUT_SAFEGUARD | {
 ALSO_NOT_APPLICABLE = {
     "no feature on one axis": WITHOUT_SAFEGUARD,
     "no feature at all": NOTHING_EDITED,
+    "one outcome alone": WITHOUT_SAFEGUARD,
 }
 JUDGES = {"GRD-004", "GRD-005", "GRD-006"}
 GRADERS = {"GRD-001", "GRD-002"}
@@ -56,6 +57,7 @@ ANSWERED = {
     "every control": {"CTL-001", "CTL-002", "CTL-003"},
     "audit traces": {"FEA-008", "FEA-009", *TRACED},
     "given texts": {"CTL-001"},
+    "classes by outcome": {"CTL-001"},
     "scaled and clamped": TRACED,
     "projected out": TRACED,
     "the better of two edits": TRACED,

@@ -25,7 +25,8 @@ _VALIDATION = frozenset({"held_out_auroc", "label", "label_score"})
 @FAMILY.axis_check(
     1,
     proves="The stated features are those that the plan's rule keeps, from all features of the "
-    "dictionary on the discovery split: statistic, p, correction over all candidates, density; "
+    "dictionary on the discovery split, by classes that are a column of the items or that the "
+    "unedited model gives by its answers: statistic, p, correction over candidates, density; "
     "where none is stated, that the rule keeps none, and how near the best candidate came.",
     cannot_prove=_REAL,
     references=("design 5 step 5", "question 4 (multiplicity)",

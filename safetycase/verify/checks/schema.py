@@ -6,7 +6,7 @@ from safetycase.methods.compare import differences
 from safetycase.methods.grade import outcomes_of
 from safetycase.methods.grid import evaluation_named
 from safetycase.methods.items import name_gaps
-from safetycase.methods.lint import measures_of
+from safetycase.methods.lint import counted_by
 from safetycase.methods.tensors import width_gaps
 from safetycase.verify.case import OpenedCase
 from safetycase.verify.check import Family, Fault, Run, compared, told
@@ -116,7 +116,7 @@ def record_answers_the_plan(case: OpenedCase) -> Run:
 )
 def counted_outcomes_can_occur(case: OpenedCase) -> Run:
     """Every counted outcome can be given by its evaluation's grader."""
-    measures = [(axis, m) for axis in case.plan.axes for m in measures_of(axis)]
+    measures = [(axis, m) for axis in case.plan.axes for m in counted_by(axis)]
     for axis, measure in measures:
         known = set(outcomes_of(evaluation_named(case.plan, measure.evaluation)))
         for outcome in sorted(set(measure.outcomes) - known):

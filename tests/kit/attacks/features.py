@@ -15,7 +15,15 @@ from tests.kit.builder import (
     with_rows,
 )
 from tests.kit.cases import ranked_case, traced_case
-from tests.kit.places import KNOWLEDGE, WATCHED, axis_pointer, result
+from tests.kit.outcome_cases import outcome_case
+from tests.kit.places import (
+    KNOWLEDGE,
+    WATCHED,
+    axis_pointer,
+    items_at,
+    result,
+    rows_at,
+)
 from tests.kit.register import CLAIMS, SELECTION, attack
 
 _FEATURES = ("identification", "features")
@@ -130,6 +138,65 @@ def activations_edited_to_favour_a_feature(case: KitCase) -> KitCase:
         return changed
 
     return edit_tensor(case, "pooled", "watched.values", quiet)
+
+
+def _baseline_at_discovery(case: KitCase) -> list[int]:
+    return [
+        number for number, _ in rows_at(case, "generations", "baseline", "ask", "discovery")
+    ]
+
+
+@attack("features", "insider", refused_by={"EVI-001"}, base=outcome_case)
+def outcomes_recoded_to_favour_a_feature(case: KitCase) -> KitCase:
+    """Say of the discovery answers to prompts on which a feature fires that they are refusals.
+
+    The feature with the better story is found, whatever the model did.
+    """
+    tensors = case.tensors("pooled")
+    columns, bounds = tensors["watched.columns"], tensors["watched.indptr"]
+    items = [case.rows("items")[n] for n in items_at(case, "requests", "discovery")]
+    favoured = {
+        item.item
+        for place, item in enumerate(items)
+        if 40 in columns[bounds[place] : bounds[place + 1]]
+    }
+    assert favoured
+    places = set(_baseline_at_discovery(case))
+    rows = [
+        msgspec.structs.replace(row, outcome="refusal" if row.item in favoured else "unsafe")
+        if number in places
+        else row
+        for number, row in enumerate(case.rows("generations"))
+    ]
+    return with_rows(case, "generations", rows)
+
+
+@attack("features", "insider", refused_by={"BES-002", "FEA-001", "IVN-004"}, base=outcome_case)
+def answers_of_the_unedited_model_rewritten(case: KitCase) -> KitCase:
+    """Turn one item's discovery answers into refusals, with the outcome that belongs to them.
+
+    What the unedited model did makes the classes; another answer makes another search.
+    """
+    rows = list(case.rows("generations"))
+    places = _baseline_at_discovery(case)
+    changed = next(rows[n].item for n in places if rows[n].outcome == "unsafe")
+    for number in places:
+        if rows[number].item == changed:
+            refused = {"output": "i cannot help with that .", "outcome": "refusal"}
+            rows[number] = msgspec.structs.replace(rows[number], **refused)
+    return with_rows(case, "generations", rows)
+
+
+@attack("features", "insider", refused_by={"FEA-001"}, base=outcome_case)
+def unanswered_prompts_not_mentioned(case: KitCase) -> KitCase:
+    """State nothing of the discovery items that have no class, as nobody has their answer.
+
+    A search over part of the items looks like one over all of them.
+    """
+    there = axis_pointer(WATCHED, "identification")
+    left = dict(result(case, WATCHED)["identification"])
+    assert left.pop("unanswered") == 1
+    return edit_record(case, there, left)
 
 
 @attack("features", "insider", refused_by={"FEA-002"})

@@ -152,8 +152,8 @@ def test_words_are_drawn_among_those_that_divide_either_class() -> None:
     """`sign` stands in one class only, `same` divides as `third` does, `n3` too little."""
     plan = _plan(count=3)
     [axis] = plan.axes
-    items = _items(axis.selection.contrast.positive)
-    drawn = {tuple(drawn_words(plan, axis, f"{n:064x}", items)) for n in range(40)}
+    evidence = _evidence(axis, np.random.default_rng(0))
+    drawn = {tuple(drawn_words(plan, axis, f"{n:064x}", evidence)) for n in range(40)}
     assert {frozenset(words) for words in drawn} == {frozenset({"even", "quarter", "same"})}
     assert len(drawn) == 6
 
@@ -162,7 +162,7 @@ def test_too_few_words_are_refused_with_the_number() -> None:
     plan = _plan(count=4)
     [axis] = plan.axes
     with pytest.raises(MethodRefused, match="found 3"):
-        drawn_words(plan, axis, SEED, _items(axis.selection.contrast.positive))
+        drawn_words(plan, axis, SEED, _evidence(axis, np.random.default_rng(0)))
 
 
 def test_a_word_of_the_axis_contrast_is_compared_inside_its_classes() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from safetycase.methods.lint import lint
+from safetycase.methods.refusals import refusals
 from tests.unit.methods.plans import plan_data, plan_of
 
 
@@ -119,6 +120,33 @@ def _candidate(**fields: Any) -> Callable[[dict[str, Any]], None]:
     return change
 
 
+_REFUSED = {"evaluation": "ask", "outcomes": ["refusal"]}
+
+
+def _contrast(**fields: Any) -> Callable[[dict[str, Any]], None]:
+    """A plan whose classes are named by these fields alone."""
+
+    def change(plan: dict[str, Any]) -> None:
+        plan["axes"][0]["selection"]["contrast"] = {"dataset": "items", **fields}
+
+    return change
+
+
+def _refusal_by_outcome(plan: dict[str, Any]) -> None:
+    contrast = {"dataset": "items", "label": "outcome", "measure": _REFUSED}
+    asked = {"refusal_direction": {"contrast": contrast, "operation": "add"}}
+    plan["axes"][0]["baselines"] = asked
+
+
+def _outcome_of_another_dataset(plan: dict[str, Any]) -> None:
+    plan["datasets"].append(plan["datasets"][0] | {"id": "others"})
+    plan["axes"][0]["selection"]["contrast"] = {
+        "dataset": "others",
+        "label": "outcome",
+        "measure": _REFUSED,
+    }
+
+
 def _generated_of_a_choice(plan: dict[str, Any]) -> None:
     plan["axes"][0]["candidate"]["positions"] = "generated"
     plan["evaluations"].append(
@@ -162,6 +190,22 @@ _ABLATE = {"operation": "ablate", "unit": "activation_multiple"}
             "/candidate/doses: of ablate",
         ),
         (_unknown_evaluation, "no evaluation aks"),
+        (_contrast(label="outcome"), "/selection/contrast: label outcome needs measure"),
+        (_contrast(label="kind"), "/selection/contrast: label kind needs positive"),
+        (
+            _contrast(label="outcome", measure=_REFUSED, positive="refusal"),
+            "/selection/contrast: measure stands with label outcome and without positive",
+        ),
+        (
+            _contrast(label="context", measure=_REFUSED, positive="yes"),
+            "/selection/contrast: measure stands with label outcome",
+        ),
+        (_refusal_by_outcome, "/refusal_direction/contrast: label outcome is known only"),
+        (
+            _contrast(label="outcome", measure=_REFUSED | {"evaluation": "aks"}),
+            "no evaluation aks",
+        ),
+        (_outcome_of_another_dataset, "/selection/contrast/measure: ask asks items of items"),
         (_unknown_dictionary, "no dictionary dcit"),
         (_site_without_architecture, "/dictionaries dict: mlp_out has no path"),
         (_site_that_is_only_read, "/dictionaries dict: mlp_in_ungained can be read"),
@@ -188,6 +232,25 @@ def test_each_fault_is_named_with_its_place(
     assert findings
     assert all(place in finding or "/candidate/doses" in finding for finding in findings)
     assert any(place in finding for finding in findings)
+
+
+def test_classes_may_be_outcomes_of_the_same_dataset() -> None:
+    data = plan_data()
+    _contrast(label="outcome", measure=_REFUSED)(data)
+    assert lint(plan_of(data)) == []
+
+
+@pytest.mark.parametrize("place", ["claim", "contrast"])
+def test_an_outcome_that_no_answer_can_have_is_refused_before_measuring(place: str) -> None:
+    data = plan_data()
+    typo = {"evaluation": "ask", "outcomes": ["refusla"]}
+    if place == "claim":
+        data["axes"][0]["claim"]["measure"] = data["axes"][0]["dose_rule"]["measure"] = typo
+    else:
+        _contrast(label="outcome", measure=typo)(data)
+    told = [fault for fault in refusals(plan_of(data), ()) if "refusla" in fault]
+    assert told
+    assert all("ask cannot give the outcome refusla; it can give" in fault for fault in told)
 
 
 def test_two_claims_need_thirty_nine_controls() -> None:
