@@ -66,3 +66,65 @@ def test_a_node_does_not_pass_for_a_leaf() -> None:
 def test_hashes_of_other_lengths_are_refused() -> None:
     with pytest.raises(MalformedInput, match="hashes of 32 bytes"):
         digest.root([b"short"])
+
+
+def consistency(old: int, data: list[bytes], *, whole: bool = True) -> list[bytes]:
+    """RFC 6962 §2.1.2, as written: SUBPROOF(m, D[n], b)."""
+    size = len(data)
+    if old == size:
+        return [] if whole else [head(data)]
+    k = 1
+    while k * 2 < size:
+        k *= 2
+    if old <= k:
+        return [*consistency(old, data[:k], whole=whole), head(data[k:])]
+    return [*consistency(old - k, data[k:], whole=False), head(data[:k])]
+
+
+SIZES = [(old, new) for new in range(1, 18) for old in range(1, new + 1)]
+DATA = [bytes([n]) for n in range(18)]
+
+
+@pytest.mark.parametrize(("old", "new"), SIZES)
+def test_a_tree_that_grew_is_consistent_and_nothing_else_is(old: int, new: int) -> None:
+    first, second = head(DATA[:old]), head(DATA[:new])
+    proof = consistency(old, DATA[:new])
+    digest.verify_consistency(old, new, proof, first, second)
+    other = digest.leaf_hash(b"other")
+    refused = [
+        (old, new, proof, other, second),
+        (old, new, proof, first, other),
+        (old, new, [*proof, other], first, second),
+        (old, new, proof[:-1], first, second),
+        *(
+            (old, new, [*proof[:n], other, *proof[n + 1 :]], first, second)
+            for n in range(len(proof))
+        ),
+    ]
+    for number, arguments in enumerate(refused):
+        if arguments[2] != proof or number < 2:
+            with pytest.raises(MalformedInput, match="consistency proof"):
+                digest.verify_consistency(*arguments)
+
+
+@pytest.mark.parametrize(("old", "new"), [(0, 4), (-1, 4), (5, 4)])
+def test_consistency_of_sizes_that_cannot_be_is_refused(old: int, new: int) -> None:
+    with pytest.raises(MalformedInput, match="an index inside the tree"):
+        digest.verify_consistency(old, new, [], head(DATA[:4]), head(DATA[:4]))
+
+
+@pytest.mark.parametrize("place", range(3))
+def test_consistency_asks_for_whole_hashes(place: int) -> None:
+    given = [head(DATA[:3]), head(DATA[:4]), *consistency(3, DATA[:4])]
+    given[place] = given[place][:-1]
+    with pytest.raises(MalformedInput, match="hashes of 32 bytes"):
+        digest.verify_consistency(3, 4, given[2:], given[0], given[1])
+
+
+@pytest.mark.parametrize("place", range(3))
+def test_inclusion_asks_for_whole_hashes(place: int) -> None:
+    hashes = [digest.leaf_hash(d) for d in DATA[:4]]
+    given = [hashes[2], digest.root(hashes), *digest.inclusion_proof(hashes, 2)]
+    given[place] += b"0"
+    with pytest.raises(MalformedInput, match="hashes of 32 bytes"):
+        digest.verify_inclusion(given[0], 2, 4, given[2:], given[1])

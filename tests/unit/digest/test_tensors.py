@@ -96,3 +96,38 @@ def test_a_table_that_lies_is_refused(tmp_path: Path, data: bytes, expected: str
 def test_a_table_of_absurd_length_is_refused_before_it_is_read() -> None:
     with pytest.raises(TooLarge):
         digest.tensor_table_bytes((2**40).to_bytes(8, "little"), 2**41, where="x")
+
+
+def test_a_table_says_where_its_tensors_lie(tmp_path: Path) -> None:
+    path = tmp_path / "m.safetensors"
+    save_file({"b": B, "a": A, "none": A[:0]}, path)
+    begin, specs = digest.tensor_table(path)
+    data = path.read_bytes()
+    assert begin == 8 + int.from_bytes(data[:8], "little")
+    found = {spec.name: (spec.dtype, spec.shape) for spec in specs}
+    assert found == {"a": ("F32", (2, 3)), "b": ("BOOL", (2,)), "none": ("F32", (0, 3))}
+    for spec in specs:
+        raw_bytes = {"a": A, "b": B, "none": A[:0]}[spec.name].tobytes()
+        assert data[begin + spec.begin : begin + spec.end] == raw_bytes
+
+
+def test_free_metadata_is_read_beside_the_tensors() -> None:
+    table = json.dumps({"__metadata__": {"k": "v"}, "a": entry(0, 2)}).encode()
+    specs, texts = digest.read_tensor_table(table, 2, where="x")
+    assert [spec.name for spec in specs] == ["a"]
+    assert texts == {"k": "v"}
+
+
+def test_tensors_pass_by_in_order_whatever_their_size(tmp_path: Path) -> None:
+    """One without bytes comes as one empty piece; the pieces make up the file."""
+    path = tmp_path / "m.safetensors"
+    big = np.arange(700_000, dtype=np.float64)
+    save_file({"a": A[:0], "big": big}, path)
+    seen: dict[str, list[bytes]] = {}
+    told = digest.stream_tensors(
+        path, lambda s, p: seen.setdefault(s.name, []).append(p), name="m"
+    )
+    assert seen["a"] == [b""]
+    assert len(seen["big"]) > 1
+    assert b"".join(seen["big"]) == big.tobytes()
+    assert told == digest.hash_file(path, name="m")

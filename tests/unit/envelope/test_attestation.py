@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
-from safetycase.envelope.attestation import Attestation
+from safetycase.envelope.attestation import Attestation, read_attestation
+from safetycase.envelope.dsse import write_envelope
+from safetycase.envelope.statement import write_statement_about
 from safetycase.envelope.trust import Incomplete, SignatureReport, TrustedSigners, read_signer
+from safetycase.errors import SafetyCaseError
 from safetycase.sign.keys import SigningKeys
+from safetycase.sign.signer import sign_payload
 from tests.kit.builder import OTHER_SIGNER, REVIEWER, SIGNER, keys
 
 
@@ -67,3 +73,34 @@ def test_who_counts_and_what_speaks_against_it(
 def test_a_role_other_than_reviewer_can_be_asked_for() -> None:
     attestation = Attestation("n", "0" * 64, None, report((OTHER_SIGNER,)))
     assert attestation.counts_for("auditor", TRUST, BY_DEVELOPER) == (OTHER_SIGNER,)
+
+
+TYPE = "https://safetycase.dev/replay/v1alpha"
+NOW = datetime(2026, 11, 22, 16, tzinfo=UTC)
+
+
+def test_what_a_trusted_key_signed_is_read_with_whom_it_is_by() -> None:
+    payload = write_statement_about("cd" * 32, TYPE, {"rows": 3})
+    data = write_envelope(sign_payload(payload, keys(REVIEWER)))
+    read = read_attestation(data, TYPE, trust=TRUST, at=NOW, name="n")
+    assert (read.name, read.case_id, read.predicate) == ("n", "cd" * 32, {"rows": 3})
+    assert read.signed.verified == (REVIEWER,)
+    assert read.counts_for("reviewer", TRUST, BY_DEVELOPER) == (REVIEWER,)
+
+
+def test_an_attestation_of_another_type_or_broken_bytes_is_refused_by_its_name() -> None:
+    payload = write_statement_about("cd" * 32, TYPE, {"rows": 3})
+    data = write_envelope(sign_payload(payload, keys(REVIEWER)))
+    for broken, kind in ((data, f"{TYPE}/"), (data[:-2], TYPE)):
+        with pytest.raises(SafetyCaseError, match=r"^n"):
+            read_attestation(broken, kind, trust=TRUST, at=NOW, name="n")
+
+
+def test_what_speaks_against_a_statement_is_said_in_words() -> None:
+    half = report((SIGNER,), (), (Incomplete(REVIEWER, ("ml-dsa-65",)),), ("k",))
+    attestation = Attestation("n", "0" * 64, None, half)
+    assert list(attestation.false_witnesses(TRUST, BY_DEVELOPER)) == [
+        f"{SIGNER}, who made or signed the case",
+        f"{REVIEWER} without ml-dsa-65",
+        "another than k under its id",
+    ]

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from safetycase import canonical
 from safetycase.digest import FileDigest
 from safetycase.envelope import statement
 from safetycase.envelope.dsse import STATEMENT_TYPE, Envelope
@@ -110,3 +111,61 @@ def test_the_payload_type_is_asked_before_the_payload(kind: str) -> None:
     payload = statement.write_statement(MODEL, FILES)
     found = statement.open_statement(Envelope(STATEMENT_TYPE, payload, ()), where="x")
     assert found.files == FILES
+
+
+CASE = "cd" * 32
+TYPE = "https://safetycase.dev/replay/v1alpha"
+
+
+def about(**changes: object) -> Envelope:
+    """An envelope with a statement about a case, some of its fields changed."""
+    fields = json.loads(statement.write_statement_about(CASE, TYPE, {"rows": 3})) | changes
+    return Envelope(STATEMENT_TYPE, canonical.write(fields), ())
+
+
+def test_a_statement_about_a_case_reads_back() -> None:
+    payload = statement.write_statement_about(CASE, TYPE, {"rows": 3})
+    assert json.loads(payload) == {
+        "_type": "https://in-toto.io/Statement/v1",
+        "subject": [{"name": "case", "digest": {"sha256": CASE}}],
+        "predicateType": TYPE,
+        "predicate": {"rows": 3},
+    }
+    assert statement.open_statement_about(about(), TYPE, where="x") == (CASE, {"rows": 3})
+    with pytest.raises(MalformedInput):
+        statement.write_statement_about(CASE.upper(), TYPE, {})
+
+
+def test_a_statement_of_another_type_or_about_something_else_is_refused() -> None:
+    with pytest.raises(SafetyCaseError, match="x#/payload#/predicateType"):
+        statement.open_statement_about(about(), TYPE + "/", where="x")
+    for refused in (
+        about(_type="https://in-toto.io/Statement/v0.1"),
+        about(subject=[]),
+        about(extra=1),
+        Envelope("application/json", about().payload, ()),
+    ):
+        with pytest.raises(SafetyCaseError):
+            statement.open_statement_about(refused, TYPE, where="x")
+
+
+def test_a_statement_about_a_case_has_one_spelling() -> None:
+    loose = Envelope(STATEMENT_TYPE, about().payload + b" ", ())
+    with pytest.raises(MalformedInput, match="x#/payload"):
+        statement.open_statement_about(loose, TYPE, where="x")
+
+
+def test_a_predicate_goes_sixteen_deep_at_most() -> None:
+    """The statement's own object is the first level."""
+    for depth, fits in ((14, True), (16, False)):
+        nested: object = {}
+        for _ in range(depth):
+            nested = {"a": nested}
+        envelope = Envelope(
+            STATEMENT_TYPE, statement.write_statement_about(CASE, TYPE, nested), ()
+        )
+        if fits:
+            assert statement.open_statement_about(envelope, TYPE, where="x") == (CASE, nested)
+        else:
+            with pytest.raises(SafetyCaseError):
+                statement.open_statement_about(envelope, TYPE, where="x")
