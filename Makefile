@@ -53,7 +53,7 @@ fuzz: $(VENV)/.dev
 	$(PIP) atheris==3.0.0
 	sh scripts/fuzz.sh $(BIN)/python $(SECONDS)
 
-# Outside CI: an hour for 100 mutants of each of five parts.
+# Outside CI: 100 mutants of each of five parts, in about half an hour.
 SAMPLE ?= 100
 mutation: $(VENV)/.dev
 	$(PIP) mutmut==3.8.1

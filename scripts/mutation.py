@@ -1,59 +1,75 @@
 """How many wrong programs the tests would notice: mutation testing of the trusted part.
 
-Run by `make mutation`. mutmut makes every mutant of canonical, digest, envelope, methods and
-verify; of each of the five, SAMPLE mutants (drawn by a hash, so the same ones again) are given
-to the unit tests. Prints, and with ``--write`` keeps, the share that some test refuses.
+Run by `make mutation`. Of each of canonical, digest, envelope, methods and verify, SAMPLE
+mutants (those whose names hash lowest, so the same ones again) are given to the tests. Prints,
+and with ``--write`` keeps, the share that some test refuses. With ``--again`` only those are
+tried that were not yet, or that lived.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
+import os
 import subprocess
 import sys
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import msgspec
+from mutation_change import Change, change
+from mutation_tree import PARTS, grow
 
 from safetycase.methods.interval import clopper_pearson
 
 ROOT = Path(__file__).resolve().parents[1]
-MUTANTS = ROOT / "mutants" / "safetycase"
-PARTS = ("canonical", "digest", "envelope", "methods", "verify")
+TREE = ROOT / "mutants"
+RESULTS = TREE / "results.jsonl"
 PAGE = ROOT / "docs" / "mutation.md"
-SURVIVED = frozenset({0, 33})
-"""Exit codes of a mutant that every test passes, or that no test reaches."""
+EQUIVALENT = ROOT / "scripts" / "equivalent_mutants.toml"
 LEVEL = 0.95
+FATES = ("killed", "hung", "words", "equivalent", "survived")
 HEAD = """# Mutation testing
 
-What the unit tests notice when the trusted part is changed: `make mutation` (outside CI).
-mutmut {version} changes one thing in one function at a time; a mutant is *killed* if a test
-then fails. Tests are those under `tests/unit` of the five parts; the attack kit and the
-vectors, which would kill more, are left out because they take minutes a mutant.
+What the tests notice when the trusted part is changed. mutmut {version} changes one thing in
+one function at a time; a mutant is *killed* if a test then fails. Made by `make mutation`
+(outside CI) at commit `{commit}` of {date}: of each part, the mutants whose names hash lowest.
+{total} mutants took {minutes} minutes of processor time.
+
+Tests are asked until one fails or twelve seconds of processor time are spent: the unit tests
+of the module; of a check, the attacks that its family refuses, and of other modules the unit
+tests that import them; then the honest cases and the attacks of the kit
+(`scripts/mutation_run.py`). The leaf sweep, the outside vectors, the frauds, the runner's
+tests and the second verifier are left out, so these scores are low ends of what the whole of
+the tests would notice.
 
 """
 TAIL = """
-*Words*: the mutant changes nothing but the words or the place that a refusal tells (an argument
-of a `raise`, a text). Tests hold the fields of errors where a user acts on them, not every
-sentence. The score leaves these mutants out; the last column does not. Intervals are
-Clopper-Pearson, 95 %, over the sample.
+*Hung*: stopped after a minute of processor time; it counts as killed. *Words*: the mutant
+changes nothing but the words or the place that a refusal tells. Tests hold the fields of
+errors where a user acts on them, not every sentence. *Equivalent*: nothing that anybody can
+observe changes, for the reason given below. The score leaves both out; the last column does
+not. Intervals are Clopper-Pearson, 95 %, over the sample. Code outside functions (constants,
+fields of records) is not mutated.
 """
+TITLES = (
+    "part", "mutants", "tried", "killed", "hung", "words", "equivalent", "survived", "score",
+    "of all",
+)  # fmt: skip
 
 
-def mutmut(*arguments: str) -> str:
-    """What mutmut says; its exit code is not a verdict."""
-    command = [sys.executable, "-m", "mutmut", *arguments]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    return done.stdout
+@dataclass(frozen=True)
+class Tried:
+    """A mutant, what became of it, and what it changes if it lives."""
 
-
-def exit_codes(part: str) -> dict[str, int | None]:
-    """Every mutant of a part with the exit code of its tests; none: not tried."""
-    files = sorted([*MUTANTS.glob(f"{part}.py.meta"), *MUTANTS.glob(f"{part}/**/*.meta")])
-    codes: dict[str, int | None] = {}
-    for file in files:
-        codes |= msgspec.json.decode(file.read_bytes())["exit_code_by_key"]
-    return codes
+    name: str
+    fate: str
+    change: Change | None = None
+    why: str = ""
 
 
 def drawn(names: list[str], size: int) -> list[str]:
@@ -62,67 +78,110 @@ def drawn(names: list[str], size: int) -> list[str]:
     return ordered[: size or None]
 
 
-def only_words(name: str) -> bool:
-    """Whether a mutant changes nothing but what a refusal says, or some other text."""
-    lines = mutmut("show", name).splitlines()
-    before, after = (
-        [line[1:] for line in lines if line[:1] == sign and line[:3] != 3 * sign]
-        for sign in "-+"
-    )
-    if not before or not after:
-        return False
-    refusal = any(
-        word in line
-        for line in before
-        for word in ("raise ", "expected=", "found=", "remedy=", "Fault", "where=")
-    )
-    return refusal or _same_without_texts(before, after)
+def results() -> dict[str, dict[str, Any]]:
+    """The last line about each mutant, by its name."""
+    lines = RESULTS.read_bytes().splitlines() if RESULTS.exists() else []
+    decoded = map(msgspec.json.decode, lines)
+    return {line["name"]: line for line in decoded}
 
 
-def _same_without_texts(before: list[str], after: list[str]) -> bool:
-    def stripped(lines: list[str]) -> str:
-        return "".join(lines).replace("XX", "").casefold()
+def run(names: list[str], jobs: int) -> None:
+    """Try mutants in a process of their own."""
+    (TREE / "todo.json").write_bytes(msgspec.json.encode(names))
+    command = [sys.executable, "scripts/mutation_run.py", "todo.json", str(RESULTS), str(jobs)]
+    command[1] = str(ROOT / command[1])
+    subprocess.run(command, cwd=TREE, env=os.environ | {"PYTHONPATH": str(TREE)}, check=True)
 
-    return stripped(before) == stripped(after)
+
+def fate_of(name: str, fate: str, known: list[dict[str, str]]) -> Tried:
+    """A mutant with its fate; of one that lives, what it changes too."""
+    if fate != "alive":
+        return Tried(name, "hung" if fate == "hung" else "killed")
+    found = change(TREE, name)
+    function = name.rpartition("__mutmut_")[0].removeprefix("safetycase.")
+    for each in known:
+        if (each["function"], each["after"]) == (function, found.after):
+            return Tried(name, "equivalent", found, each["why"])
+    return Tried(name, "words" if found.only_words else "survived", found)
 
 
-def row(part: str, sample: list[str], total: int) -> str:
+def row(part: str, total: int, mutants: list[Tried]) -> str:
     """A line of the table."""
-    codes = exit_codes(part)
-    tried = [name for name in sample if codes.get(name) is not None]
-    alive = [name for name in tried if codes[name] in SURVIVED]
-    words = [name for name in alive if only_words(name)]
-    for name in sorted(set(alive) - set(words)):
-        sys.stderr.write(f"survived: {name}\n")
-    killed, counted = len(tried) - len(alive), len(tried) - len(words)
-    interval = clopper_pearson(killed, counted, LEVEL)
-    score = f"{killed / counted:.1%} ({interval.low:.0%} to {interval.high:.0%})"
-    return (
-        f"| {part} | {total} | {len(tried)} | {killed} | {len(words)} | "
-        f"{len(alive) - len(words)} | {score} | {killed / len(tried):.1%} |\n"
+    counts = {fate: sum(each.fate == fate for each in mutants) for fate in FATES}
+    dead = counts["killed"] + counts["hung"]
+    counted = dead + counts["survived"]
+    interval = clopper_pearson(dead, counted, LEVEL)
+    score = f"{dead / counted:.1%} ({interval.low:.0%} to {interval.high:.0%})"
+    cells = (part, total, len(mutants), *counts.values(), score, f"{dead / len(mutants):.1%}")
+    return f"| {' | '.join(map(str, cells))} |"
+
+
+def listed(mutants: list[Tried]) -> Iterator[str]:
+    """Survivors and equivalents by name."""
+    for title, fate in (("Survivors", "survived"), ("Equivalent", "equivalent")):
+        yield f"\n## {title}\n"
+        chosen = [each for each in mutants if each.fate == fate]
+        for each in chosen:
+            yield f"* `{each.name.removeprefix('safetycase.')}`{_told(each)}"
+        if not chosen:
+            yield "None."
+
+
+def _told(mutant: Tried) -> str:
+    if mutant.change is None:
+        return ""
+    before, after = (
+        text.replace("`", "'") for text in (mutant.change.before, mutant.change.after)
     )
+    why = f" {mutant.why}" if mutant.why else ""
+    return f": `{before}` became `{after}`.{why}"
+
+
+def page(samples: dict[str, list[Tried]], totals: dict[str, int], seconds: float) -> str:
+    """docs/mutation.md."""
+    told = subprocess.run(
+        ["git", "log", "-1", "--format=%h %cs"],  # noqa: S607 — git, wherever it is
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    ).stdout.split()  # fmt: skip
+    every = [each for mutants in samples.values() for each in mutants]
+    head = HEAD.format(
+        version=version("mutmut"), commit=told[0], date=told[1], total=len(every),
+        minutes=round(seconds / 60),
+    )  # fmt: skip
+    table = [f"| {' | '.join(TITLES)} |", "| --- " * len(TITLES) + "|"]
+    table += [row(part, totals[part], mutants) for part, mutants in samples.items()]
+    return head + "\n".join([*table, TAIL.rstrip("\n"), *listed(every)]) + "\n"
 
 
 def main() -> None:
-    """Make the mutants, try the sample, print the table."""
+    """Make the mutants, try the sample, print the page."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sample", type=int, default=100, help="mutants a part; 0: all")
-    parser.add_argument("--write", action="store_true", help="keep the table in docs")
+    parser.add_argument("--part", action="append", choices=PARTS, help="none: all five")
+    parser.add_argument("--jobs", type=int, default=2, help="mutants tried at a time")
+    parser.add_argument("--again", action="store_true", help="only those untried or alive")
+    parser.add_argument("--write", action="store_true", help="keep the page in docs")
     options = parser.parse_args()
-    mutmut("run", "safetycase.canonical.x_read__mutmut_1")
-    every = {part: list(exit_codes(part)) for part in PARTS}
-    samples = {part: drawn(names, options.sample) for part, names in every.items()}
-    mutmut("run", *(name for sample in samples.values() for name in sample))
-    version = mutmut("version").strip().split()[-1:] or ["3"]
-    page = HEAD.format(version=version[0])
-    page += "| part | mutants | tried | killed | words | other survivors | score | of all |\n"
-    page += "| --- | --- | --- | --- | --- | --- | --- | --- |\n"
-    for part, sample in samples.items():
-        page += row(part, sample, len(every[part]))
-    page += TAIL
-    sys.stdout.write(page)
+    every = grow(ROOT, TREE)
+    parts = options.part or PARTS
+    samples = {part: drawn(every[part], options.sample) for part in parts}
+    if not options.again:
+        RESULTS.unlink(missing_ok=True)
+    dead = {name for name, line in results().items() if line["fate"] != "alive"}
+    todo = [name for sample in samples.values() for name in sample if name not in dead]
+    if todo:
+        run(todo, options.jobs)
+    known = tomllib.loads(EQUIVALENT.read_text()).get("equivalent", [])
+    lines = results()
+    found = {
+        part: [fate_of(name, lines[name]["fate"], known) for name in sample if name in lines]
+        for part, sample in samples.items()
+    }
+    seconds = sum(line["seconds"] for line in lines.values())
+    text = page(found, {part: len(names) for part, names in every.items()}, seconds)
+    sys.stdout.write(text)
     if options.write:
-        PAGE.write_text(page)
+        PAGE.write_text(text)
 
 
 if __name__ == "__main__":

@@ -227,3 +227,137 @@ def test_objects_are_closed_unless_said_otherwise() -> None:
 def test_arrays_have_a_limit() -> None:
     with pytest.raises(TooLarge):
         canonical.as_array([1, 2], where="x", max_items=1)
+
+
+LONG = "k" * 100
+
+
+@pytest.mark.parametrize(
+    ("data", "place", "found"),
+    [
+        (b"-0", "x", "-0"),
+        (b"-0.0", "x", "-0.0"),
+        (b"[1e20]", "x#/0", "1e20"),
+        (b"1e400", "x", "1e400"),
+        (b"[NaN]", "x#/0", "NaN"),
+        (b"9" * 100, "x", f"'{'9' * 60}…'"),
+        (b"0." + b"3" * 127, "x", "129 characters"),
+        (b'{"a":1,"b":2,"b":3}', "x", "'b' twice"),
+        (b'["\\ud800"]', "x#/0", r"'\\ud800'"),
+        (b'["a\xff"]', "x", "invalid start byte at byte 3"),
+        (b"{} {}", "x", "Extra data at line 1 column 4"),
+        (b"[\n1,]", "x", "Expecting value at line 2 column 3"),
+    ],
+)
+def test_a_refusal_says_what_was_found_where(data: bytes, place: str, found: str) -> None:
+    with pytest.raises(NotCanonical) as refusal:
+        canonical.read(data, where="x")
+    assert (refusal.value.where, refusal.value.found) == (place, found)
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [([float("nan")], "nan"), (10**400, "a larger one"), ([b""], "bytes"), ({1: 2}, "int")],
+)
+def test_what_cannot_be_written_is_told(value: object, found: str) -> None:
+    with pytest.raises(NotCanonical) as refusal:
+        canonical.write(value, where="x")
+    assert refusal.value.where.startswith("x")
+    assert refusal.value.found == found
+
+
+def test_too_much_is_told_with_the_limit_and_the_place() -> None:
+    small = canonical.JsonLimits(max_bytes=70, max_depth=2)
+    for data, expected, found in (
+        (b" " * 71, "at most 70 bytes", "71 bytes"),
+        (b"[[[1]]]", "nesting of at most 2", "3"),
+    ):
+        with pytest.raises(TooLarge) as refusal:
+            canonical.read(data, where="x", limits=small)
+        told = refusal.value
+        assert (told.where, told.expected, told.found) == ("x", expected, found)
+
+
+@pytest.mark.parametrize("brackets", [b"[", b"{"])
+def test_a_document_that_is_but_a_string_has_no_depth(brackets: bytes) -> None:
+    flat = canonical.JsonLimits(max_depth=0)
+    data = b'"' + brackets * 100 + b'"'
+    assert canonical.read(data, where="x", limits=flat) == brackets.decode() * 100
+    with pytest.raises(TooLarge):
+        canonical.read(b"[]", where="x", limits=flat)
+
+
+@pytest.mark.parametrize("wrap", [lambda v: [v], lambda v: {"a": v}, lambda v: (v,)])
+def test_depth_is_counted_alike_in_lists_and_objects(wrap: Callable[[Any], Any]) -> None:
+    value: Any = 1
+    for _ in range(64):
+        value = wrap(value)
+    assert canonical.write(value)
+    with pytest.raises(TooLarge, match="x: expected nesting of at most 64"):
+        canonical.write(wrap(value), where="x")
+    with pytest.raises(NotCanonical):
+        canonical.write([wrap(value), float("nan")][::-1], where="x")
+
+
+def test_a_wider_reader_is_still_held_to_what_can_be_written() -> None:
+    deep = b"[" * 80 + b"]" * 80
+    assert canonical.read(deep, where="x", limits=WIDE)
+    with pytest.raises(TooLarge) as refusal:
+        canonical.read_canonical(deep, where="x", limits=WIDE)
+    assert refusal.value.where == "x"
+
+
+@pytest.mark.parametrize(
+    ("data", "byte"), [(b"1 ", 1), (b'{"a": 1}', 5), (b" 1", 0), (b"1.50", 3), (b"1e1", 1)]
+)
+def test_another_spelling_is_told_from_its_first_byte(data: bytes, byte: int) -> None:
+    with pytest.raises(NotCanonical) as refusal:
+        canonical.read_canonical(data, where="x")
+    told = refusal.value
+    assert (told.where, told.found) == ("x", f"another spelling from byte {byte}")
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        (None, "null"), (True, "a boolean"), (1, "a number"), (1.5, "a number"),
+        ("", "a string"), ([], "an array"), ({}, "an object"),
+    ],
+)  # fmt: skip
+def test_a_value_of_another_type_is_told_by_its_kind(value: Any, kind: str) -> None:
+    asked = {
+        "an object": lambda: canonical.as_object(value, where="x"),
+        "an array": lambda: canonical.as_array(value, where="x", max_items=9),
+        "a string": lambda: canonical.as_text(value, where="x"),
+    }
+    for expected, ask in asked.items():
+        if expected == kind:
+            assert ask() == value
+            continue
+        with pytest.raises(SchemaViolation) as refusal:
+            ask()
+        told = refusal.value
+        assert (told.where, told.expected, told.found) == ("x", expected, kind)
+
+
+def test_what_is_wrong_with_fields_is_told() -> None:
+    for ask, expected, found in (
+        (lambda: canonical.as_count(-1, where="x"), "an integer of at least 0", "'-1'"),
+        (
+            lambda: canonical.as_object({"b": 1}, where="x", required=("a", "b", "c")),
+            "all required keys", "no a, c",
+        ),
+        (lambda: canonical.as_object({"b": 1, "a": 2}, where="x"), "only known keys", "'a, b'"),
+        (
+            lambda: canonical.as_object({LONG: 1}, where="x"),
+            "only known keys", f"'{LONG[:60]}…'",
+        ),
+    ):  # fmt: skip
+        with pytest.raises(SchemaViolation) as refusal:
+            ask()
+        told = refusal.value
+        assert (told.where, told.expected, told.found) == ("x", expected, found)
+    with pytest.raises(TooLarge, match="x: expected at most 1 items, found 2"):
+        canonical.as_array([1, 2], where="x", max_items=1)
+    with pytest.raises(SchemaViolation, match="x: expected a value at /b"):
+        canonical.at({"a": 1}, "/b", where="x")
