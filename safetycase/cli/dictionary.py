@@ -61,7 +61,7 @@ def check(
     from safetycase.run.dictionaries.specification import Stated
     from safetycase.run.dictionary_check import NamedModel, check_dictionary, load_subjects
 
-    stated = Stated(path, equation, site, layer, l0, made_for)
+    stated = Stated(path, equation, site, layer, l0=l0, made_for=made_for)
     subjects = load_subjects(
         path, stated, NamedModel(model, model_format, name or model), dtype, cache
     )

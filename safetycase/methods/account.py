@@ -36,6 +36,8 @@ _NOISE = {"float32": 1e-3, "bfloat16": 0.1}
 different shape, in nats, by number format."""
 _SAME = 1e-3
 """How far two readings of one thing may differ, as a share and in absolute terms."""
+_ANY = 1e300
+"""More than two readings of anything differ."""
 _EXCESS = 1e-4
 """By how much rounded probabilities of two letters may sum to more than one."""
 
@@ -197,9 +199,12 @@ def changed_upstream(arms: Sequence[Answers], *, noise: float) -> Iterator[Unlik
             yield Unlike(answers, row, first, int(edits[n]), float(residual[n]))
 
 
-def upstream_gaps(arms: Sequence[Answers]) -> Iterator[Gap]:
-    """Rows that saw other positions or norms than the first row of their input did."""
-    for row in changed_upstream(arms, noise=_SAME):
+def upstream_gaps(arms: Sequence[Answers], *, of_norms: bool) -> Iterator[Gap]:
+    """Rows that saw other positions or norms than the first row of their input did.
+
+    Without `of_norms` positions alone are compared.
+    """
+    for row in changed_upstream(arms, noise=_SAME if of_norms else _ANY):
         where, first = row.answers.where(row.place), row.first.texts("arm")[0]
         found = f"{row.answers.edits[row.place]} of norm {row.answers.residual[row.place]}"
         yield Gap(where, f"{row.edits} of norm {row.residual}, as under {first}", found)

@@ -126,6 +126,29 @@ def recomputed(
     )
 
 
+def require_one_block(
+    w_enc: NDArray[Any], w_dec: NDArray[Any], blocks: int, *, where: str
+) -> None:
+    """Return only if every feature reads one of several blocks, and adds to none before it.
+
+    Rows [features, blocks · width] of encoder and decoder, the blocks side by side.
+    """
+    reads, writes = (
+        rows.reshape(len(rows), blocks, -1).any(axis=-1) if len(rows) else np.zeros((0, blocks))
+        for rows in (w_enc, w_dec)
+    )
+    later = np.cumsum(reads.astype(np.int64), axis=1) > 0
+    faulty = np.flatnonzero(
+        (reads.sum(axis=1) != 1) | (writes.astype(bool) & ~later).any(axis=1)
+    )
+    if faulty.size:
+        raise MalformedInput(
+            where,
+            "features that read one block and add to none before it",
+            found=f"another in row {int(faulty[0])}",
+        )
+
+
 def _normalisation(tensor: Callable[[str], NDArray[Any]]) -> Normalisation:
     number = int(tensor("normalisation").flat[0])
     if not 0 <= number < len(NORMALISATIONS):

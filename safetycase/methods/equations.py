@@ -5,17 +5,28 @@ from __future__ import annotations
 from typing import Literal
 
 from safetycase.errors import MethodRefused
-from safetycase.methods.sites import Place, hook_path
+from safetycase.methods.sites import Place, Span, Where, hook_path
 from safetycase.record.equations import Equation
 from safetycase.record.plan import Plan, PlannedDictionary
 from safetycase.record.planned_axis import Axis
 
-Kind = Literal["sae", "transcoder"]
+Kind = Literal["sae", "transcoder", "crosscoder", "clt"]
+_NAMED: tuple[Kind, ...] = ("transcoder", "crosscoder", "clt")
 
 
 def kind_of(equation: Equation) -> Kind:
-    """`sae`: explains what it reads; `transcoder`: explains what the MLP makes of it."""
-    return "transcoder" if equation.startswith("transcoder.") else "sae"
+    """`sae`: explains what it reads; `transcoder`: explains what the MLP makes of it.
+
+    `crosscoder` and `clt` are the same of several blocks at once: a feature reads one of them,
+    and adds to that and to later ones.
+    """
+    first = equation.partition(".")[0]
+    return next((kind for kind in _NAMED if kind == first), "sae")
+
+
+def spans_blocks(equation: Equation) -> bool:
+    """Whether its features add to several blocks."""
+    return kind_of(equation) in {"crosscoder", "clt"}
 
 
 def has_skip(equation: Equation) -> bool:
@@ -31,12 +42,14 @@ def dictionary_of(plan: Plan, axis: Axis) -> PlannedDictionary:
     raise MethodRefused("plan /dictionaries", f"a dictionary {axis.dictionary}", found="none")
 
 
-def read_place(dictionary: PlannedDictionary) -> Place:
+def read_place(dictionary: PlannedDictionary) -> Where:
     """Where a planned dictionary reads."""
+    if dictionary.layers is not None:
+        return Span(dictionary.layers, dictionary.site)
     return Place(dictionary.layer, dictionary.site)
 
 
-def written_place(dictionary: PlannedDictionary) -> Place:
+def written_place(dictionary: PlannedDictionary) -> Where:
     """Where a planned dictionary writes, and edits with its decoder rows therefore apply."""
     return written(dictionary.equation, read_place(dictionary))
 
@@ -57,6 +70,10 @@ def recorded(plan: Plan, dictionary: PlannedDictionary) -> dict[str, str | float
     return fields if dictionary.l0 is None else {**fields, "declared_l0": dictionary.l0}
 
 
-def written(equation: Equation, reads: Place) -> Place:
+def written(equation: Equation, reads: Where) -> Where:
     """Where a dictionary of this equation writes what it makes of what it reads."""
-    return Place(reads.layer, "mlp_out") if kind_of(equation) == "transcoder" else reads
+    if kind_of(equation) in {"transcoder", "clt"}:
+        if isinstance(reads, Span):
+            return Span(reads.layers, "mlp_out")
+        return Place(reads.layer, "mlp_out")
+    return reads

@@ -8,13 +8,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from safetycase.methods import format as spell
 from safetycase.methods.contrasts import refusal_of
 from safetycase.methods.controls import controls_needed, least_attainable
-from safetycase.methods.equations import read_place, written_place
+from safetycase.methods.equations import read_place, spans_blocks, written_place
 from safetycase.methods.grader_faults import grader_faults
 from safetycase.methods.grid import relied_on
 from safetycase.methods.operations import UNITS
 from safetycase.methods.sites import READ_ONLY
 from safetycase.record.control_tests import ControlFamily
-from safetycase.record.plan import Plan
+from safetycase.record.plan import Plan, PlannedDictionary
 from safetycase.record.planned_axis import Axis, Candidate, Contrast
 from safetycase.record.planned_evaluation import Generate, Measure, Probe
 
@@ -37,6 +37,7 @@ def lint(plan: Plan) -> list[str]:
         *grader_faults(plan),
         *_alpha(plan),
         *_operations(plan),
+        *_of_several_blocks(plan),
         *_positions(plan),
         *_doses(plan),
         *_claims(plan),
@@ -123,11 +124,28 @@ def _contrast(where: str, contrast: Contrast, datasets: Mapping[str, str]) -> It
 def _sites(plan: Plan) -> Iterator[str]:
     for dictionary in plan.dictionaries:
         where = f"/dictionaries {dictionary.id}"
+        yield from _blocks(dictionary, where)
         place = written_place(dictionary)
         if plan.model.architecture is None and read_place(dictionary).site != "resid_post":
             yield f"{where}: {dictionary.site} has no path without /model/architecture."
         if place.site in READ_ONLY:
             yield f"{where}: {place.site} can be read, but no edit can be made there."
+
+
+def _blocks(dictionary: PlannedDictionary, where: str) -> Iterator[str]:
+    """Faults of the blocks that are stated: several for equations of several, else none."""
+    layers, equation = dictionary.layers, dictionary.equation
+    if not spans_blocks(equation):
+        if layers is not None:
+            yield f"{where}/layers: {equation} is of one block, /layer."
+        return
+    stated = layers or ()
+    is_ascending = len(stated) > 1 and list(stated) == sorted(set(stated))
+    if not is_ascending or stated[0] != dictionary.layer:
+        yield (
+            f"{where}/layers: {equation} is of several blocks; state them, ascending, "
+            "and the first as /layer."
+        )
 
 
 def _exclusions(plan: Plan) -> Iterator[str]:
@@ -210,6 +228,23 @@ def _operations(plan: Plan) -> Iterator[str]:
                 yield f"{where}/doses: of ablate, -1 (all of it) and none beyond -1 and 1."
             if axis.dose_rule.sign != "negative":
                 yield f"{where}: to ablate is a negative dose; ask for sign negative, or scale."
+
+
+def _of_several_blocks(plan: Plan) -> Iterator[str]:
+    several = {dictionary.id for dictionary in plan.dictionaries if dictionary.layers}
+    asked = [(where, axis, edit.operation) for where, axis, edit in _tried(plan)]
+    for axis in plan.axes:
+        refusal = refusal_of(axis)
+        if refusal is not None:
+            where = f"/axes {axis.id} /baselines/refusal_direction"
+            asked.append((where, axis, refusal.operation))
+    for where, axis, operation in asked:
+        if axis.dictionary in several and operation == "project_out":
+            yield (
+                f"{where}/operation: {axis.dictionary} is of several blocks, and how far an "
+                "activation of all lies along a row is not known when the first is edited; "
+                "scale, ablate, clamp or add."
+            )
 
 
 def _positions(plan: Plan) -> Iterator[str]:

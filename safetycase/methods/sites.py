@@ -57,6 +57,36 @@ class Place(NamedTuple):
         return f"{self.site} of block {self.layer}"
 
 
+@dataclass(frozen=True)
+class Span:
+    """A site of several blocks, ascending: what some dictionaries read or write together.
+
+    Its activation is those of its places side by side, the lowest block's first.
+    """
+
+    layers: tuple[int, ...]
+    site: Site
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """The site in each of the blocks."""
+        return tuple(Place(layer, self.site) for layer in self.layers)
+
+    @override
+    def __str__(self) -> str:
+        """The places in words."""
+        return f"{self.site} of blocks {', '.join(map(str, self.layers))}"
+
+
+Where = Place | Span
+"""Where an activation is: in one block, or side by side in several."""
+
+
+def places_of(where: Where) -> tuple[Place, ...]:
+    """The places, in the order in which a model computes them."""
+    return (where,) if isinstance(where, Place) else where.places
+
+
 def _parts(heads: str, attention: str, norm: str, mlp: str) -> dict[Site, Hook]:
     """The sites of a block from the paths of four of its modules."""
     return {
@@ -128,19 +158,25 @@ def architecture_of(model_type: str, *, where: str) -> Architecture:
     return _MODEL_TYPES[model_type]
 
 
-def hook_path(architecture: Architecture | None, place: Place) -> str:
-    """The path of a place, as dictionaries and records name it.
+def hook_path(architecture: Architecture | None, where: Where) -> str:
+    """The path of a place, as dictionaries and records name it; of a span, with `{0,1,2}`.
 
     Without an architecture, as in plans of before there were several, only the residual stream
     after a block is known, at `model.layers`.
     """
+    layer = where.layer if isinstance(where, Place) else _listed(where.layers)
     if architecture is None:
-        if place.site != "resid_post":
+        if where.site != "resid_post":
             raise MethodRefused(
-                f"{place}",
+                f"{where}",
                 "the architecture of the model",
                 found="none",
                 remedy="Only resid_post has a path without it.",
             )
-        return f"model.layers.{place.layer}.output"
-    return HOOKS[architecture][place.site].path(f"{BLOCKS[architecture]}.{place.layer}")
+        return f"model.layers.{layer}.output"
+    return HOOKS[architecture][where.site].path(f"{BLOCKS[architecture]}.{layer}")
+
+
+def _listed(layers: tuple[int, ...]) -> str:
+    """Blocks as Gemma Scope 2 names them in a path."""
+    return f"{{{','.join(map(str, layers))}}}"

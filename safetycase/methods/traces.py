@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from safetycase.errors import MethodRefused
 from safetycase.methods import operations
 from safetycase.methods.arms import ArmSpec
-from safetycase.methods.encode import Recomputed, recomputed
+from safetycase.methods.encode import Recomputed, recomputed, require_one_block
 from safetycase.methods.equations import dictionary_of, read_place, written_place
 from safetycase.methods.grid import evaluation_named
 from safetycase.methods.operations import StateEdit
@@ -219,6 +219,10 @@ class Traces:
         dictionary = dictionary_of(self.plan, self.axis)
         is_apart = read_place(dictionary) != written_place(dictionary)
         read = self.tensor("trace_read" if is_apart else "trace_before")
+        if dictionary.layers is not None:
+            rows = self.tensor("w_enc"), self.tensor("w_dec")
+            where = f"slices of {dictionary.equation}"
+            require_one_block(*rows, len(dictionary.layers), where=where)
         return recomputed(dictionary.equation, self.tensor, read)
 
     def edit_faults(self) -> Iterator[TraceFault]:

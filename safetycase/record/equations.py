@@ -39,5 +39,12 @@ Equation = Literal[
     "transcoder.jumprelu.llamascope",
     "jumprelu.llamascope_r1",
     "topk.qwenscope",
+    "crosscoder.jumprelu.gs2",
+    "clt.jumprelu.gs2",
+    "clt.jumprelu.affine.gs2",
+    "clt.relu.ct",
+    "clt.relu.skip.ct",
+    "clt.jumprelu.ct",
+    "clt.jumprelu.skip.ct",
 ]
 """A family of files and the equation that they are computed by; the last part is the family."""

@@ -45,7 +45,10 @@ class PlannedDictionary(Record):
     site: Site
     """Which activation of the block the dictionary reads."""
     layer: Count
-    """Block in which it reads, counted from 0."""
+    """Block in which it reads, counted from 0; of several, the first."""
+    layers: tuple[Count, ...] | None = None
+    """Blocks that it reads and writes, ascending, where they are several (a crosscoder, a
+    cross-layer transcoder); none: `layer` alone."""
     manifest_digest: Sha256
     """Digest of the sorted list of its files (path, size, sha256)."""
     l0: Annotated[float, Field(gt=0.0)] | None = None

@@ -20,7 +20,7 @@ from safetycase.record.planned_evaluation import (
 )
 from safetycase.run.choose import Question, choose, question_of
 from safetycase.run.dictionaries.dictionary import Dictionary
-from safetycase.run.edit import ArmEdit, Realised
+from safetycase.run.edit import ArmEdit
 from safetycase.run.generate import GenerationSettings, generate, text_of
 from safetycase.run.judge import JudgeOnHand
 from safetycase.run.likelihood import median_nlls
@@ -28,6 +28,7 @@ from safetycase.run.model import LoadedModel
 from safetycase.run.perplexity import ScoredText, likelihoods
 from safetycase.run.probe import read_probe
 from safetycase.run.prompts import Prompt, encode
+from safetycase.run.realised import Realised
 from safetycase.run.sampling import noise_key
 from safetycase.run.shrink import rows_alone
 from safetycase.tables.rows import (

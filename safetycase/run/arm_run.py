@@ -14,12 +14,13 @@ import torch
 from transformers import DynamicCache
 
 from safetycase.errors import RunFailed
-from safetycase.methods.sites import Place
+from safetycase.methods.sites import Place, Where, places_of
 from safetycase.run.cache import new_cache
 from safetycase.run.dictionaries.dictionary import Dictionary
-from safetycase.run.edit import ArmEdit, Realised, RowEdits
+from safetycase.run.edit import ArmEdit, RowEdits
 from safetycase.run.model import LoadedModel
 from safetycase.run.prompts import PaddedBatch, Prompt, pad_left
+from safetycase.run.realised import Realised
 from safetycase.run.sites import on_read
 
 
@@ -76,14 +77,14 @@ class ArmRun:
         """One pass over the prompts, and what the edit does in it, float32.
 
         Activations [rows, positions, width] before, with the edit, and with it in the model's
-        own number format.
+        own number format; of an edit of several blocks, side by side.
         """
-        seen: list[torch.Tensor] = []
+        seen: list[tuple[torch.Tensor, ...]] = []
         self._edits.watched = seen
         self.prefill(use_cache=False, asked=asked)
         if not seen:
             raise RunFailed("traced pass", "an arm that edits", found="none")
-        return seen
+        return [torch.cat(parts, -1) for parts in zip(*seen, strict=True)]
 
     def step(self, tokens: torch.Tensor, unfinished: torch.Tensor) -> torch.Tensor:
         """Logits [rows, vocabulary] after one more token; only `unfinished` rows are edited."""
@@ -158,6 +159,11 @@ def _logits(model: LoadedModel, batch: PaddedBatch, cache: DynamicCache | None) 
 
 def _last(logits: torch.Tensor) -> torch.Tensor:
     return logits[:, -1].float()
+
+
+def side_by_side(caught: Mapping[Place, torch.Tensor], where: Where) -> torch.Tensor:
+    """What passes left of a place, or of several blocks', float32 [rows, positions, width]."""
+    return torch.cat([caught[place] for place in places_of(where)], -1).float()
 
 
 @contextmanager

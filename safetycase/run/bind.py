@@ -11,6 +11,7 @@ from safetycase.digest import manifest_digest, tensor_root
 from safetycase.errors import RunFailed
 from safetycase.methods.equations import recorded
 from safetycase.methods.judge import judged
+from safetycase.methods.sites import places_of
 from safetycase.record.case import DictionaryRecord
 from safetycase.record.plan import PlannedDictionary
 from safetycase.record.planned_evaluation import Judge
@@ -18,6 +19,7 @@ from safetycase.run.answers import Bench
 from safetycase.run.device import device_of
 from safetycase.run.dictionaries.dictionary import Dictionary
 from safetycase.run.dictionaries.fit import require_fit
+from safetycase.run.dictionaries.layered import load
 from safetycase.run.dictionaries.sound import require_sound
 from safetycase.run.environment import default_batch_rows, default_threads, environment
 from safetycase.run.freeze import FrozenPlan
@@ -124,9 +126,10 @@ def _require_sound_dictionaries(frozen: FrozenPlan, shape: ModelShape) -> None:
 def _dictionaries(frozen: FrozenPlan, model: LoadedModel) -> dict[str, Dictionary]:
     loaded = {}
     for name, bound in frozen.dictionaries.items():
-        loaded[name] = Dictionary(name, bound.specification, model.device)
-        for place in (loaded[name].reads, loaded[name].writes):
-            require_site(model, place)
+        loaded[name] = load(name, bound.specification, model.device)
+        for where in (loaded[name].reads, loaded[name].writes):
+            for place in places_of(where):
+                require_site(model, place)
     return loaded
 
 

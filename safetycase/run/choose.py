@@ -18,9 +18,10 @@ import torch
 from safetycase.errors import RunFailed
 from safetycase.run.arm_run import ArmRun
 from safetycase.run.dictionaries.dictionary import Dictionary
-from safetycase.run.edit import ArmEdit, Realised
+from safetycase.run.edit import ArmEdit
 from safetycase.run.model import LoadedModel
 from safetycase.run.prompts import Prompt, encode
+from safetycase.run.realised import Realised
 from safetycase.tables.rows import ItemRow
 
 _LETTERS = ("A", "B")

@@ -14,10 +14,12 @@ from pathlib import Path
 from safetycase.digest import manifest_digest
 from safetycase.errors import RunFailed
 from safetycase.methods.instruments import InstrumentTest, skip_test, stored_test
+from safetycase.methods.sites import places_of
 from safetycase.record.case import ModelFile
 from safetycase.run.answers import six_digits
 from safetycase.run.dictionaries.dictionary import Dictionary
 from safetycase.run.dictionaries.fit import require_fit
+from safetycase.run.dictionaries.layered import load
 from safetycase.run.dictionaries.registry import specify
 from safetycase.run.dictionaries.sound import require_sound
 from safetycase.run.dictionaries.specification import Specification, Stated
@@ -73,10 +75,13 @@ def load_subjects(
     files, paths = opened.files, opened.paths
     require_sound(specification, files, paths, where=path)
     model = load_model(folder, dtype=dtype)
-    dictionary = Dictionary(NAME, specification, model.device)
-    for place in (dictionary.reads, dictionary.writes):
-        require_site(model, place)
-    return Subjects(specification, files, opened.here(FILE), model, dictionary)
+    dictionary = load(NAME, specification, model.device)
+    for where in (dictionary.reads, dictionary.writes):
+        for place in places_of(where):
+            require_site(model, place)
+    # how the examples of several blocks are numbered is not published
+    examples = None if specification.sources else opened.here(FILE)
+    return Subjects(specification, files, examples, model, dictionary)
 
 
 def _folder(source: Source, model_format: str, cache: Path) -> Path:
@@ -100,7 +105,7 @@ def check_dictionary(
     prompts = [encode(model, text, where=f"text {i}") for i, text in enumerate(texts, 1)]
     subject = Subject(model, dictionary, prompts)
     yield from answered({NAME: subject}, dtype=dtype, batch_rows=rows)
-    if "skip" in subjects.specification.tensors:
+    if subjects.specification.skips:
         turned = dictionary.transposed_skip()
         as_read, other = (
             dictionary_fit(model, each, prompts[:DICTIONARY_PROMPTS], batch_rows=rows).fvu

@@ -24,10 +24,11 @@ from safetycase.methods.arm_edits import state_edits
 from safetycase.methods.arms import ArmSpec
 from safetycase.methods.grid import candidates
 from safetycase.methods.operations import StateEdit
-from safetycase.methods.sites import Place
+from safetycase.methods.sites import Place, Where, places_of
 from safetycase.record.planned_axis import Axis, Positions
 from safetycase.run.dictionaries.dictionary import Dictionary
 from safetycase.run.model import LoadedModel
+from safetycase.run.realised import Account, Realised
 from safetycase.run.sites import on_read, on_write
 from safetycase.run.state_edits import StateRows, rows_of, state_rows
 from safetycase.tables.evidence import Evidence
@@ -37,7 +38,7 @@ _PER_ROW = ("attention_mask", "position_embeddings", "position_ids")
 
 @dataclass(frozen=True)
 class ArmEdit:
-    """What an arm does to the activation at a place.
+    """What an arm does to the activation at a place, or at several blocks' side by side.
 
     No place: nothing at all (the baseline, and a prompt, which has a `prefix` that stands in
     front of every prompt). A vector [width]: it is added. A `state`: what is added depends on
@@ -46,7 +47,7 @@ class ArmEdit:
     """
 
     arm: str
-    place: Place | None
+    place: Where | None
     vector: np.ndarray | None
     dictionary: str | None
     prefix: str = ""
@@ -60,7 +61,7 @@ def edits_of(
     directions: np.ndarray,
     evidence: Evidence,
     *,
-    place: Place,
+    place: Where,
 ) -> dict[str, ArmEdit]:
     """What planned arms do at a place, by arm, along their unit directions [arms, d_model].
 
@@ -81,7 +82,7 @@ def _edit_of(
     direction: np.ndarray,
     state: StateEdit | None,
     *,
-    place: Place,
+    place: Where,
     dictionary: str,
 ) -> ArmEdit:
     if spec.prefix is not None:
@@ -94,15 +95,6 @@ def _edit_of(
 
 
 BASELINE_EDIT = ArmEdit("baseline", None, None, None)
-
-
-@dataclass(frozen=True)
-class Realised:
-    """What the hook did to one row: edited positions, mean ‖Δh‖₂ and mean ‖h‖₂ over them."""
-
-    edits: int
-    delta: float
-    residual: float
 
 
 @dataclass
@@ -143,7 +135,8 @@ class RowEdits:
         self.rows = items * len(arms)
         self._model = model
         places = sorted(
-            {arm.place for arm in arms if arm.place is not None}, key=lambda place: place.order
+            {place for arm in arms if arm.place is not None for place in places_of(arm.place)},
+            key=lambda place: place.order,
         )
         self.first = places[0] if places else None
         self.last = places[-1] if places else None
@@ -156,11 +149,9 @@ class RowEdits:
         self._kept = torch.arange(self.rows, device=model.device)
         self._editable = torch.zeros((0, 0), dtype=torch.bool)
         self._generated = self._editable
-        self._edits = torch.zeros(self.rows, dtype=torch.int64)
-        self._delta = torch.zeros(self.rows, dtype=torch.float64)
-        self._residual = torch.zeros(self.rows, dtype=torch.float64)
-        self.watched: list[torch.Tensor] | None = None
-        """Where somebody put a list: activations before the last edit, with it, and rounded."""
+        self._account = Account(self.rows)
+        self.watched: list[tuple[torch.Tensor, ...]] | None = None
+        """Where somebody put a list: activations before each edit, with it, and rounded."""
 
     @contextmanager
     def installed(self) -> Iterator[None]:
@@ -181,10 +172,11 @@ class RowEdits:
     def _reads(self) -> set[Place]:
         """Where dictionaries read, if not where they write."""
         return {
-            dictionary.reads
-            for place, edits in self._places.items()
+            read
+            for edits in self._places.values()
             for dictionary in edits.dictionaries
-            if dictionary.reads != place
+            if dictionary.reads != dictionary.writes
+            for read in places_of(dictionary.reads)
         }
 
     @property
@@ -214,6 +206,7 @@ class RowEdits:
         self._spreading = spread and self.first is not None
         self._forwards += 1
         yield
+        self._account.close(self._kept)
         self._spreading = False
         for place, edits in self._places.items():
             if edits.fired != self._forwards:
@@ -236,13 +229,7 @@ class RowEdits:
 
     def realised(self) -> list[Realised]:
         """What was done to every row, in the order of the full batch."""
-        counts = self._edits.tolist()
-        return [
-            Realised(n, d / n if n else 0.0, r / n if n else 0.0)
-            for n, d, r in zip(
-                counts, self._delta.tolist(), self._residual.tolist(), strict=True
-            )
-        ]
+        return self._account.realised()
 
     def _edit(self, place: Place, h: torch.Tensor) -> torch.Tensor:
         edits = self._places[place]
@@ -252,34 +239,39 @@ class RowEdits:
         in_prompt, in_generated = edits.in_prompt[self._kept], edits.in_generated[self._kept]
         asked = torch.where(self._generated, in_generated[:, None], in_prompt[:, None])
         where = self._editable & asked
+        self._read[place] = h
         edited = h.float() + edits.vectors[self._kept][:, None, :] * where[..., None]
         for dictionary, rows in edits.replaced:
             chosen = torch.isin(self._kept, rows).nonzero().squeeze(1)
-            made = dictionary.reconstruct(self._given(dictionary, place, h)[chosen].float())
+            made = dictionary.made_of(self._given(dictionary, place, h, chosen))
             edited[chosen] = torch.where(where[chosen][..., None], made, h[chosen].float())
         for part in edits.state:
             chosen = torch.isin(self._kept, part.rows).nonzero().squeeze(1)
-            given = h if part.dictionary is None else self._given(part.dictionary, place, h)
-            added = part.added(given[chosen].float(), self._kept[chosen])
+            if part.dictionary is None:
+                read = h[chosen].float()
+            else:
+                given = self._given(part.dictionary, place, h, chosen)
+                read = part.dictionary.chosen_at(given, part.features).float()
+            added = part.added(read, self._kept[chosen])
             edited[chosen] += added * where[chosen][..., None]
         result = edited.to(h.dtype)
         if self.watched is not None:
-            self.watched[:] = [h.float(), edited, result.float()]
-        self._account(h, result, where)
+            self.watched.append((h.float(), edited, result.float()))
+        self._account.note(h, result, where)
         return result
 
-    def _given(self, dictionary: Dictionary, place: Place, h: torch.Tensor) -> torch.Tensor:
-        """What a dictionary reads in this pass, with as many rows as what it writes."""
-        given = h if dictionary.reads == place else self._read[dictionary.reads]
-        return given if given.shape[0] == h.shape[0] else given.repeat_interleave(self.arms, 0)
-
-    def _account(self, before: torch.Tensor, after: torch.Tensor, where: torch.Tensor) -> None:
-        kept = self._kept.cpu()
-        delta = (after.float() - before.float()).norm(dim=-1).double() * where
-        residual = before.float().norm(dim=-1).double() * where
-        self._edits[kept] += where.sum(1).cpu()
-        self._delta[kept] += delta.sum(1).cpu()
-        self._residual[kept] += residual.sum(1).cpu()
+    def _given(
+        self, dictionary: Dictionary, place: Place, h: torch.Tensor, chosen: torch.Tensor
+    ) -> dict[Place, torch.Tensor]:
+        """What a dictionary has read by then in this pass, of the chosen rows, float32."""
+        given = {}
+        for read in places_of(dictionary.reads):
+            if read.order <= place.order:
+                whole = self._read[read]
+                if whole.shape[0] != h.shape[0]:
+                    whole = whole.repeat_interleave(self.arms, 0)
+                given[read] = whole[chosen].float()
+        return given
 
     def _spread_inputs(
         self, block: nn.Module, args: tuple[object, ...], kwargs: dict[str, Any]
@@ -315,12 +307,12 @@ def _edits_at(
     in_generated = torch.zeros_like(in_prompt)
     replaced: dict[str, list[int]] = {}
     for number, arm in enumerate(arms):
-        if arm.place != place:
+        if not _is_at(arm, place):
             continue
         in_prompt[number] = arm.positions != "generated"
         in_generated[number] = arm.positions != "prompt"
         if arm.vector is not None:
-            vectors[number] = torch.from_numpy(arm.vector)
+            vectors[number] = torch.from_numpy(arm.vector[_share(arm, place, width)])
         elif arm.state is None:
             replaced.setdefault(cast("str", arm.dictionary), []).append(number)
     return _Edits(
@@ -332,12 +324,42 @@ def _edits_at(
             for name, numbers in replaced.items()
         ],
         state=state_rows(
-            [
-                (arm.state, arm.dictionary) if arm.place == place and arm.state else None
-                for arm in arms
-            ],
+            [_state_at(arm, place, width, dictionaries) for arm in arms],
             items,
             dictionaries,
             model.device,
         ),
     )
+
+
+def _is_at(arm: ArmEdit, place: Place) -> bool:
+    return arm.place is not None and place in places_of(arm.place)
+
+
+def _share(arm: ArmEdit, place: Place, width: int) -> slice:
+    """Which part of what an arm adds, side by side, is a place's."""
+    start = width * places_of(cast("Where", arm.place)).index(place)
+    return slice(start, start + width)
+
+
+def _state_at(
+    arm: ArmEdit, place: Place, width: int, dictionaries: Mapping[str, Dictionary]
+) -> tuple[StateEdit, str | None] | None:
+    """What an arm does at a place that depends on activations; none if nothing.
+
+    Features that read what is not known by then add nothing there.
+    """
+    state = arm.state
+    if state is None or not _is_at(arm, place):
+        return None
+    if not state.features or len(places_of(cast("Where", arm.place))) == 1:
+        return state, arm.dictionary
+    known = dictionaries[cast("str", arm.dictionary)].known_at(place, state.features)
+    part = replace(
+        state,
+        features=tuple(state.features[number] for number in known),
+        rows=state.rows[known, _share(arm, place, width)],
+        slope=state.slope[known],
+        offset=state.offset[known],
+    )
+    return (part, arm.dictionary) if known else None

@@ -147,6 +147,7 @@ def bound_dictionary(
         equation=planned.equation,
         site=planned.site,
         layer=planned.layer,
+        layers=planned.layers,
         l0=planned.l0,
         made_for=planned.made_for,
         architecture=architecture,

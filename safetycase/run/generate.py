@@ -11,9 +11,10 @@ import torch
 from safetycase.record.plan import Sampling
 from safetycase.run.arm_run import ArmRun
 from safetycase.run.dictionaries.dictionary import Dictionary
-from safetycase.run.edit import ArmEdit, Realised
+from safetycase.run.edit import ArmEdit
 from safetycase.run.model import LoadedModel
 from safetycase.run.prompts import Prompt
+from safetycase.run.realised import Realised
 from safetycase.run.sampling import next_tokens
 
 

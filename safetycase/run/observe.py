@@ -13,10 +13,10 @@ import torch
 
 from safetycase.errors import RunFailed
 from safetycase.methods.label import words
-from safetycase.methods.sites import Place
+from safetycase.methods.sites import Where, places_of
 from safetycase.methods.stream import Stream
 from safetycase.record.planned_axis import Pooling
-from safetycase.run.arm_run import reading, run_until_read
+from safetycase.run.arm_run import reading, run_until_read, side_by_side
 from safetycase.run.dictionaries.dictionary import Dictionary
 from safetycase.run.model import LoadedModel
 from safetycase.run.prompts import Prompt, pad_left
@@ -36,21 +36,23 @@ class Pooled:
 
 
 def activations(
-    model: LoadedModel, prompts: Sequence[Prompt], *places: Place, batch_rows: int
+    model: LoadedModel, prompts: Sequence[Prompt], *wanted: Where, batch_rows: int
 ) -> Iterator[tuple[int, tuple[torch.Tensor, ...]]]:
-    """Each prompt's number and its activations [tokens without BOS, width], place by place.
+    """Each prompt's number and its activations [tokens without BOS, width], in the order asked.
 
     Prompts of like length run together; the order is theirs, not that given.
     """
+    places = [place for where in wanted for place in places_of(where)]
     order = sorted(range(len(prompts)), key=lambda i: (len(prompts[i]), i))
     for start in range(0, len(order), batch_rows):
         part = order[start : start + batch_rows]
         batch = pad_left([prompts[i] for i in part], model)
         with reading(model, places, stop=True) as caught:
             run_until_read(model, batch)
+        seen = [side_by_side(caught, where) for where in wanted]
         for row, number in enumerate(part):
             keep = batch.editable[row]
-            yield number, tuple(caught[place][row, keep].float() for place in places)
+            yield number, tuple(values[row, keep] for values in seen)
 
 
 def pooled_activations(
@@ -109,7 +111,7 @@ def chosen_activations(
 
 def activation_pool(
     model: LoadedModel,
-    place: Place,
+    place: Where,
     prompts: Sequence[Prompt],
     *,
     size: int,
@@ -134,7 +136,7 @@ def activation_pool(
 
 
 def mean_activations(
-    model: LoadedModel, place: Place, prompts: Sequence[Prompt], *, batch_rows: int
+    model: LoadedModel, place: Where, prompts: Sequence[Prompt], *, batch_rows: int
 ) -> np.ndarray:
     """Mean activation over the tokens of each prompt, float32 [prompts, width].
 
@@ -147,7 +149,7 @@ def mean_activations(
 
 
 def last_activations(
-    model: LoadedModel, place: Place, prompts: Sequence[Prompt], *, batch_rows: int
+    model: LoadedModel, place: Where, prompts: Sequence[Prompt], *, batch_rows: int
 ) -> np.ndarray:
     """Activation at the last token of each prompt, float32 [prompts, width]."""
     last = np.zeros((len(prompts), model.shape.width_at(place)), dtype=np.float32)

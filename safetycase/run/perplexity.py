@@ -10,10 +10,11 @@ import torch
 from safetycase.errors import RunFailed
 from safetycase.run.arm_run import ArmRun
 from safetycase.run.dictionaries.dictionary import Dictionary
-from safetycase.run.edit import ArmEdit, Realised
+from safetycase.run.edit import ArmEdit
 from safetycase.run.likelihood import LOGITS_AT_ONCE
 from safetycase.run.model import LoadedModel
 from safetycase.run.prompts import Prompt
+from safetycase.run.realised import Realised
 
 _NEAR = 2e-2
 """How far logits of the last token may lie apart, as a share and in nats, computed twice."""

@@ -10,9 +10,10 @@ import numpy as np
 from safetycase.methods.probe import LinearProbe
 from safetycase.run.arm_run import ArmRun
 from safetycase.run.dictionaries.dictionary import Dictionary
-from safetycase.run.edit import BASELINE_EDIT, ArmEdit, Realised
+from safetycase.run.edit import BASELINE_EDIT, ArmEdit
 from safetycase.run.model import LoadedModel
 from safetycase.run.prompts import Prompt
+from safetycase.run.realised import Realised
 
 
 @dataclass(frozen=True)

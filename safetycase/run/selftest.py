@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -16,7 +17,7 @@ import torch
 from safetycase.errors import RunFailed
 from safetycase.methods.controls import direction
 from safetycase.methods.instruments import FIT_PROMPTS, MODEL, InstrumentTest, required_tests
-from safetycase.methods.sites import Place
+from safetycase.methods.sites import Place, places_of
 from safetycase.record.case import SelfTest
 from safetycase.run.answers import six_digits
 from safetycase.run.arm_run import ArmRun
@@ -176,7 +177,7 @@ def _hook_identity(subject: Subject) -> float:
     model = subject.model
     places = {Place(layer, "resid_post") for layer in range(len(model.blocks))}
     plain = _logits(subject, subject.few, BASELINE_EDIT)
-    with _changed(model, places | {subject.dictionary.writes}, torch.clone):
+    with _changed(model, places | set(places_of(subject.dictionary.writes)), torch.clone):
         return _absolute(_logits(subject, subject.few, BASELINE_EDIT), plain)
 
 
@@ -211,19 +212,20 @@ def _batch_parity(subject: Subject) -> float:
 def _error_term_identity(subject: Subject) -> float:
     model, dictionary = subject.model, subject.dictionary
     plain = _logits(subject, subject.few, BASELINE_EDIT)
-    read: list[torch.Tensor] = []
+    read: dict[Place, torch.Tensor] = {}
 
-    def keep(x: torch.Tensor) -> None:
-        read[:] = [x]
-
-    def splice(y: torch.Tensor) -> torch.Tensor:
-        given = y if dictionary.reads == dictionary.writes else read[0]
-        made = dictionary.reconstruct(given)
-        return (made + dictionary.error(given, y)).to(y.dtype)
+    def splice(place: Place, y: torch.Tensor) -> torch.Tensor:
+        read[place] = y
+        known = {given: x for given, x in read.items() if given.order <= place.order}
+        made = dictionary.made_of(known)
+        return (made + (y.float() - made)).to(y.dtype)
 
     with ExitStack() as stack:
-        stack.callback(on_read(model, dictionary.reads, keep).remove)
-        stack.enter_context(_changed(model, [dictionary.writes], splice))
+        for place in places_of(dictionary.reads):
+            keep = partial(read.__setitem__, place)
+            stack.callback(on_read(model, place, keep).remove)
+        for place in places_of(dictionary.writes):
+            stack.enter_context(_changed(model, [place], partial(splice, place)))
         return _relative(_logits(subject, subject.few, BASELINE_EDIT), plain)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from safetycase.methods.sites import Place
+from safetycase.methods.sites import Where, places_of
 from safetycase.record.sites import Architecture
 
 
@@ -18,6 +18,10 @@ class ModelShape:
     width: int
     heads_width: int
 
-    def width_at(self, place: Place) -> int:
-        """Width of an activation: that of the stream, but for the heads side by side."""
-        return self.heads_width if place.site == "attn_heads" else self.width
+    def width_at(self, where: Where) -> int:
+        """Width of an activation: that of the stream, but for the heads side by side.
+
+        Of several blocks: that of all together.
+        """
+        width = self.heads_width if where.site == "attn_heads" else self.width
+        return width * len(places_of(where))

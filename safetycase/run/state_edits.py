@@ -56,17 +56,19 @@ class StateRows:
     offset: torch.Tensor
     only_active: torch.Tensor
 
-    def added(self, given: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-        """What is added, float32 [n, positions, width], to rows of the full batch [n]."""
+    def added(self, read: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        """What is added, float32 [n, positions, width], to rows of the full batch [n].
+
+        `read`: activations of the features or, where there are none, what stands there.
+        """
         places = self.places[rows]
         slope, offset = self.slope[places][:, None], self.offset[places][:, None]
         if self.dictionary is None:
             basis = self.directions[places]
-            along = given @ basis.transpose(1, 2)
+            along = read @ basis.transpose(1, 2)
             return (along * slope) @ basis
-        a = self.dictionary.encode_chosen(given, self.features).float()
-        amounts = a * slope + offset
-        silent = (a == 0) & self.only_active[places][:, None, None]
+        amounts = read * slope + offset
+        silent = (read == 0) & self.only_active[places][:, None, None]
         return amounts.masked_fill(silent, 0.0) @ self.directions
 
 

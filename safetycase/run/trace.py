@@ -19,11 +19,12 @@ from safetycase.methods import arms as planned
 from safetycase.methods.derive import arm_specs, traces_of
 from safetycase.methods.encode import slice_names
 from safetycase.methods.grid import evaluation_named
+from safetycase.methods.sites import places_of
 from safetycase.methods.traces import Traces, trace_rows
 from safetycase.record.planned_axis import Axis
 from safetycase.record.planned_evaluation import Choice, Evaluation, Generate
 from safetycase.run.answers import Bench
-from safetycase.run.arm_run import ArmRun, reading
+from safetycase.run.arm_run import ArmRun, reading, side_by_side
 from safetycase.run.choose import question_of
 from safetycase.run.dictionaries.dictionary import Dictionary
 from safetycase.run.edit import ArmEdit, edits_of
@@ -156,9 +157,10 @@ def _one_pass(
 ) -> Tensors:
     """What is done at every edited position of a text, whose first `asked` tokens are given."""
     run = ArmRun(bench.model, [prompt], [edit], bench.dictionaries)
-    with reading(bench.model, [dictionary.reads], stop=False) as caught, run.editing():
+    places = places_of(dictionary.reads)
+    with reading(bench.model, places, stop=False) as caught, run.editing():
         before, total, after = run.watched_prefill(asked)
-        read = caught[dictionary.reads].float()
+        read = side_by_side(caught, dictionary.reads)
     if dictionary.reads == dictionary.writes:
         read = before
     values = {"before": before, "delta": total - before, "after": after, "read": read}

@@ -12,12 +12,14 @@ the layer. Source: circuit-tracer 0.4.1 and its fork 0.5.0.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 from safetycase.canonical import JsonValue, as_count, as_object, as_text
 from safetycase.errors import RunFailed
 from safetycase.methods.encode import ActivationName
 from safetycase.methods.sites import Place
 from safetycase.record.equations import Equation
+from safetycase.record.sites import Site
 from safetycase.record.yaml_text import read_yaml
 from safetycase.run.dictionaries import hook_names
 from safetycase.run.dictionaries.numbers import Numbers, read_safetensors
@@ -56,7 +58,7 @@ _ACTIVATIONS: Mapping[str, ActivationName] = {
 def specify(folder: Folder, stated: Stated) -> Specification:
     """The transcoder of one layer of a set; the layer must be stated."""
     where = stated.where
-    fields = read_config(folder, where)
+    fields = read_config(folder, where, kind="transcoder_set")
     if stated.layer is None:
         raise RunFailed(where, "the layer", found="none stated", remedy="State the layer.")
     name = f"layer_{stated.layer}.safetensors"
@@ -73,7 +75,7 @@ def specify(folder: Folder, stated: Stated) -> Specification:
     place, made_for, l0 = settled(
         stated,
         equation=equation,
-        reads=_reads(fields, stated),
+        reads=Place(stated.layer, sites_of(fields, stated)),
         made_for=as_text(fields["model_name"], where=f"{where} model_name"),
         l0=float(k) or None,
     )
@@ -89,16 +91,17 @@ def specify(folder: Folder, stated: Stated) -> Specification:
     )
 
 
-def read_config(folder: Folder, where: str) -> Mapping[str, JsonValue]:
-    """The keys of config.yaml, all known, of a set of transcoders that lies in this folder."""
+def read_config(
+    folder: Folder, where: str, *, kind: Literal["transcoder_set", "cross_layer_transcoder"]
+) -> Mapping[str, JsonValue]:
+    """The keys of config.yaml, all known, of transcoders of a kind that lie in this folder."""
     place = f"{where} {CONFIG}"
     text = folder.file(CONFIG, "configuration").read_text("utf-8")
     fields = as_object(
         read_yaml(text, where=place), where=place, required=_REQUIRED, optional=_OPTIONAL
     )
-    if fields["model_kind"] != "transcoder_set":
-        found = str(fields["model_kind"])
-        raise RunFailed(f"{where} model_kind", "transcoder_set", found=found)
+    if fields["model_kind"] != kind:
+        raise RunFailed(f"{where} model_kind", kind, found=str(fields["model_kind"]))
     if fields.get("transcoders"):
         raise RunFailed(
             place,
@@ -131,7 +134,8 @@ def _equation(kind: str, *, skips: bool) -> Equation:
     return next(equation for equation in EQUATIONS if equation == name)
 
 
-def _reads(fields: Mapping[str, JsonValue], stated: Stated) -> Place:
+def sites_of(fields: Mapping[str, JsonValue], stated: Stated) -> Site:
+    """The site that is read; refused unless what MLPs add is written."""
     sites = {}
     for key in ("feature_input_hook", "feature_output_hook"):
         where = f"{stated.where} {key}"
@@ -140,7 +144,7 @@ def _reads(fields: Mapping[str, JsonValue], stated: Stated) -> Place:
     if sites["feature_output_hook"] != "mlp_out":
         found = str(fields["feature_output_hook"])
         raise RunFailed(f"{stated.where} feature_output_hook", "hook_mlp_out", found=found)
-    return Place(stated.layer or 0, sites["feature_input_hook"])
+    return sites["feature_input_hook"]
 
 
 def _shapes(width: int, depth: int, kind: str, *, skips: bool) -> dict[str, tuple[int, ...]]:

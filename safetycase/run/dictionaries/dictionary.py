@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from safetycase.methods.encode import NORMALISATIONS
-from safetycase.methods.sites import Place
+from safetycase.methods.sites import Place, Where, places_of
 from safetycase.record.equations import Equation
 from safetycase.run.dictionaries import activations
 from safetycase.run.dictionaries.numbers import Numbers
@@ -49,12 +49,12 @@ class Dictionary:
         return self.specification.equation
 
     @property
-    def reads(self) -> Place:
+    def reads(self) -> Where:
         """Where it reads."""
         return self.specification.reads
 
     @property
-    def writes(self) -> Place:
+    def writes(self) -> Where:
         """Where it writes; edits with its decoder rows apply there."""
         return self.specification.writes
 
@@ -109,6 +109,26 @@ class Dictionary:
     def reconstruct(self, x: torch.Tensor) -> torch.Tensor:
         """What it makes of the activations that it reads."""
         return self.decode(self.encode(x), x)
+
+    def made_of(self, given: Mapping[Place, torch.Tensor]) -> torch.Tensor:
+        """What it makes, in the block that was read last, of what it read up to there."""
+        [read] = places_of(self.reads)
+        return self.reconstruct(given[read])
+
+    def chosen_at(
+        self, given: Mapping[Place, torch.Tensor], features: Sequence[int]
+    ) -> torch.Tensor:
+        """Activations of some features [..., features], all known from what was read by then.
+
+        The features of `known_at` are.
+        """
+        [read] = places_of(self.reads)
+        return self.encode_chosen(given[read], features)
+
+    def known_at(self, place: Place, features: Sequence[int]) -> list[int]:
+        """Which of these, by number, add to a place that it writes: what they read is known."""
+        [read] = places_of(self.reads)
+        return list(range(len(features))) if read.order <= place.order else []
 
     def error(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         """What it leaves unexplained of y, the activations at the place where it writes."""

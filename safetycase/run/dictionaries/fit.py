@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 
 from safetycase.errors import RunFailed
+from safetycase.methods.equations import kind_of
+from safetycase.methods.sites import places_of
 from safetycase.run.dictionaries.specification import Specification
 from safetycase.run.shape import ModelShape
 
@@ -24,9 +26,13 @@ def require_fit(dictionary: Specification, model: ModelShape, *, where: str) -> 
         expected = f"a dictionary of {model.name}"
         raise RunFailed(where, expected, found=f"one of {dictionary.made_for}", remedy=_OTHER)
     for place in {dictionary.reads, dictionary.writes}:
-        if place.layer >= model.blocks:
+        last = places_of(place)[-1].layer
+        if last >= model.blocks:
             expected = f"one of the {model.blocks} blocks"
-            raise RunFailed(where, expected, found=f"block {place.layer}", remedy=_OTHER)
+            raise RunFailed(where, expected, found=f"block {last}", remedy=_OTHER)
+        if kind_of(dictionary.equation) == "clt" and last + 1 != model.blocks:
+            found = f"one of {last + 1}"
+            raise RunFailed(where, f"a transcoder of all {model.blocks} blocks", found=found)
         if dictionary.depth != model.width_at(place):
             expected = f"activations of width {model.width_at(place)} at {place}"
             raise RunFailed(where, expected, found=str(dictionary.depth), remedy=_OTHER)

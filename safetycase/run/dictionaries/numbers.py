@@ -46,6 +46,10 @@ class Numbers(ABC):
     def columns(self, indices: Sequence[int]) -> np.ndarray:
         """Values at these places of the second axis, float32."""
 
+    def plane(self, index: int) -> Numbers:
+        """The matrix [first axis, last axis] at a place of the second of three axes."""
+        raise TypeError(f"{self.name}: no plane {index}")
+
     def turned(self) -> Numbers:
         """The same matrix with rows and columns exchanged; nothing is read for it."""
         return _Turned(self)
@@ -125,21 +129,46 @@ class _Mapped(Numbers):
         super().__init__(spec.name, spec.shape, spec.dtype)
         self._path, self._offset = path, start + spec.begin
 
-    def _map(self) -> np.ndarray:
+    def mapped(self) -> np.ndarray:
+        """The raw values, read as far as they are looked at."""
         raw = np.dtype(_RAW[self.dtype])
         return np.memmap(self._path, raw, "r", offset=self._offset, shape=self.shape)
 
     @override
     def whole(self) -> np.ndarray:
-        return _float32(self._map(), self.dtype)
+        return _float32(self.mapped(), self.dtype)
 
     @override
     def rows(self, indices: Sequence[int]) -> np.ndarray:
-        return _float32(self._map()[list(indices)], self.dtype)
+        return _float32(self.mapped()[list(indices)], self.dtype)
 
     @override
     def columns(self, indices: Sequence[int]) -> np.ndarray:
-        return _float32(self._map()[:, list(indices)], self.dtype)
+        return _float32(self.mapped()[:, list(indices)], self.dtype)
+
+    @override
+    def plane(self, index: int) -> Numbers:
+        return _Plane(self, index)
+
+
+class _Plane(Numbers):
+    """A matrix of a tensor of three axes, through the same map."""
+
+    def __init__(self, inner: _Mapped, index: int) -> None:
+        super().__init__(inner.name, (inner.shape[0], inner.shape[2]), inner.dtype)
+        self._inner, self._index = inner, index
+
+    @override
+    def whole(self) -> np.ndarray:
+        return _float32(self._inner.mapped()[:, self._index], self.dtype)
+
+    @override
+    def rows(self, indices: Sequence[int]) -> np.ndarray:
+        return _float32(self._inner.mapped()[list(indices), self._index], self.dtype)
+
+    @override
+    def columns(self, indices: Sequence[int]) -> np.ndarray:
+        return _float32(self._inner.mapped()[:, self._index, list(indices)], self.dtype)
 
 
 class _Archived(Numbers):

@@ -9,8 +9,10 @@ from safetycase.errors import RunFailed
 from safetycase.record.equations import Equation
 from safetycase.run.dictionaries import (
     circuit_tracer,
+    circuit_tracer_clt,
     gemma_scope_1,
     gemma_scope_2,
+    gemma_scope_2_layers,
     llama_scope,
     qwen_scope,
     saelens,
@@ -21,9 +23,11 @@ from safetycase.run.folder import Folder
 
 FAMILIES: tuple[ModuleType, ...] = (
     gemma_scope_2,
+    gemma_scope_2_layers,
     gemma_scope_1,
     saelens,
     sparsify,
+    circuit_tracer_clt,
     circuit_tracer,
     llama_scope,
     qwen_scope,

@@ -6,18 +6,21 @@ dictionary knows this form alone:
     x' = norm(x) - b_dec·[subtract_b_dec]
     f  = activation(x'·W_enc + b_enc)            pre-activations times ‖W_dec‖ if rescaled
     y  = norm⁻¹(f·W_dec + b_dec) + x·M·[skip]    f divided by ‖W_dec‖ if rescaled
+
+A dictionary of several blocks is one of their activations side by side, made of sources: the
+features that read one block, and add to it and to later ones.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from safetycase.canonical import JsonValue
 from safetycase.errors import RunFailed, SchemaViolation
 from safetycase.methods.encode import ActivationName, Normalisation
 from safetycase.methods.equations import written
-from safetycase.methods.sites import Place
+from safetycase.methods.sites import Place, Span, Where
 from safetycase.record.equations import Equation
 from safetycase.record.sites import Architecture, Site
 from safetycase.run.dictionaries.numbers import Numbers
@@ -34,6 +37,7 @@ class Stated:
     equation: Equation | None = None
     site: Site | None = None
     layer: int | None = None
+    layers: tuple[int, ...] | None = None
     l0: float | None = None
     made_for: str | None = None
     architecture: Architecture | None = None
@@ -68,37 +72,63 @@ class Form:
 
 
 @dataclass(frozen=True)
+class Source:
+    """Features that read one of several blocks, and what they and it add.
+
+    `encoder` [depth of a block, features], `b_enc` and `threshold` [features]; `decoder`: for
+    this block and each later one, in their order, [features, depth]; `b_dec` [depth] and `skip`
+    [depth, depth] make a part of this block alone. `before`: what the files hold of decoders
+    to earlier blocks, which nothing is computed with.
+    """
+
+    encoder: Numbers
+    b_enc: Numbers
+    threshold: Numbers | None
+    decoder: tuple[Numbers, ...]
+    b_dec: Numbers
+    skip: Numbers | None = None
+    before: tuple[Numbers, ...] = ()
+
+
+@dataclass(frozen=True)
 class Specification:
     """A dictionary: what it is for, how it computes, and where its numbers are.
 
     `tensors` by part: encoder [depth, width], decoder [width, depth], b_dec [depth], and as the
     form needs them b_enc, threshold (or one for all), b_gate, b_mag, r_mag [width], skip
-    [depth, depth].
+    [depth, depth]. Of several blocks there are none; `sources` has one for each, of equal
+    width, and depth and width are those of all together.
     """
 
     equation: Equation
     made_for: str
-    reads: Place
+    reads: Where
     declared_l0: float
     width: int
     depth: int
     form: Form
     tensors: Mapping[str, Numbers]
+    sources: tuple[Source, ...] = ()
 
     @property
-    def writes(self) -> Place:
+    def writes(self) -> Where:
         """Where it writes what it makes."""
         return written(self.equation, self.reads)
+
+    @property
+    def skips(self) -> bool:
+        """Whether a linear map of what is read is part of what is made."""
+        return "skip" in self.tensors or any(s.skip is not None for s in self.sources)
 
 
 def settled(
     stated: Stated,
     *,
     equation: Equation,
-    reads: Place | None,
+    reads: Where | None,
     made_for: str | None,
     l0: float | None,
-) -> tuple[Place, str, float]:
+) -> tuple[Where, str, float]:
     """Where it reads, the model it was made for and its L0, of files and statement together.
 
     Refused: a statement that contradicts the files, and what neither says.
@@ -106,8 +136,10 @@ def settled(
     where = stated.where
     _require_same(where, "equation", stated.equation, equation)
     if reads is not None:
+        layers = reads.layers if isinstance(reads, Span) else (reads.layer,)
         _require_same(where, "site", stated.site, reads.site)
-        _require_same(where, "layer", stated.layer, reads.layer)
+        _require_same(where, "layer", stated.layer, layers[0])
+        _require_same(where, "layers", stated.layers, layers)
     elif stated.site is not None and stated.layer is not None:
         reads = Place(stated.layer, stated.site)
     else:
@@ -169,10 +201,3 @@ def as_positive(value: JsonValue, *, where: str) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or value <= 0:
         raise SchemaViolation(where, "a number above 0", found=str(value))
     return float(value)
-
-
-def parts_of(specification: Specification) -> Iterator[tuple[str, Numbers]]:
-    """Its tensors, the small ones first."""
-    yield from sorted(
-        specification.tensors.items(), key=lambda item: (len(item[1].shape), item[0])
-    )

@@ -291,8 +291,9 @@ class Verifier(Planned):
         """Clause 13.5: what every edit of an axis has in common."""
         dictionary = next(d for d in self.plan["dictionaries"] if d["id"] == axis["dictionary"])
         is_known = self.plan["model"].get("architecture", "gemma3") == "gemma3"
-        if dictionary["site"] != "resid_post" or not is_known:
-            raise NotCovered(f"activations at {dictionary['site']}, or another architecture")
+        if dictionary["site"] != "resid_post" or "layers" in dictionary or not is_known:
+            where = f"{dictionary['site']} of {dictionary.get('layers', 'one block')}"
+            raise NotCovered(f"activations at {where}, or another architecture")
         of_prompt = candidate["positions"] != "generated"
         return {
             "dictionary": dictionary["id"],

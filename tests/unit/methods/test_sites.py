@@ -14,8 +14,10 @@ from safetycase.methods.sites import (
     HOOKS,
     SITES,
     Place,
+    Span,
     architecture_of,
     hook_path,
+    places_of,
 )
 from tests.unit.methods.plans import plan_data, plan_of
 
@@ -38,6 +40,10 @@ from tests.unit.methods.plans import plan_data, plan_of
 )
 def test_paths(architecture: Any, site: Any, path: str) -> None:
     assert hook_path(architecture, Place(12, site)) == path
+    several = hook_path(architecture, Span((5, 9, 12), site))
+    assert several == path.replace(".12.", ".{5,9,12}.")
+    assert places_of(Span((5, 9), site)) == (Place(5, site), Place(9, site))
+    assert places_of(Place(5, site)) == (Place(5, site),)
 
 
 def test_every_architecture_has_every_site_once() -> None:

@@ -13,10 +13,11 @@ from safetycase.methods.sites import Place
 from safetycase.record.plan import Sampling
 from safetycase.run.arm_run import ArmRun
 from safetycase.run.dictionaries.dictionary import Dictionary
-from safetycase.run.edit import BASELINE_EDIT, ArmEdit, Realised
+from safetycase.run.edit import BASELINE_EDIT, ArmEdit
 from safetycase.run.generate import Answer, GenerationSettings, generate, text_of
 from safetycase.run.likelihood import median_nlls
 from safetycase.run.prompts import Prompt, encode, pad_left
+from safetycase.run.realised import Realised
 from tests.unit.run.tiny_world import Tiny
 
 GREEDY = GenerationSettings(Sampling(temperature=0.0, top_k=1), 8)

@@ -113,7 +113,10 @@ def test_the_hook_adds_what_the_reference_adds(
         torch.device("cpu"),
     )
     assert part.rows.tolist() == [1, 2, 4, 5]
-    added = part.added(torch.from_numpy(h), part.rows).numpy()
+    read = given = torch.from_numpy(h)
+    if part.dictionary is not None:
+        read = part.dictionary.encode_chosen(given, part.features)
+    added = part.added(read, part.rows).numpy()
     for row, edit in enumerate([edits[0], edits[1]] * 2):
         wanted = reference(tiny, edit, h[row])
         size = max(1.0, float(np.abs(wanted).max()), float(np.abs(h[row]).max()))

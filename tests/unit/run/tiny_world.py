@@ -18,6 +18,7 @@ from transformers import (
 )
 
 from safetycase.run.dictionaries.dictionary import Dictionary
+from safetycase.run.dictionaries.layered import load
 from safetycase.run.dictionaries.registry import specify
 from safetycase.run.dictionaries.specification import Stated
 from safetycase.run.folder import open_folder
@@ -121,13 +122,15 @@ def tiny_network(seed: int = 0) -> Gemma3ForCausalLM:
     return network
 
 
-def spanning_dictionary(network: Gemma3ForCausalLM) -> dict[str, np.ndarray]:
+def spanning_dictionary(
+    network: Gemma3ForCausalLM, layer: int = LAYER
+) -> dict[str, np.ndarray]:
     """Both signs of every direction of an orthonormal basis, but for that of BOS.
 
     Reconstructs every residual but along one direction, which BOS alone lies along.
     """
     caught: list[torch.Tensor] = []
-    hook = network.model.layers[LAYER].register_forward_hook(lambda _m, _a, o: caught.append(o))
+    hook = network.model.layers[layer].register_forward_hook(lambda _m, _a, o: caught.append(o))
     with torch.no_grad():
         network(input_ids=torch.tensor([[2]]))
     hook.remove()
@@ -169,7 +172,7 @@ def load_dictionary(folder: Path, **stated: Any) -> Dictionary:
     """The dictionary of a folder, as a plan that states this much would load it."""
     said = Stated(**{"name": "tiny", **stated})
     found = specify(open_folder(".", folder, where=said.where, remedy="None."), said)
-    return Dictionary(said.name, found, torch.device("cpu"))
+    return load(said.name, found, torch.device("cpu"))
 
 
 @dataclass(frozen=True)

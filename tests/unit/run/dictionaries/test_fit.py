@@ -15,6 +15,7 @@ from safetycase.run.dictionaries.specification import Specification, Stated
 from safetycase.run.folder import open_folder
 from safetycase.run.shape import ModelShape
 from tests.unit.run.dictionaries.made import DEPTH, LAYER, gs2
+from tests.unit.run.dictionaries.made_layers import gs2_layers
 
 SHAPE = ModelShape("google/gemma-3-270m", "gemma3", blocks=18, width=DEPTH, heads_width=DEPTH)
 
@@ -48,6 +49,27 @@ def test_the_name_of_the_model(tmp_path: Path, made_for: str, model: str, fits: 
         require_fit(dictionary, shape, where="here")
     assert refused.value.where == "here"
     assert made_for in str(refused.value.found)
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "expected"),
+    [
+        ("crosscoder", {"width": 33}, "activations of width 66 at resid_post of blocks 0, 2"),
+        ("crosscoder", {"blocks": 2}, "one of the 2 blocks"),
+        ("clt", {"blocks": 2}, "one of the 2 blocks"),
+        ("clt", {"blocks": 4}, "a transcoder of all 4 blocks"),
+    ],
+)
+def test_the_sizes_of_a_model_of_several_blocks(
+    tmp_path: Path, kind: str, changes: dict[str, int], expected: str
+) -> None:
+    gs2_layers(tmp_path, kind=kind)
+    found = specify(open_folder(".", tmp_path, where="d", remedy="None."), Stated("d"))
+    dictionary, shape = replace(found, made_for=SHAPE.name), replace(SHAPE, blocks=3)
+    require_fit(dictionary, shape, where="here")
+    with pytest.raises(RunFailed) as refused:
+        require_fit(dictionary, replace(shape, **changes), where="here")
+    assert refused.value.expected.startswith(expected)
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from safetycase.run.edit import ArmEdit
 from safetycase.run.prompts import encode
 from safetycase.run.sites import on_read, on_write
 from tests.unit.run.dictionaries.made import DEPTH, LAYER, MAKERS, WIDTH, Made
+from tests.unit.run.dictionaries.made_layers import MAKERS as LAYERED
 from tests.unit.run.dictionaries.reference import reference_of
 from tests.unit.run.tiny_world import Tiny, load_dictionary
 
@@ -44,7 +45,7 @@ def assert_close(found: np.ndarray, expected: np.ndarray) -> None:
 
 def test_every_equation_has_a_golden() -> None:
     assert (
-        {equation for equation, _ in MAKERS.values()}
+        {equation for equation, _ in (MAKERS | LAYERED).values()}
         == set(FAMILY_OF)
         == set(get_args(Equation))
     )

@@ -8,7 +8,12 @@ import numpy as np
 import pytest
 
 from safetycase.errors import MalformedInput
-from safetycase.methods.encode import activation_of, recomputed, slice_names
+from safetycase.methods.encode import (
+    activation_of,
+    recomputed,
+    require_one_block,
+    slice_names,
+)
 from tests.unit.run.dictionaries.made import MAKERS, WIDTH
 from tests.unit.run.dictionaries.reference import reference_of
 from tests.unit.run.dictionaries.test_golden import NAMES, inputs
@@ -85,3 +90,34 @@ def test_slices_have_no_part_that_their_family_lacks(part: str, value: np.ndarra
     assert recomputed("jumprelu.gs1", parts.__getitem__, x).exact == 2.0
     with pytest.raises(MalformedInput):
         recomputed("jumprelu.gs1", (parts | {part: value}).__getitem__, x)
+
+
+def _rows(*blocks: list[float]) -> np.ndarray:
+    return np.array([[value for block in blocks for value in block]], dtype=np.float32)
+
+
+NOTHING, SOMETHING = [0.0, 0.0], [1.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("w_enc", "w_dec", "is_right"),
+    [
+        (_rows(NOTHING, SOMETHING, NOTHING), _rows(NOTHING, SOMETHING, SOMETHING), True),
+        (_rows(NOTHING, SOMETHING, NOTHING), _rows(NOTHING, NOTHING, SOMETHING), True),
+        (_rows(NOTHING, NOTHING, SOMETHING), _rows(NOTHING, NOTHING, SOMETHING), True),
+        (_rows(NOTHING, SOMETHING, NOTHING), _rows(SOMETHING, SOMETHING, NOTHING), False),
+        (_rows(SOMETHING, SOMETHING, NOTHING), _rows(NOTHING, SOMETHING, NOTHING), False),
+        (_rows(NOTHING, NOTHING, NOTHING), _rows(NOTHING, SOMETHING, NOTHING), False),
+    ],
+)
+def test_slices_of_several_blocks_are_of_features_that_read_one(
+    w_enc: np.ndarray, w_dec: np.ndarray, is_right: bool
+) -> None:
+    none = np.zeros((0, 6), dtype=np.float32)
+    require_one_block(none, none, 3, where="here")
+    if is_right:
+        require_one_block(w_enc, w_dec, 3, where="here")
+        return
+    with pytest.raises(MalformedInput) as caught:
+        require_one_block(w_enc, w_dec, 3, where="here")
+    assert caught.value.where == "here"
