@@ -41,7 +41,8 @@ class LoadedModel:
     blocks_path: str
     context: int
     vocabulary: int
-    bos: int
+    bos: int | None
+    """The token in front of every prompt; none: the prompt's own first token stands there."""
     pad: int
     stops: frozenset[int]
     attention: str
@@ -154,7 +155,7 @@ def wrap(
         blocks_path=blocks_path,
         context=int(config.max_position_embeddings),
         vocabulary=int(config.vocab_size),
-        bos=_token("bos", tokenizer.bos_token_id),
+        bos=None if tokenizer.bos_token_id is None else int(tokenizer.bos_token_id),
         pad=_token("pad", _first(tokenizer.pad_token_id, tokenizer.eos_token_id)),
         stops=_stops(network, tokenizer),
         attention=str(network.config._attn_implementation),  # noqa: SLF001  # its only name

@@ -1,6 +1,9 @@
 """Prompts as token ids behind one BOS, and batches of them padded on the left.
 
-Padding is never read or edited: positions are counted from the BOS, masks say what is real.
+Padding is never read or edited: positions are counted from the first token, masks say what is
+real. The first token takes up attention that nothing else wants and its activations are like no
+other's, so it is neither read nor edited. Where a tokenizer has no BOS (Qwen), that is the
+prompt's own first token: none is put in its place, since the model has never seen one.
 """
 
 from __future__ import annotations
@@ -16,13 +19,13 @@ from safetycase.run.model import LoadedModel
 
 @dataclass(frozen=True)
 class Prompt:
-    """A prompt's tokens, BOS first, and the characters each token covers (BOS: none)."""
+    """A prompt's tokens, BOS first if there is one, and the characters each token covers."""
 
     ids: tuple[int, ...]
     offsets: tuple[tuple[int, int], ...]
 
     def __len__(self) -> int:
-        """Number of tokens, BOS included."""
+        """Number of tokens, the first included."""
         return len(self.ids)
 
 
@@ -30,7 +33,8 @@ class Prompt:
 class PaddedBatch:
     """Prompts of several lengths as one rectangle, padded on the left; all [rows, positions].
 
-    `real` is false on padding, `editable` on padding and BOS; `positions` counts from the BOS.
+    `real` is false on padding, `editable` on padding and the first token, from which
+    `positions` counts.
     """
 
     ids: torch.Tensor
@@ -54,7 +58,8 @@ def encode(
     """The tokens of a prompt, with BOS in front once and no end token behind.
 
     `literal`: special tokens that the text spells are read as plain text. Refused if the prompt
-    spells a BOS itself, is empty, or leaves less than `room` positions of the model's context.
+    spells a BOS itself, has no token behind the first, or leaves less than `room` positions of
+    the model's context.
     """
     coded = model.tokenizer(
         text,
@@ -66,15 +71,18 @@ def encode(
     offsets = [(int(start), int(end)) for start, end in coded["offset_mapping"]]
     if model.bos in ids:
         raise RunFailed(where, "a prompt without BOS, which the runner adds", found="one")
-    if not ids:
-        raise RunFailed(where, "a prompt of at least one token", found=repr(text))
-    if len(ids) + 1 + room > model.context:
+    if model.bos is not None:
+        ids, offsets = [model.bos, *ids], [(0, 0), *offsets]
+    if len(ids) < 2:  # the first, which is not read, and one more
+        least = "one token" if model.bos is not None else "two tokens, without a BOS"
+        raise RunFailed(where, f"a prompt of at least {least}", found=repr(text))
+    if len(ids) + room > model.context:
         expected = f"at most {model.context} tokens with {room} more to come"
         raise PromptTooLong(
-            where, expected, found=str(len(ids) + 1),
+            where, expected, found=str(len(ids)),
             remedy="Leave the item out, or shorten its prompt or the answer's max_new_tokens.",
         )  # fmt: skip
-    return Prompt((model.bos, *ids), ((0, 0), *offsets))
+    return Prompt(tuple(ids), tuple(offsets))
 
 
 def pad_left(prompts: Sequence[Prompt], model: LoadedModel) -> PaddedBatch:

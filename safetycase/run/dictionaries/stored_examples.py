@@ -67,8 +67,10 @@ def _again(
 
 
 def _prompt(model: LoadedModel, example: Example) -> Prompt:
-    if max(example.tokens) >= model.vocabulary or example.tokens[0] != model.bos:
-        expected = f"windows that begin with BOS ({model.bos}), of {model.vocabulary} tokens"
+    begins = model.bos is None or example.tokens[0] == model.bos
+    if max(example.tokens) >= model.vocabulary or not begins:
+        start = "" if model.bos is None else f" that begin with BOS ({model.bos})"
+        expected = f"windows{start}, of {model.vocabulary} tokens"
         found = f"one from {example.tokens[0]}, up to {max(example.tokens)}"
         raise RunFailed(f"{FILE} tokens", expected, found=found)
     return Prompt(example.tokens, ((0, 0),) * len(example.tokens))

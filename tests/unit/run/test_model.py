@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from safetycase.errors import RunFailed
-from safetycase.run.model import load_model, residual_of, with_residual, wrap
-from safetycase.run.prompts import encode
+from safetycase.errors import PromptTooLong, RunFailed
+from safetycase.methods.sites import Place
+from safetycase.run.model import LoadedModel, load_model, residual_of, with_residual, wrap
+from safetycase.run.observe import activations
+from safetycase.run.prompts import encode, pad_left
 from tests.unit.run.tiny_world import Tiny, tiny_network, tiny_tokenizer
 
 
@@ -38,12 +40,36 @@ def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
         load_model(tmp_path, dtype="float32")
 
 
-def test_a_tokenizer_without_bos_is_refused() -> None:
+def without_bos() -> LoadedModel:
+    """The tiny model as Qwen's are: nothing stands in front of a prompt."""
     tokenizer = tiny_tokenizer()
     tokenizer.bos_token = None
+    return wrap(tiny_network(), tokenizer)
+
+
+def test_without_a_bos_the_prompts_own_first_token_is_neither_read_nor_edited() -> None:
+    model = without_bos()
+    prompt = encode(model, "the audit comes", where="test")
+    assert prompt.offsets == ((0, 3), (4, 9), (10, 15))
+    batch = pad_left([prompt, encode(model, "the audit", where="test")], model)
+    assert batch.positions.tolist() == [[0, 1, 2], [0, 0, 1]]
+    assert batch.editable.tolist() == [[False, True, True], [False, False, True]]
+    read = [x for _, (x,) in activations(model, [prompt], Place(1, "resid_post"), batch_rows=1)]
+    assert [len(x) for x in read] == [2]
+
+
+def test_without_a_bos_a_prompt_has_at_least_two_tokens() -> None:
     with pytest.raises(RunFailed) as refused:
-        wrap(tiny_network(), tokenizer)
-    assert refused.value.expected == "a bos token"
+        encode(without_bos(), "the", where="test")
+    assert refused.value.expected == "a prompt of at least two tokens, without a BOS"
+
+
+def test_without_a_bos_a_prompt_may_fill_the_context() -> None:
+    model = without_bos()
+    words = ["the"] * model.context
+    assert len(encode(model, " ".join(words), where="test")) == model.context
+    with pytest.raises(PromptTooLong):
+        encode(model, " ".join([*words, "the"]), where="test")
 
 
 def test_a_layer_beyond_the_last_is_refused(tiny: Tiny) -> None:
