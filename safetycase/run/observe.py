@@ -38,7 +38,7 @@ class Pooled:
 def activations(
     model: LoadedModel, prompts: Sequence[Prompt], *wanted: Where, batch_rows: int
 ) -> Iterator[tuple[int, tuple[torch.Tensor, ...]]]:
-    """Each prompt's number and its activations [tokens but the first, width], in the order asked.
+    """Each prompt's number and its activations [tokens but the first, width], as asked for.
 
     Prompts of like length run together; the order is theirs, not that given.
     """
