@@ -60,6 +60,7 @@ class ArmSpec:
     candidate: int | None = None
     operation: Operation | None = None
     gain: float | None = None
+    layers: Literal["all"] | None = None
 
     @property
     def made_as(self) -> str:
@@ -326,7 +327,8 @@ def _baseline_arms(axis: Axis, dose: float, norm: float, evidence: Evidence) -> 
         name, own = f"{axis.id}/refusal_direction", 1.0 if adds_it else -1.0
         size = refusal_length(axis, evidence) if adds_it else own
         does = None if adds_it else refusal.operation
-        arms.append(ArmSpec(name, "refusal_direction", (), None, own, size, operation=does))
+        spec = ArmSpec(name, "refusal_direction", (), None, own, size, operation=does)
+        arms.append(replace(spec, layers=refusal.layers))
     return arms
 
 

@@ -159,6 +159,7 @@ def _arm(plan: Plan, axis: Axis, evidence: Evidence, spec: planned.ArmSpec) -> A
         candidate=spec.candidate,
         operation=spec.operation,
         gain=spec.gain,
+        layers=spec.layers,
         dose=spec.dose,
         coefficient=spec.coefficient,
         realised=delta,

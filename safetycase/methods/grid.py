@@ -103,6 +103,12 @@ def is_unedited(arm: str) -> bool:
     return arm == BASELINE or arm.endswith("/prompt")
 
 
+def is_edited_upstream(axis: Axis, arm: str) -> bool:
+    """Whether an arm is edited before the axis's own place as well."""
+    asked = None if axis.baselines is None else axis.baselines.refusal_direction
+    return asked is not None and asked.layers == "all" and arm.endswith("/refusal_direction")
+
+
 def baseline_arms(axis: Axis) -> list[str]:
     """Held-out arms of simpler interventions than the target's."""
     asked = axis.baselines

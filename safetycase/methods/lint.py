@@ -289,11 +289,28 @@ def _claims(plan: Plan) -> Iterator[str]:
             )
         if axis.baselines is not None and not axis.baselines.spelled():
             yield f"{where}/baselines: none is named; leave the field out, or name one."
+        yield from _refusal_direction(plan, axis)
         yield from _degradation(plan, axis)
         yield from _off_target(plan, axis)
         yield from _not_by(axis)
         yield from _twice(f"{where}/side_effects", [e.id for e in axis.side_effects])
         yield from _twice(f"{where}/mediators", [m.id for m in axis.mediators])
+
+
+def _refusal_direction(plan: Plan, axis: Axis) -> Iterator[str]:
+    asked = refusal_of(axis)
+    if asked is None or asked.layers is None:
+        return
+    where = f"/axes {axis.id} /baselines/refusal_direction/layers"
+    if asked.operation == "add":
+        yield f"{where}: a direction is added at one layer; take it out, or leave layers out."
+    for dictionary in plan.dictionaries:
+        place = written_place(dictionary)
+        if dictionary.id == axis.dictionary and place.site != "resid_post":
+            yield (
+                f"{where}: a direction of {place.site} is not one of the residual stream; name "
+                "a dictionary that writes resid_post, or leave layers out."
+            )
 
 
 def _degradation(plan: Plan, axis: Axis) -> Iterator[str]:

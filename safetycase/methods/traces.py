@@ -100,7 +100,7 @@ def trace_rows(
         return []
     evaluation = evaluation_named(plan, axis.claim.measure.evaluation)
     arms = [spec.id for spec in specs if spec.role == "target"]
-    arms += [spec.id for spec in specs if spec.role in CONTROL_ROLES]
+    arms += [s.id for s in specs if s.role in CONTROL_ROLES and s.layers is None]
     cells = [answers_of(plan, evidence, evaluation.id, arm, "held_out") for arm in arms]
     stream = Stream(plan_digest, f"{axis.id}/traces")
     positions = axis.candidate.positions

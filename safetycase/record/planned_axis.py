@@ -231,8 +231,10 @@ class RefusalDirection(Record):
     """Prompts that are refused are the positive class, prompts that are answered the other."""
     operation: Literal["project_out", "add"]
     """`project_out`: the direction is taken out of the activation; `add`: the difference is
-    added as long as it is. At the edited positions of this one place, where Arditi et al. take
-    it out at every layer: what later blocks write along it stays."""
+    added as long as it is."""
+    layers: Literal["all"] | None = None
+    """`all`: taken out of the residual stream at every layer, as Arditi et al. do; none: at
+    this place alone, so that what later blocks write along it stays."""
 
 
 class Baselines(Record):

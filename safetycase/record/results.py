@@ -106,6 +106,9 @@ class Arm(Record):
     operation: Operation | None = None
     """What the arm does, where its candidate does not add, or the arm alone does not; none
     where it adds and its candidate does."""
+    layers: Literal["all"] | None = None
+    """Whether a direction is taken out of the residual stream before the first block, between
+    attention and MLP, and after every block; none: the axis's place alone is edited."""
     gain: float | None = None
     """What the edit is multiplied by to be as large as the target's; none: 1."""
     dose: float
@@ -114,7 +117,8 @@ class Arm(Record):
     """Dose times the unit norm; of an arm that adds, the signed length of the edit, in
     activation units."""
     realised: float | None = None
-    """Mean ‖Δh‖ per edited position over the arm's rows; none if there is no edit."""
+    """Mean ‖Δh‖ per edited position over the arm's rows, at the axis's place; none if there is
+    no edit."""
     relative: float | None = None
     """Mean ‖Δh‖ / mean ‖h‖ over the arm's rows; none if there is no edit."""
 

@@ -71,7 +71,7 @@ ROLE_MEANINGS: Mapping[str, str] = {
     "any feature, with an edit as long as the target's.",
     "prompt": "a text in front of every prompt, nothing edited.",
     "refusal_direction": "the direction between prompts that are refused and prompts that are "
-    "answered, without any feature, taken out or added at its own size, at this layer alone.",
+    "answered, without any feature, taken out or added at its own size.",
     "gauge": "controls that do what the target does, measured on tuning items to make their "
     "edit as large as the target's.",
 }

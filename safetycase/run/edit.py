@@ -29,7 +29,7 @@ from safetycase.record.planned_axis import Axis, Positions
 from safetycase.run.dictionaries.dictionary import Dictionary
 from safetycase.run.model import LoadedModel
 from safetycase.run.realised import Account, Realised
-from safetycase.run.sites import on_read, on_write
+from safetycase.run.sites import on_read, on_write, stream_places
 from safetycase.run.state_edits import StateRows, rows_of, state_rows
 from safetycase.tables.evidence import Evidence
 
@@ -53,6 +53,22 @@ class ArmEdit:
     prefix: str = ""
     state: StateEdit | None = None
     positions: Positions = "all_but_bos"
+    everywhere: bool = False
+    """Whether the residual stream is edited at every layer; counted is the place alone."""
+
+    def places(self, model: LoadedModel) -> list[Place]:
+        """Where something is done."""
+        if self.place is None:
+            return []
+        return [*places_of(self.place), *(stream_places(model) if self.everywhere else ())]
+
+    def is_at(self, place: Place, model: LoadedModel) -> bool:
+        """Whether something is done there."""
+        return place in self.places(model)
+
+    def is_counted_at(self, place: Place) -> bool:
+        """Whether it counts: what is done at every layer is not the place's own."""
+        return self.place is not None and place in places_of(self.place)
 
 
 def edits_of(
@@ -88,7 +104,8 @@ def _edit_of(
     if spec.prefix is not None:
         return ArmEdit(spec.id, None, None, None, spec.prefix)
     if state is not None:
-        return ArmEdit(spec.id, place, None, dictionary, state=state)
+        everywhere = spec.layers == "all"
+        return ArmEdit(spec.id, place, None, dictionary, state=state, everywhere=everywhere)
     vector = (np.float32(spec.coefficient) * direction).astype(np.float32)
     is_replaced = spec.role == "reconstruction"
     return ArmEdit(spec.id, place, None if is_replaced else vector, dictionary)
@@ -102,12 +119,13 @@ class _Edits:
     """The edits at one place, and how often its hook was called.
 
     Vectors [rows, width], the rows whose prompts and those whose generated tokens are edited,
-    replacements, what depends on activations.
+    those of which the account is kept here, replacements, what depends on activations.
     """
 
     vectors: torch.Tensor
     in_prompt: torch.Tensor
     in_generated: torch.Tensor
+    counted: torch.Tensor
     replaced: list[tuple[Dictionary, torch.Tensor]]
     state: list[StateRows]
     fired: int = 0
@@ -135,7 +153,7 @@ class RowEdits:
         self.rows = items * len(arms)
         self._model = model
         places = sorted(
-            {place for arm in arms if arm.place is not None for place in places_of(arm.place)},
+            {place for arm in arms for place in arm.places(model)},
             key=lambda place: place.order,
         )
         self.first = places[0] if places else None
@@ -257,7 +275,7 @@ class RowEdits:
         result = edited.to(h.dtype)
         if self.watched is not None:
             self.watched.append((h.float(), edited, result.float()))
-        self._account.note(h, result, where)
+        self._account.note(h, result, where & edits.counted[self._kept][:, None])
         return result
 
     def _given(
@@ -305,9 +323,10 @@ def _edits_at(
     vectors = torch.zeros((len(arms), width), device=model.device)
     in_prompt = torch.zeros(len(arms), dtype=torch.bool, device=model.device)
     in_generated = torch.zeros_like(in_prompt)
+    counted = torch.tensor([arm.is_counted_at(place) for arm in arms], device=model.device)
     replaced: dict[str, list[int]] = {}
     for number, arm in enumerate(arms):
-        if not _is_at(arm, place):
+        if not arm.is_at(place, model):
             continue
         in_prompt[number] = arm.positions != "generated"
         in_generated[number] = arm.positions != "prompt"
@@ -319,21 +338,18 @@ def _edits_at(
         vectors=vectors.repeat(items, 1),
         in_prompt=in_prompt.repeat(items),
         in_generated=in_generated.repeat(items),
+        counted=counted.repeat(items),
         replaced=[
             (dictionaries[name], rows_of(numbers, len(arms), items, model.device))
             for name, numbers in replaced.items()
         ],
         state=state_rows(
-            [_state_at(arm, place, width, dictionaries) for arm in arms],
+            [_state_at(arm, place, model, dictionaries) for arm in arms],
             items,
             dictionaries,
             model.device,
         ),
     )
-
-
-def _is_at(arm: ArmEdit, place: Place) -> bool:
-    return arm.place is not None and place in places_of(arm.place)
 
 
 def _share(arm: ArmEdit, place: Place, width: int) -> slice:
@@ -343,14 +359,14 @@ def _share(arm: ArmEdit, place: Place, width: int) -> slice:
 
 
 def _state_at(
-    arm: ArmEdit, place: Place, width: int, dictionaries: Mapping[str, Dictionary]
+    arm: ArmEdit, place: Place, model: LoadedModel, dictionaries: Mapping[str, Dictionary]
 ) -> tuple[StateEdit, str | None] | None:
     """What an arm does at a place that depends on activations; none if nothing.
 
     Features that read what is not known by then add nothing there.
     """
     state = arm.state
-    if state is None or not _is_at(arm, place):
+    if state is None or not arm.is_at(place, model):
         return None
     if not state.features or len(places_of(cast("Where", arm.place))) == 1:
         return state, arm.dictionary
@@ -358,7 +374,7 @@ def _state_at(
     part = replace(
         state,
         features=tuple(state.features[number] for number in known),
-        rows=state.rows[known, _share(arm, place, width)],
+        rows=state.rows[known, _share(arm, place, model.shape.width_at(place))],
         slope=state.slope[known],
         offset=state.offset[known],
     )

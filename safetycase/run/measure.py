@@ -165,6 +165,8 @@ def _arm_specification(arm: ArmEdit) -> JsonValue:
         specification["state"] = arm.state.digest
     if arm.positions != "all_but_bos":
         specification["positions"] = arm.positions
+    if arm.everywhere:
+        specification["layers"] = "all"
     return specification
 
 

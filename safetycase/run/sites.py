@@ -36,6 +36,20 @@ def require_site(model: LoadedModel, place: Place) -> None:
     _module(block, _hook(model.architecture, place), place)
 
 
+def stream_places(model: LoadedModel) -> list[Place]:
+    """Every place at which the residual stream is edited: no more is to be read from it.
+
+    Before the first block, between attention and MLP where they follow one another, and after
+    every block.
+    """
+    places = [Place(0, "resid_pre")]
+    for layer, block in enumerate(model.blocks):
+        if not getattr(block, "use_parallel_residual", False):
+            places.append(Place(layer, "resid_mid"))
+        places.append(Place(layer, "resid_post"))
+    return places
+
+
 def on_read(model: LoadedModel, place: Place, seen: Seen) -> RemovableHandle:
     """From here on `seen` gets this activation in every pass, until the handle is removed."""
     require_site(model, place)

@@ -36,6 +36,7 @@ from tests.kit.builder import (
     resign,
 )
 from tests.kit.operation_cases import (
+    everywhere_case,
     grouped_case,
     projected_case,
     refusal_case,
@@ -499,6 +500,7 @@ HONEST: dict[str, Callable[[], KitCase]] = {
     "scaled and clamped": scaled_case,
     "projected out": projected_case,
     "a refusal direction": refusal_case,
+    "a refusal direction at every layer": everywhere_case,
     "groups": grouped_case,
     "the better of two edits": tried_edits_case,
 }

@@ -126,3 +126,17 @@ def grouped_plan() -> Json:
 def grouped_case() -> KitCase:
     """An honest case that edits a decoder neighbour with a kept feature."""
     return build_case(grouped_plan())
+
+
+def everywhere_plan() -> Json:
+    """The toy plan, traced: a refusal direction is taken out at every layer."""
+    plan = toy_plan() | {"audit": {"rows": 8, "positions": 3}}
+    asked = _refusal("context", "evaluation") | {"layers": "all"}
+    plan["axes"][0]["baselines"] = {"refusal_direction": asked}
+    return plan
+
+
+@cache
+def everywhere_case() -> KitCase:
+    """An honest case with an arm that is edited at every layer."""
+    return build_case(everywhere_plan())

@@ -31,6 +31,8 @@ class ToyEdit:
     bare: bool = False
     """Whether there is no hook."""
     state: StateEdit | None = None
+    upstream: bool = False
+    """Whether what stands before the edit has been edited too, and is a tenth shorter."""
 
     def on(self, item: ItemRow) -> np.ndarray:
         """What moves the toy on an item: the largest of the edits at its tokens."""
@@ -81,7 +83,8 @@ def edits_of(
         size = 2.5 if spec.role == "reconstruction" else abs(spec.coefficient)
         if spec.prefix is None:
             push = spec.coefficient * row.astype(np.float64)
-            edits[spec.id] = ToyEdit(toy, push, size, state=state)
+            upstream = spec.layers == "all"
+            edits[spec.id] = ToyEdit(toy, push, size, state=state, upstream=upstream)
         else:
             edits[spec.id] = ToyEdit(toy, toy.pushed_by(spec.prefix), 0.0, bare=True)
     return edits

@@ -265,7 +265,8 @@ class Lab:
         if edit.bare:
             return 0, 0.0, 0.0
         size = edit.mean_size(f"{item.prompt} {text}")
-        return positions, six(size), self.toy.residual_norm(item, text)
+        before = self.toy.residual_norm(item, text)
+        return positions, six(size), six(0.9 * before) if edit.upstream else before
 
     def _sampled(
         self,

@@ -62,6 +62,7 @@ ANSWERED = {
     "projected out": TRACED,
     "the better of two edits": TRACED,
     "a refusal direction": {"CTL-001", *TRACED},
+    "a refusal direction at every layer": {"CTL-001", *TRACED},
     "groups": {"FEA-010", *TRACED},
 }
 """Honest cases in which those questions arise."""

@@ -22,8 +22,8 @@ FAMILY.figures(
     "own size) is counted item by item from the rows, with Tango's interval and the exact "
     "McNemar p.",
     cannot_prove="That a better prompt or direction would not have done as much; that the "
-    "activations behind the differences are the model's; that the refusal direction taken out "
-    "at every layer would not have done more.",
+    "activations behind the differences are the model's; that a refusal direction taken out at "
+    "one layer would not have done more at all of them.",
     references=("question 22 (baselines)", "https://arxiv.org/abs/2501.17148",
                 "https://arxiv.org/abs/2310.06824", "https://arxiv.org/abs/2406.11717"),
 )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from safetycase.methods.account import unequally_likely, upstream_gaps
 from safetycase.methods.copies import TELLING_ROWS, copies, differs, scored_after
 from safetycase.methods.equations import dictionary_of
-from safetycase.methods.grid import BASELINE, is_unedited
+from safetycase.methods.grid import BASELINE, is_edited_upstream, is_unedited
 from safetycase.methods.plausible import even_counts, short_figures, spread
 from safetycase.record.planned_axis import Axis
 from safetycase.verify.case import OpenedCase
@@ -57,10 +57,10 @@ def equal_texts_are_equally_likely(case: OpenedCase) -> Run:
 @FAMILY.edited_check(
     3,
     proves="For one item and one text, every arm of an axis saw as many positions and, where "
-    "one block is edited, the same activation norm before the edit: the edit changes nothing "
+    "one place is edited, the same activation norm before the edit: the edit changes nothing "
     "upstream of itself.",
     cannot_prove="That the norms are the model's. Of several blocks, the later ones' follow "
-    "the edit of the first.",
+    "the edit of the first; of a direction taken out at every layer nothing is compared.",
     references=("design 5 step 8", "question 24 (positions)"),
     owns=("evidence/{generations,choices,probes,likelihoods}.jsonl: residual",),
 )
@@ -71,7 +71,8 @@ def edits_change_nothing_upstream(case: OpenedCase, _number: int, axis: Axis) ->
         arms = [
             answers
             for (name, arm), answers in case.evidence.answers.items()
-            if name == evaluation.id and arm.startswith(f"{axis.id}/") and not is_unedited(arm)
+            if name == evaluation.id and arm.startswith(f"{axis.id}/")
+            if not is_unedited(arm) and not is_edited_upstream(axis, arm)
         ]
         yield from told(upstream_gaps(arms, of_norms=one_block))
         examined += sum(map(len, arms))

@@ -13,7 +13,7 @@ from tests.kit.builder import (
     edit_tensor,
     remove_from_record,
 )
-from tests.kit.operation_cases import refusal_case
+from tests.kit.operation_cases import everywhere_case, refusal_case
 from tests.kit.places import KNOWLEDGE, WATCHED, arm_at, axis_pointer, rows_at
 from tests.kit.register import Alters, attack
 from tests.kit.toy_world import ToyWorld
@@ -119,3 +119,23 @@ def refusal_direction_not_shown(case: KitCase) -> KitCase:
     Nobody sees that the well-known direction does as much as the features.
     """
     return remove_from_record(case, axis_pointer(KNOWLEDGE, "baselines"))
+
+
+@attack("simpler", "insider", refused_by={"IVN-001"}, base=everywhere_case)
+def every_layer_said_to_be_one(case: KitCase) -> KitCase:
+    """State that a direction was taken out at one layer, where it was at all of them.
+
+    A strong edit passes for a gentle one that does as much damage.
+    """
+    place = axis_pointer(WATCHED, "arms", arm_at(case, WATCHED, _ADDED))
+    return remove_from_record(case, f"{place}/layers")
+
+
+@attack("simpler", "insider", refused_by={"FOR-003"}, base=everywhere_case)
+def target_edited_upstream_as_well(case: KitCase) -> KitCase:
+    """Let an answer under the target report activations that something has edited before.
+
+    What one place does is helped by another.
+    """
+    number, row = next(rows_at(case, "choices", "watched/target", "quiz"))
+    return edit_row(case, "choices", number, residual=0.9 * row.residual)

@@ -62,6 +62,22 @@ def _unknown_dataset_of_refusals(plan: dict[str, Any]) -> None:
     plan["axes"][0]["baselines"] = {"refusal_direction": asked}
 
 
+def _refusals(**changes: Any) -> dict[str, Any]:
+    contrast = {"dataset": "items", "label": "kind", "positive": "harmful"}
+    asked = {"contrast": contrast, "operation": "project_out", "layers": "all"} | changes
+    return {"refusal_direction": asked}
+
+
+def _added_at_every_layer(plan: dict[str, Any]) -> None:
+    plan["axes"][0]["baselines"] = _refusals(operation="add")
+
+
+def _every_layer_of_an_mlp(plan: dict[str, Any]) -> None:
+    plan["model"]["architecture"] = "gemma3"
+    plan["dictionaries"][0]["site"] = "mlp_out"
+    plan["axes"][0]["baselines"] = _refusals()
+
+
 def _unknown_dataset(plan: dict[str, Any]) -> None:
     plan["axes"][0]["selection"]["contrast"]["dataset"] = "itms"
 
@@ -215,6 +231,8 @@ _ABLATE = {"operation": "ablate", "unit": "activation_multiple"}
         (_tolerance_of_a_word, "/grader/rules/0: tolerance"),
         (_list_of_ones_own, "/grader/rules/0: the phrases"),
         (_unknown_dataset, "no dataset itms"),
+        (_added_at_every_layer, "a direction is added at one layer"),
+        (_every_layer_of_an_mlp, "a direction of mlp_out is not one of the residual stream"),
         (_unknown_dataset_of_refusals, "no dataset itms"),
         (_axis_twice, "/axes: axis occurs 2 times"),
         (_null_without_mediator, "/mediators"),

@@ -20,19 +20,23 @@ from tests.unit.run.tiny_world import LAYER, Tiny, plan_value
 pytestmark = pytest.mark.run
 
 ARM = "context/refusal_direction"
+EVERYWHERE = "project_out everywhere"
 Opened = tuple[Plan, str, Evidence, Case]
 
 
 def _value(operation: str) -> dict[str, Any]:
     value = plan_value()
     contrast = {"dataset": "contrast", "label": "context", "positive": "deployment"}
+    asked: dict[str, Any] = {"contrast": contrast, "operation": operation}
+    if operation == EVERYWHERE:
+        asked |= {"operation": "project_out", "layers": "all"}
     [axis] = value["axes"]
-    axis["baselines"] = {"refusal_direction": {"contrast": contrast, "operation": operation}}
+    axis["baselines"] = {"refusal_direction": asked}
     value["audit"] = {"rows": 40, "positions": 2}
     return value
 
 
-@pytest.fixture(scope="module", params=["project_out", "add"])
+@pytest.fixture(scope="module", params=["project_out", "add", EVERYWHERE])
 def operation(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -55,6 +59,15 @@ def _direction(evidence: Evidence) -> tuple[np.ndarray, float]:
     difference = last[labels].mean(0) - last[~labels].mean(0)
     length = float(np.linalg.norm(difference))
     return difference / length, length
+
+
+def _edited(tiny: Tiny, operation: str) -> list[torch.nn.Module]:
+    """The modules whose outputs are edited."""
+    inner = tiny.model.network.model
+    if operation != EVERYWHERE:
+        return [inner.layers[LAYER]]
+    names = ("post_attention_layernorm", "post_feedforward_layernorm")
+    return [inner.embed_tokens, *(getattr(b, name) for b in inner.layers for name in names)]
 
 
 def test_the_verifier_agrees(path: Path) -> None:
@@ -84,6 +97,7 @@ def test_the_arm_is_at_its_own_size_whatever_the_dose(case: Opened, operation: s
     at = [each.id for each in record.results.axes[0].arms].index(ARM)
     assert evidence.tensor("context.directions")[at] == pytest.approx(direction, abs=1e-5)
     assert arm.gain is None
+    assert arm.layers == ("all" if operation == EVERYWHERE else None)
     assert arm.realised is not None
     if operation == "add":
         assert arm.operation is None
@@ -97,7 +111,11 @@ def test_the_arm_is_at_its_own_size_whatever_the_dose(case: Opened, operation: s
 def test_answers_are_those_of_a_model_so_edited(
     case: Opened, operation: str, tiny: Tiny
 ) -> None:
-    """Every token but the first, in a plain forward pass with a hook of this test's own."""
+    """Every token but the first, in a plain forward pass with hooks of this test's own.
+
+    At every layer: taken out of the embeddings and of all that attention and MLP write, as in
+    the code of Arditi et al., so that the residual stream never holds it.
+    """
     _, _, evidence, _ = case
     vector, length = _direction(evidence)
     unit = torch.from_numpy(vector.astype(np.float32))
@@ -118,10 +136,11 @@ def test_answers_are_those_of_a_model_so_edited(
         assert item.other is not None
         text = rendered(item.prompt, item.target, item.other)
         ids = tiny.model.tokenizer(text, add_special_tokens=False)["input_ids"]
-        handle = tiny.model.network.model.layers[LAYER].register_forward_hook(hook)
+        handles = [part.register_forward_hook(hook) for part in _edited(tiny, operation)]
         with torch.no_grad():
             logits = tiny.model.network(input_ids=torch.tensor([[tiny.model.bos, *ids]])).logits
-        handle.remove()
+        for handle in handles:
+            handle.remove()
         log_p = torch.log_softmax(logits[0, -1].float(), -1)
         for letter, name in ((yes, "forward_matching"), (no, "forward_other")):
             assert rows.numbers(name)[number] == pytest.approx(float(log_p[letter]), abs=1e-3)
