@@ -22,6 +22,7 @@ import torch
 
 from benchmarks.spent import Spent, load_average
 from benchmarks.subject import Subject, hooked, load, make_arms, options
+from safetycase.run.below import BlocksBelow
 from safetycase.run.choose import Question, choose, question_of
 from safetycase.run.edit import ArmEdit
 from safetycase.run.measure import arm_parts
@@ -55,13 +56,15 @@ def runner(
     subject: Subject, questions: Sequence[Question], arms: Sequence[ArmEdit], side: Side
 ) -> Iterator[None]:
     """One batch at a time, all arms of a part at once, as units have them."""
-    most = max(2, subject.bench.environment.batch_rows // 2)
-    for part in arm_parts(arms, most):
-        size = max(1, most // len(part))
-        for start in range(0, len(questions), size):
-            asked = questions[start : start + size]
+    bench, below = subject.bench, BlocksBelow()
+    most = max(2, bench.environment.batch_rows // 2)
+    parts = arm_parts(arms, most)
+    size = max(1, most // max(len(part) for part in parts))
+    for start in range(0, len(questions), size):
+        asked = questions[start : start + size]
+        for part in parts:
             with side.spent.counted():
-                verdicts = choose(subject.model, asked, part, subject.bench.dictionaries)
+                verdicts = choose(bench.model, asked, part, bench.dictionaries, below)
             for number, given in enumerate(verdicts, start):
                 for arm, v in zip(part, given, strict=True):
                     side.scores[number, arm.arm] = (

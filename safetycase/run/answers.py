@@ -18,6 +18,7 @@ from safetycase.record.planned_evaluation import (
     Perplexity,
     Probe,
 )
+from safetycase.run.below import BlocksBelow
 from safetycase.run.choose import Question, choose, question_of
 from safetycase.run.dictionaries.dictionary import Dictionary
 from safetycase.run.edit import ArmEdit
@@ -55,6 +56,8 @@ class Bench:
     environment: Environment
     judges: Mapping[str, JudgeOnHand] = field(default_factory=dict)
     """Models that read answers, by the evaluation whose answers they read."""
+    below: BlocksBelow = field(default_factory=BlocksBelow, compare=False)
+    """What parts of the arms share, one after the other."""
 
 
 def six_digits(value: float) -> float:
@@ -166,7 +169,7 @@ def _chosen(
     questions: list[Question] = [
         question_of(bench.model, item, where=where_of(evaluation, item)) for item in items
     ]
-    verdicts = choose(bench.model, questions, arms, bench.dictionaries)
+    verdicts = choose(bench.model, questions, arms, bench.dictionaries, bench.below)
     return [
         ChoiceRow(
             evaluation.id,
@@ -222,7 +225,7 @@ def _scored(
     skip: int,
 ) -> list[AnswerRow]:
     texts = [ScoredText(prompt_of(bench, evaluation, item), skip) for item in items]
-    found = likelihoods(bench.model, texts, arms, bench.dictionaries)
+    found = likelihoods(bench.model, texts, arms, bench.dictionaries, bench.below)
     return [
         LikelihoodRow(
             evaluation.id,

@@ -7,7 +7,7 @@ logits by the ways of measuring.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from functools import partial
 
 import torch
@@ -15,6 +15,7 @@ from transformers import DynamicCache
 
 from safetycase.errors import RunFailed
 from safetycase.methods.sites import Place, Where, places_of
+from safetycase.run.below import BlocksBelow
 from safetycase.run.cache import new_cache
 from safetycase.run.dictionaries.dictionary import Dictionary
 from safetycase.run.edit import ArmEdit, RowEdits
@@ -39,7 +40,7 @@ class ArmRun:
         dictionaries: Mapping[str, Dictionary],
     ) -> None:
         """Pad the prompts and lay out the edits."""
-        self._model = model
+        self._model, self._prompts = model, prompts
         self._batch = pad_left(prompts, model)
         self._edits = RowEdits(model, arms, len(prompts), dictionaries)
         self._cache = new_cache(model.network.config)
@@ -53,15 +54,24 @@ class ArmRun:
         with self._edits.installed():
             yield
 
-    def prefill(self, *, use_cache: bool, asked: int | None = None) -> torch.Tensor:
+    def prefill(
+        self, *, use_cache: bool, asked: int | None = None, below: BlocksBelow | None = None
+    ) -> torch.Tensor:
         """Logits [rows, vocabulary] of the token after each prompt.
 
         `asked`: how many tokens of a single prompt are the question; the model has generated
-        the others. None: all are.
+        the others. None: all are. `below`: what it keeps of the same prompts is not computed
+        again; without a cache alone.
         """
         batch, edits = self._batch, self._edits
         editable = batch.editable.repeat_interleave(edits.arms, 0)
-        with edits.forward(editable, self._after(asked), spread=True):
+        blocks = 0 if use_cache or below is None else edits.untouched
+        sharing = (
+            below.shared(self._model, blocks, self._prompts)
+            if below is not None and blocks
+            else nullcontext()
+        )
+        with edits.forward(editable, self._after(asked), spread=True), sharing:
             logits = _logits(self._model, batch, self._cache if use_cache else None)
         if use_cache:
             edits.spread_cache(self._cache)

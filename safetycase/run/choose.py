@@ -17,6 +17,7 @@ import torch
 
 from safetycase.errors import RunFailed
 from safetycase.run.arm_run import ArmRun
+from safetycase.run.below import BlocksBelow
 from safetycase.run.dictionaries.dictionary import Dictionary
 from safetycase.run.edit import ArmEdit
 from safetycase.run.model import LoadedModel
@@ -83,12 +84,16 @@ def choose(
     questions: Sequence[Question],
     arms: Sequence[ArmEdit],
     dictionaries: Mapping[str, Dictionary],
+    below: BlocksBelow | None = None,
 ) -> list[list[Verdicts]]:
-    """Verdicts by item and arm; both orders of a question stand in one batch."""
+    """Verdicts by item and arm; both orders of a question stand in one batch.
+
+    `below` is what several batches of the same questions share.
+    """
     prompts = [prompt for q in questions for prompt in (q.forward, q.swapped)]
     run = ArmRun(model, prompts, arms, dictionaries)
     with run.editing():
-        log_p = torch.log_softmax(run.prefill(use_cache=False), -1)
+        log_p = torch.log_softmax(run.prefill(use_cache=False, below=below), -1)
     letters = torch.tensor([q.letters for q in questions], device=model.device)
     per_row = letters.repeat_interleave(2 * len(arms), 0)
     pairs = log_p.gather(1, per_row).clamp(max=0.0).tolist()

@@ -209,6 +209,13 @@ class RowEdits:
             return len(self._model.blocks)
         return self.first.layer + self._spreads_after_block
 
+    @property
+    def untouched(self) -> int:
+        """How many of the first blocks do the same under all arms, and are not read inside."""
+        if self.first is None or any(p.layer < self._spread_from for p in self._reads()):
+            return 0
+        return self._spread_from
+
     @contextmanager
     def forward(
         self, editable: torch.Tensor, generated: torch.Tensor, *, spread: bool

@@ -7,6 +7,7 @@ the same batch. Rows are graded when they are read, never when they are measured
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from itertools import groupby
 
 import msgspec
 
@@ -37,7 +38,8 @@ def units_of(
 
     Arms that do not fit one batch are divided evenly, and the baseline joins every part.
     Items of like length stand together, the samples of an item side by side. An arm with a
-    text in front of its prompts stands alone: it shares no block with the others.
+    text in front of its prompts stands alone: it shares no block with the others. Parts with as
+    many items take turns: what the blocks below the edit made of them is there for the next.
     """
     per_item = 2 if isinstance(evaluation.measure, Choice) else 1
     most = max(2, bench.environment.batch_rows // per_item)
@@ -48,12 +50,12 @@ def units_of(
         for sample in range(grid.samples_of(evaluation))
     ]
     units = []
-    for part in arm_parts(arms, most):
-        size = max(1, most // len(part))
+    for size, alike in groupby(arm_parts(arms, most), lambda part: max(1, most // len(part))):
+        parts = list(alike)
         for start in range(0, len(ordered), size):
             chosen = ordered[start : start + size]
             asked, samples = [item for item, _ in chosen], [sample for _, sample in chosen]
-            units.append(unit_of(bench, evaluation, asked, part, probe, samples))
+            units += [unit_of(bench, evaluation, asked, p, probe, samples) for p in parts]
     return units
 
 

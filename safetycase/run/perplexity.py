@@ -9,6 +9,7 @@ import torch
 
 from safetycase.errors import RunFailed
 from safetycase.run.arm_run import ArmRun
+from safetycase.run.below import BlocksBelow
 from safetycase.run.dictionaries.dictionary import Dictionary
 from safetycase.run.edit import ArmEdit
 from safetycase.run.likelihood import LOGITS_AT_ONCE
@@ -48,8 +49,12 @@ def likelihoods(
     texts: Sequence[ScoredText],
     arms: Sequence[ArmEdit],
     dictionaries: Mapping[str, Dictionary],
+    below: BlocksBelow | None = None,
 ) -> list[list[TextLikelihood]]:
-    """Likelihoods by text and arm; each token is given all before it, BOS first."""
+    """Likelihoods by text and arm; each token is given all before it, BOS first.
+
+    `below` is what several batches of the same texts share.
+    """
     run = ArmRun(model, [text.prompt for text in texts], arms, dictionaries)
     caught: list[torch.Tensor] = []
     hook = model.network.base_model.register_forward_hook(
@@ -57,7 +62,7 @@ def likelihoods(
     )
     try:
         with run.editing():
-            last = run.prefill(use_cache=False)
+            last = run.prefill(use_cache=False, below=below)
     finally:
         hook.remove()
     hidden = run.spread(caught[0])
