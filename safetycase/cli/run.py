@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import typer
 
@@ -24,6 +24,13 @@ Threads: TypeAlias = Annotated[
 ]
 BatchRows: TypeAlias = Annotated[
     int | None, typer.Option(min=1, help="Rows of a batch.  [default: by the model's size]")
+]
+FoundBatchRows: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="N|auto",
+        help="Rows of a batch; auto tries sizes here.  [default: by the model's size]",
+    ),
 ]
 Device: TypeAlias = Annotated[
     str, typer.Option(help="Where the model runs: auto, cpu, cuda or cuda:N.")
@@ -44,7 +51,7 @@ def run(
     plan: PlanPath,
     out: Annotated[Path, typer.Option(help="Folder for the case and for finished work.")],
     threads: Threads = None,
-    batch_rows: BatchRows = None,
+    batch_rows: FoundBatchRows = None,
     device: Device = "cpu",
     engine: Annotated[
         EngineName, typer.Option(help="Processes of this machine, or a Ray cluster.")
@@ -81,7 +88,7 @@ def run(
         plan,
         out,
         threads=threads,
-        batch_rows=batch_rows,
+        batch_rows=_rows(batch_rows),
         device=device,
         engine=chosen,
         fresh=fresh,
@@ -97,7 +104,7 @@ def measured(
     out: Path,
     *,
     threads: int | None,
-    batch_rows: int | None,
+    batch_rows: int | Literal["auto"] | None,
     device: str,
     engine: EngineOptions | None = None,
     fresh: bool,
@@ -125,6 +132,16 @@ def measured(
             engine=engine,
             replace=replace,
         )
+
+
+def _rows(text: str | None) -> int | Literal["auto"] | None:
+    if text is None:
+        return None
+    if text == "auto":
+        return "auto"
+    if not text.isdecimal() or not int(text):
+        raise UsageError("--batch-rows", "a number from 1, or auto", found=text)
+    return int(text)
 
 
 def require_runner(command: str) -> None:

@@ -135,6 +135,8 @@ class Environment(Record):
     """Whether deterministic algorithms were enforced."""
     batch_rows: Annotated[int, Field(ge=1)]
     """Largest number of rows in a batch; part of every unit's key."""
+    batch_rows_by: Literal["trial"] | None = None
+    """Whether that number was found by trying on the machine; absent if it was fixed."""
 
 
 class Times(Record):

@@ -148,7 +148,9 @@ class Appendix:
 def appendix(source: Source, verdict: Verdict) -> Appendix:
     """The appendix of a case under a verdict."""
     case = source.case
-    names = [name for name in type(case.environment).model_fields if name != "packages"]
+    stated = case.environment.spelled()
+    names = [name for name in type(case.environment).model_fields if name in stated]
+    names.remove("packages")
     extensions = canonical.write(case.extensions).decode() if case.extensions else None
     return Appendix(
         splits=tuple(_splits(source)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
 
@@ -36,7 +37,10 @@ class RunOptions:
     """What the machine may decide; none of it is part of the plan, all of it is recorded."""
 
     threads: int | None = None
-    batch_rows: int | None = None
+    batch_rows: int | Literal["auto"] | None = None
+    """Rows of a batch; `auto` is for a run to find, and until then by the model's size."""
+    batch_rows_by: Literal["trial"] | None = None
+    """Whether that number was found by trying."""
     attention: str = "sdpa"
     device: str = "cpu"
 
@@ -74,13 +78,14 @@ def bind(frozen: FrozenPlan, cache: Path, options: RunOptions) -> Bound:
     if threads is not None:
         torch.set_num_threads(threads)
     dictionaries = _dictionaries(frozen, model)
-    rows = options.batch_rows or default_batch_rows(model.parameters)
+    fixed = None if options.batch_rows == "auto" else options.batch_rows
+    rows = fixed or default_batch_rows(model.parameters)
     judges = {
         evaluation.id: _judge(judge, frozen.judges[evaluation.id], cache, options, root)
         for evaluation, _, judge in judged(plan)
         if evaluation.id in frozen.judges
     }
-    used = environment(model, batch_rows=rows)
+    used = environment(model, batch_rows=rows, batch_rows_by=options.batch_rows_by)
     return Bound(Bench(plan, model, dictionaries, used, judges), root)
 
 

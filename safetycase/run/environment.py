@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from importlib.metadata import version
 from pathlib import Path
+from typing import Literal
 
 import torch
 
@@ -34,7 +35,9 @@ def default_threads(parameters: int) -> int | None:
     return 1 if parameters < _SMALL else None
 
 
-def environment(model: LoadedModel, *, batch_rows: int) -> Environment:
+def environment(
+    model: LoadedModel, *, batch_rows: int, batch_rows_by: Literal["trial"] | None = None
+) -> Environment:
     """The environment of this process, for the record and for the key of every unit."""
     return Environment(
         python=platform.python_version(),
@@ -47,6 +50,7 @@ def environment(model: LoadedModel, *, batch_rows: int) -> Environment:
         attention=model.attention,
         deterministic=torch.are_deterministic_algorithms_enabled(),
         batch_rows=batch_rows,
+        batch_rows_by=batch_rows_by,
     )
 
 

@@ -43,7 +43,7 @@ def units_of(
     """
     per_item = 2 if isinstance(evaluation.measure, Choice) else 1
     most = max(2, bench.environment.batch_rows // per_item)
-    prompts = {item.item: _length(bench, evaluation, item) for item in items}
+    prompts = {item.item: tokens_of(bench, evaluation, item) for item in items}
     ordered = [
         (item, sample)
         for item in sorted(items, key=lambda item: prompts[item.item])
@@ -74,10 +74,11 @@ def arm_parts(arms: Sequence[ArmEdit], most: int) -> list[list[ArmEdit]]:
 def require_answerable(bench: Bench, evaluation: Evaluation, items: Sequence[ItemRow]) -> None:
     """Return only if the model can be given every one of these items."""
     for item in items:
-        _length(bench, evaluation, item)
+        tokens_of(bench, evaluation, item)
 
 
-def _length(bench: Bench, evaluation: Evaluation, item: ItemRow) -> int:
+def tokens_of(bench: Bench, evaluation: Evaluation, item: ItemRow) -> int:
+    """Tokens of an item's prompt, BOS included; refused if it is too long."""
     where = where_of(evaluation, item)
     if isinstance(evaluation.measure, Choice):
         return len(question_of(bench.model, item, where=where).forward)
@@ -99,7 +100,7 @@ def answerable(
 
 def _fits(bench: Bench, evaluation: Evaluation, item: ItemRow) -> bool:
     try:
-        _length(bench, evaluation, item)
+        tokens_of(bench, evaluation, item)
     except PromptTooLong:
         return False
     return True

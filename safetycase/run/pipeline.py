@@ -6,6 +6,7 @@ and the machine alone, but for the times.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ from safetycase.errors import MalformedInput, UsageError
 from safetycase.record.case import Times
 from safetycase.run import search, stages
 from safetycase.run.assemble import members_of
+from safetycase.run.batch_size import with_found_rows
 from safetycase.run.bind import RunOptions, bind
 from safetycase.run.calibrate import ask_people, try_judges
 from safetycase.run.engines.choose import open_engine
@@ -68,7 +70,11 @@ def run(
 
     progress.begin("binding model and dictionaries", 0)
     cache = work / "cache"
-    bound = bind(frozen, cache, options or RunOptions())
+    asked = options or RunOptions()
+    bound = bind(frozen, cache, asked)
+    if asked.batch_rows == "auto":
+        bench = with_found_rows(bound.bench, frozen.digest, items, work, progress)
+        bound = dataclasses.replace(bound, bench=bench)
     noted = journal(
         work,
         frozen.plan.id,

@@ -24,10 +24,15 @@ class Reading:
     realised: Realised
 
 
-def last_residuals(model: LoadedModel, prompts: Sequence[Prompt], layer: int) -> np.ndarray:
+def last_residuals(
+    model: LoadedModel, prompts: Sequence[Prompt], layer: int, *, batch_rows: int
+) -> np.ndarray:
     """Residuals float32 [prompts, d_model] at the last prompt token, nothing edited."""
-    run = ArmRun(model, prompts, [BASELINE_EDIT], {})
-    return run.last_residuals(layer).cpu().numpy()
+    parts = []
+    for start in range(0, len(prompts), batch_rows):
+        run = ArmRun(model, prompts[start : start + batch_rows], [BASELINE_EDIT], {})
+        parts.append(run.last_residuals(layer).cpu().numpy())
+    return np.concatenate(parts)
 
 
 def read_probe(

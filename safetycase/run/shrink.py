@@ -36,7 +36,7 @@ def in_batches_that_fit(
                 for row in answers(items[start : start + size])
             ]
         except (RuntimeError, MemoryError) as error:
-            if size == 1 or not _is_out_of_memory(error):
+            if size == 1 or not is_out_of_memory(error):
                 raise
             size = -(-size // 2)
         else:
@@ -56,8 +56,8 @@ def rows_alone(result: bytes) -> bytes:
     return result.partition(b"\n")[2] if is_reshaped(result) else result
 
 
-def _is_out_of_memory(error: BaseException) -> bool:
-    """By its kind, or by the words of torch's allocator for processors."""
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether it is that, by its kind or by the words of torch's allocator for processors."""
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
     return "DefaultCPUAllocator" in str(error)

@@ -101,7 +101,12 @@ def train_probes(lab: Lab) -> None:
         measure = evaluation.measure
         if isinstance(measure, Probe):
             items = lab.notes.items.of(measure.contrast, "discovery")
-            read = last_residuals(lab.bench.model, lab.prompts(items), measure.layer)
+            read = last_residuals(
+                lab.bench.model,
+                lab.prompts(items),
+                measure.layer,
+                batch_rows=lab.bench.environment.batch_rows,
+            )
             lab.notes.tensors[tensor_name(evaluation.id)] = read
 
 

@@ -10,7 +10,7 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 import msgspec
 
@@ -36,6 +36,7 @@ class Recipe:
     cache: str
     threads: int
     batch_rows: int
+    batch_rows_by: Literal["trial"] | None
     attention: str
     device: str
     environment: bytes
@@ -58,6 +59,7 @@ def load_bench(recipe: Recipe) -> Bench:
     options = RunOptions(
         threads=recipe.threads,
         batch_rows=recipe.batch_rows,
+        batch_rows_by=recipe.batch_rows_by,
         attention=recipe.attention,
         device=recipe.device,
     )

@@ -42,6 +42,7 @@ def open_engine(
         cache=str(cache.resolve()),
         threads=bench.environment.threads,
         batch_rows=bench.environment.batch_rows,
+        batch_rows_by=bench.environment.batch_rows_by,
         attention=bench.environment.attention,
         device=str(bench.model.device.type),
         environment=canonical.write(bench.environment.spelled()),

@@ -139,8 +139,9 @@ def test_word_activations_follow_offsets(tiny: Tiny) -> None:
         np.testing.assert_allclose(values[1:], each[named], rtol=1e-4, atol=1e-4)
 
 
-def test_last_residuals(tiny: Tiny) -> None:
+@pytest.mark.parametrize("batch_rows", [1, 2, 8])
+def test_last_residuals(tiny: Tiny, batch_rows: int) -> None:
     prompts = prompts_of(tiny)
-    found = last_residuals(tiny.model, prompts, LAYER)
+    found = last_residuals(tiny.model, prompts, LAYER, batch_rows=batch_rows)
     for row, prompt in zip(found, prompts, strict=True):
         np.testing.assert_allclose(row, plain(tiny, prompt)[-1].numpy(), rtol=1e-4, atol=1e-3)
