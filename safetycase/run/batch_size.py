@@ -20,6 +20,7 @@ from safetycase.digest import sha256_hex
 from safetycase.errors import RunFailed
 from safetycase.methods import grid
 from safetycase.methods.probe import LinearProbe
+from safetycase.methods.sites import places_of
 from safetycase.record.planned_evaluation import Choice, Evaluation, Generate
 from safetycase.run.answers import Bench, answers
 from safetycase.run.below import BlocksBelow
@@ -193,7 +194,11 @@ def _arms(bench: Bench, evaluation: Evaluation) -> list[ArmEdit]:
     """The baseline, and edits that add nothing, as many as the plan has arms in a split."""
     plan = bench.plan
     place = min(
-        (bench.dictionaries[axis.dictionary].writes for axis in plan.axes),
+        (
+            place
+            for axis in plan.axes
+            for place in places_of(bench.dictionaries[axis.dictionary].writes)
+        ),
         key=lambda place: place.order,
     )
     nothing = np.zeros(bench.model.shape.width_at(place), dtype=np.float32)
