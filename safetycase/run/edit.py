@@ -162,6 +162,7 @@ class RowEdits:
             place: _edits_at(model, place, arms, items, dictionaries) for place in places
         }
         self._read: dict[Place, torch.Tensor] = {}
+        self._features: dict[str, list[torch.Tensor]] = {}
         self._forwards = 0
         self._spreading = False
         self._kept = torch.arange(self.rows, device=model.device)
@@ -232,6 +233,7 @@ class RowEdits:
         self._forwards += 1
         yield
         self._account.close(self._kept)
+        self._features.clear()
         self._spreading = False
         for place, edits in self._places.items():
             if edits.fired != self._forwards:
@@ -268,7 +270,10 @@ class RowEdits:
         edited = h.float() + edits.vectors[self._kept][:, None, :] * where[..., None]
         for dictionary, rows in edits.replaced:
             chosen = torch.isin(self._kept, rows).nonzero().squeeze(1)
-            made = dictionary.made_of(self._given(dictionary, place, h, chosen))
+            made = dictionary.made_of(
+                self._given(dictionary, place, h, chosen),
+                self._features.setdefault(dictionary.id, []),
+            )
             edited[chosen] = torch.where(where[chosen][..., None], made, h[chosen].float())
         for part in edits.state:
             chosen = torch.isin(self._kept, part.rows).nonzero().squeeze(1)

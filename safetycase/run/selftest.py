@@ -217,7 +217,7 @@ def _error_term_identity(subject: Subject) -> float:
     def splice(place: Place, y: torch.Tensor) -> torch.Tensor:
         read[place] = y
         known = {given: x for given, x in read.items() if given.order <= place.order}
-        made = dictionary.made_of(known)
+        made = dictionary.made_of(known, [])
         return (made + (y.float() - made)).to(y.dtype)
 
     with ExitStack() as stack:

@@ -9,7 +9,8 @@ source's own block). With a_L = relu(h), or h·1[h > threshold_L], h = x_L·W_en
 
 W_skip is not transposed, as it is in the layout's transcoders of one block. How many blocks
 there are says W_dec_0. `feature_input_hook` names what is read; of the published ones it is
-`hook_resid_mid`, the stream. Source: circuit-tracer 0.4.1, cross_layer_transcoder.py.
+`hook_resid_mid`, the stream. Source: circuit-tracer, cross_layer_transcoder.py of 0.4.1 and,
+for W_skip in these files, of later.
 """
 
 from __future__ import annotations

@@ -110,10 +110,17 @@ class Dictionary:
         """What it makes of the activations that it reads."""
         return self.decode(self.encode(x), x)
 
-    def made_of(self, given: Mapping[Place, torch.Tensor]) -> torch.Tensor:
-        """What it makes, in the block that was read last, of what it read up to there."""
+    def made_of(
+        self, given: Mapping[Place, torch.Tensor], features: list[torch.Tensor]
+    ) -> torch.Tensor:
+        """What it makes, in the block that was read last, of what it read up to there.
+
+        `features` are those of the blocks before, as far as they were asked for in this pass;
+        what is new is put behind them.
+        """
         [read] = places_of(self.reads)
-        return self.reconstruct(given[read])
+        features.append(self.encode(given[read]))
+        return self.decode(features[-1], given[read])
 
     def chosen_at(
         self, given: Mapping[Place, torch.Tensor], features: Sequence[int]

@@ -137,10 +137,12 @@ class LayeredDictionary(Dictionary):
         return torch.cat([self._made(b, features, parts[b]) for b in blocks], -1)
 
     @override
-    def made_of(self, given: Mapping[Place, torch.Tensor]) -> torch.Tensor:
+    def made_of(
+        self, given: Mapping[Place, torch.Tensor], features: list[torch.Tensor]
+    ) -> torch.Tensor:
         parts = [given[place] for place in places_of(self.reads) if place in given]
-        pairs = zip(self._sources[: len(parts)], parts, strict=True)
-        features = [source.encode(part) for source, part in pairs]
+        new = range(len(features), len(parts))
+        features.extend(self._sources[number].encode(parts[number]) for number in new)
         return self._made(len(parts) - 1, features, parts[-1])
 
     @override

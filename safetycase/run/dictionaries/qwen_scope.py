@@ -2,7 +2,8 @@
 
 h = x·W_encᵀ + b_enc; f = the k largest of h, as they are; x̂ = f·W_decᵀ + b_dec. W_enc
 [width, depth], W_dec [depth, width]; b_dec is not subtracted. Width, k and model stand in the
-repository's name alone (`SAE-Res-MODEL-W64K-L0_50`), the layer in the file's.
+repository's name (`SAE-Res-MODEL-W64K-L0_50`) and, where there is one, in config.json; the
+layer in the file's name.
 
 Published are `layerN.sae.pt`: pickles, which are never opened here. Read is a copy in
 safetensors with the same four tensors, `layerN.sae.safetensors`; how to make one, where it does
@@ -13,8 +14,13 @@ what is below zero among the k largest out, which on published dictionaries is n
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
+from typing_extensions import override
+
+from safetycase import canonical
+from safetycase.canonical import as_count, as_object, as_text
 from safetycase.errors import RunFailed
 from safetycase.methods.sites import Place
 from safetycase.record.equations import Equation
@@ -34,6 +40,9 @@ MARKS = ()
 """No file of it has a name of its own; its folder has."""
 
 NAME = re.compile(r"SAE-Res-(Qwen[\w.-]+)-W(\d+)K-L0_(\d+)")
+CONFIG = "config.json"
+_REQUIRED = ("model_type", "base_model", "d_sae", "k", "hook_point")
+_OPTIONAL = ("d_model", "num_layers", "dtype")
 _FILE = re.compile(r"layer(\d+)\.sae\.safetensors$")
 _SOURCE = "layer{}.sae.pt"
 _COPY = "layer{}.sae.safetensors"
@@ -41,7 +50,7 @@ _COPY = "layer{}.sae.safetensors"
 
 def specify(folder: Folder, stated: Stated) -> Specification:
     """The dictionary of one layer of a folder; the path or the statement says which."""
-    where, named = stated.where, NAME.search(folder.path)
+    where, named = stated.where, _named(folder, stated.where)
     file = _FILE.search(folder.path)
     layer = int(file.group(1)) if file else stated.layer
     if layer is None:
@@ -51,7 +60,7 @@ def specify(folder: Folder, stated: Stated) -> Specification:
         stated,
         equation="topk.qwenscope",
         reads=Place(layer, "resid_post"),
-        made_for=f"Qwen/{named.group(1)}" if named else None,
+        made_for=named.model if named else None,
         l0=float(k),
     )
     tensors = read_safetensors(_copy(folder, layer, where), where=where)
@@ -68,9 +77,8 @@ def specify(folder: Folder, stated: Stated) -> Specification:
         where=where,
         dtypes=FLOATS,
     )
-    if named and width != 1024 * int(named.group(2)):
-        found = f"{width} features"
-        raise RunFailed(where, f"{named.group(2)}·1024 features, as named", found=found)
+    if named and width != named.width:
+        raise RunFailed(where, f"{named.width} features, as named", found=f"{width} features")
     if not 0 < k <= width:
         raise RunFailed(f"{where} l0", f"a part of {width} features", found=str(k))
     return Specification(
@@ -90,10 +98,54 @@ def specify(folder: Folder, stated: Stated) -> Specification:
     )
 
 
-def _k(named: re.Match[str] | None, stated: Stated) -> int:
-    """How many features a token keeps: by the folder's name, else the stated L0."""
+@dataclass(frozen=True)
+class _Named:
+    """What the name of a repository or a configuration says of all its files."""
+
+    model: str
+    width: int
+    k: int
+
+    @override
+    def __str__(self) -> str:
+        """What it is, in words."""
+        return f"{self.k} of {self.width} features, of {self.model}"
+
+
+def _named(folder: Folder, where: str) -> _Named | None:
+    """By the folder's name and by its config.json, which must agree; none without either."""
+    name, said = NAME.search(folder.path), _configured(folder, where)
+    if name is None:
+        return said
+    model, width, k = name.groups()
+    named = _Named(f"Qwen/{model}", 1024 * int(width), int(k))
+    if said not in (None, named):
+        expected = f"{named}, as the folder is named"
+        raise RunFailed(f"{where} {CONFIG}", expected, found=str(said))
+    return named
+
+
+def _configured(folder: Folder, where: str) -> _Named | None:
+    path = folder.optional(CONFIG, "configuration")
+    if path is None:
+        return None
+    place = f"{where} {CONFIG}"
+    value = canonical.read(path.read_bytes(), where=where)
+    fields = as_object(value, where=place, required=_REQUIRED, optional=_OPTIONAL)
+    for key, known in (("model_type", "topk_sae"), ("hook_point", "resid_post")):
+        if fields[key] != known:
+            raise RunFailed(f"{where} {key}", known, found=str(fields[key]))
+    return _Named(
+        as_text(fields["base_model"], where=f"{where} base_model"),
+        as_count(fields["d_sae"], where=f"{where} d_sae"),
+        as_count(fields["k"], where=f"{where} k"),
+    )
+
+
+def _k(named: _Named | None, stated: Stated) -> int:
+    """How many features a token keeps: by what is named, else the stated L0."""
     if named is not None:
-        return int(named.group(3))
+        return named.k
     if stated.l0 is None or stated.l0 != int(stated.l0):
         raise RunFailed(
             f"{stated.where} l0",

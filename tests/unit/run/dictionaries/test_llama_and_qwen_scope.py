@@ -204,11 +204,15 @@ def test_qwen_scope_is_named_by_its_folder(tmp_path: Path) -> None:
         "b_enc": made.normal(rng, 1024),
     }
     save_file(tensors, copy)
-    folder = Folder(f"x/{QWEN}", lambda name: tmp_path / name, where="d", local=tmp_path)
+
+    def find(name: str) -> Path | None:
+        return tmp_path / name if (tmp_path / name).is_file() else None
+
+    folder = Folder(f"x/{QWEN}", find, where="d", local=tmp_path)
     found = qwen_scope.specify(folder, Stated("d", layer=LAYER))
     assert (found.made_for, found.declared_l0, found.form.k) == ("Qwen/Qwen3-8B-Base", 50, 50)
     assert found.reads == Place(LAYER, "resid_post")
-    named = Folder(f"x/{QWEN}/{copy.name}", lambda name: tmp_path / name, where="d")
+    named = Folder(f"x/{QWEN}/{copy.name}", find, where="d")
     assert qwen_scope.specify(named, Stated("d")).reads == Place(LAYER, "resid_post")
     for stated in ({"l0": 49.0}, {"made_for": "Qwen/Qwen3-8B"}, {"site": "resid_mid"}):
         with pytest.raises(RunFailed):
@@ -276,3 +280,61 @@ def test_the_documented_command_makes_the_copy_that_is_read(tmp_path: Path) -> N
     made_copy.rename(copy)
     assert load_dictionary(tmp_path, **written.stated).width == WIDTH
     assert json.dumps(sorted(load_file(copy))) == '["W_dec", "W_enc", "b_dec", "b_enc"]'
+
+
+QWEN_CONFIG = {
+    "model_type": "topk_sae",
+    "base_model": "Qwen/Qwen3-8B-Base",
+    "d_model": DEPTH,
+    "d_sae": WIDTH,
+    "k": 30,
+    "num_layers": 36,
+    "hook_point": "resid_post",
+    "dtype": "float32",
+}
+
+
+def test_a_configuration_says_what_the_folder_does_not(tmp_path: Path) -> None:
+    made.qwen_scope(tmp_path)
+    made.write_json(tmp_path / "config.json", QWEN_CONFIG)
+    folder = open_folder(".", tmp_path, where="d", remedy="None.")
+    found = qwen_scope.specify(folder, Stated("d", layer=LAYER))
+    assert (found.made_for, found.declared_l0, found.form.k) == ("Qwen/Qwen3-8B-Base", 30, 30)
+    assert [file.path for file in folder.files] == [
+        "config.json",
+        f"layer{LAYER}.sae.safetensors",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "where"),
+    [
+        ({"model_type": "jumprelu_sae"}, "dictionary d model_type"),
+        ({"hook_point": "mlp_out"}, "dictionary d hook_point"),
+        ({"d_sae": WIDTH + 1}, "dictionary d"),
+        ({"k": 0}, "dictionary d"),
+        ({"surprise": 1}, "dictionary d config.json"),
+    ],
+)
+def test_a_configuration_of_another_kind_is_refused(
+    tmp_path: Path, change: dict[str, Any], where: str
+) -> None:
+    made.qwen_scope(tmp_path)
+    made.write_json(tmp_path / "config.json", QWEN_CONFIG | change)
+    folder = open_folder(".", tmp_path, where="d", remedy="None.")
+    with pytest.raises(SafetyCaseError) as caught:
+        qwen_scope.specify(folder, Stated("d", layer=LAYER))
+    assert caught.value.where == where
+
+
+def test_a_configuration_and_a_name_that_differ_are_refused(tmp_path: Path) -> None:
+    made.qwen_scope(tmp_path)
+    made.write_json(tmp_path / "config.json", QWEN_CONFIG)
+    folder = Folder(
+        f"x/{QWEN}",
+        lambda name: tmp_path / name if (tmp_path / name).is_file() else None,
+        where="d",
+    )
+    with pytest.raises(RunFailed) as caught:
+        qwen_scope.specify(folder, Stated("d", layer=LAYER))
+    assert caught.value.where == "dictionary d config.json"
