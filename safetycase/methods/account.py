@@ -13,11 +13,13 @@ import numpy as np
 
 from safetycase.methods.gap import Gap
 from safetycase.methods.grid import BASELINE, axis_of, is_unedited
+from safetycase.methods.turns import all_fed_back, turn_faults, uncut_faults
 from safetycase.record.plan import Plan
 from safetycase.record.planned_axis import Positions
 from safetycase.record.planned_evaluation import Generate
 from safetycase.tables.alike import alike
 from safetycase.tables.columns import Answers, Flags, Numbers, stacked
+from safetycase.tables.evidence import Items
 
 SCORES = {
     "generations": ("nll",),
@@ -85,7 +87,7 @@ def hook_faults(
         return
     unseen = (answers.edits == 0) | (answers.residual == 0)
     if positions == "generated" and answers.kind == "generations":
-        fed = answers.numbers("tokens") - 1
+        fed = all_fed_back(answers)
         yield "a position for every generated token but the last", answers.edits != fed
         unseen &= fed > 0
     yield "at least one position seen by the hook", unseen
@@ -132,23 +134,18 @@ def excess_probability(answers: Answers) -> Iterator[tuple[Numbers, Flags]]:
 def impossible(answers: Answers, limit: int) -> Iterator[tuple[int, str, str]]:
     """Rows that no model could have given, what they could have held, and what they hold.
 
-    `limit`: the most tokens that a text may have.
+    `limit`: the most tokens that an answer may have.
     """
     if answers.kind == "generations":
-        tokens, stop = answers.numbers("tokens"), answers.texts("stop")
-        for row in np.flatnonzero((tokens < 1) | (tokens > limit)).tolist():
-            yield row, f"1 to {limit} tokens", str(tokens[row])
-        cut = stop.among({"length"}) & (tokens != limit)
-        for row in np.flatnonzero(cut | ~stop.among({"eos", "length"})).tolist():
-            yield row, f"eos, or length at {limit} tokens", f"{stop[row]} at {tokens[row]}"
+        yield from uncut_faults(answers, limit)
     elif answers.kind == "choices":
         for total, bad in excess_probability(answers):
             for row in np.flatnonzero(bad).tolist():
                 yield row, "two probabilities that sum to at most 1", repr(float(total[row]))
 
 
-def impossible_gaps(plan: Plan, answers: Arms) -> Iterator[Gap]:
-    """Rows that could not occur by themselves, or beside the baseline's (`other_tokens`)."""
+def impossible_gaps(plan: Plan, items: Items, answers: Arms) -> Iterator[Gap]:
+    """Rows that could not occur by themselves, to their items, or beside the baseline's."""
     limits = {
         evaluation.id: evaluation.measure.max_new_tokens
         for evaluation in plan.evaluations
@@ -156,7 +153,8 @@ def impossible_gaps(plan: Plan, answers: Arms) -> Iterator[Gap]:
     }
     for (evaluation, arm), rows in answers.items():
         axis = axis_of(plan, arm)
-        for row, expected, found in impossible(rows, limits.get(evaluation, 0)):
+        faults = [*impossible(rows, limits.get(evaluation, 0))]
+        for row, expected, found in [*faults, *turn_faults(plan, evaluation, items, rows)]:
             yield Gap(rows.where(row), expected, found, axis=axis)
         for row, tokens in other_tokens(answers, evaluation, arm):
             found = str(rows.numbers("tokens")[row])

@@ -16,13 +16,13 @@ import numpy as np
 from safetycase.errors import MethodRefused
 from safetycase.methods import grid
 from safetycase.methods.account import LETTER_PAIRS
-from safetycase.methods.coherence import repetition
 from safetycase.methods.controls import rank_test
 from safetycase.methods.dose import signed
+from safetycase.methods.grade import most_repeated
 from safetycase.methods.identify import finds_nothing
 from safetycase.methods.measure import acts_like_the_target, effect
 from safetycase.methods.outcomes import answers_of, counts_in
-from safetycase.methods.text_grade import fold
+from safetycase.methods.turns import answers_in, turns_of
 from safetycase.record.control_tests import ArmDamage, MatchedComparison
 from safetycase.record.plan import Plan
 from safetycase.record.planned_axis import Axis, MatchedDegradation
@@ -113,8 +113,10 @@ def damage(
     """How much more an arm damages the model than no edit does, on held-out items."""
     if asked.damage == "capability":
         return round(_capability(plan, axis, asked, evidence, arm), _DIGITS) + 0.0
-    read = _READ[asked.damage]
     name = axis.claim.measure.evaluation
+    read = _READ[asked.damage]
+    if asked.damage == "repetition" and turns_of(grid.evaluation_named(plan, name)) is not None:
+        read = _repetition_of_scripts
     after = read(answers_of(plan, evidence, name, arm, "held_out"))
     before = read(answers_of(plan, evidence, name, grid.BASELINE, "held_out"))
     return round(after - before, _DIGITS) + 0.0
@@ -148,8 +150,12 @@ def _likelihood(answers: Answers) -> float:
 
 
 def _repetition(answers: Answers) -> float:
-    words = [fold(text).split() for text in answers.texts("output")]
-    return _mean([repetition(each) if each else 1.0 for each in words])
+    return _mean([most_repeated((text,), empty=1.0) for text in answers.texts("output")])
+
+
+def _repetition_of_scripts(answers: Answers) -> float:
+    said = map(answers_in, answers.texts("output"))
+    return _mean([most_repeated(texts, empty=1.0) for texts in said])
 
 
 def _incoherent(answers: Answers) -> float:

@@ -13,8 +13,15 @@ from safetycase.errors import MethodRefused
 from safetycase.methods.grade import TextGrader, outcomes_of, said_of
 from safetycase.methods.lint import counted_by
 from safetycase.methods.text_grade import fold
+from safetycase.methods.turns import spelled_answers
 from safetycase.record.plan import Plan
-from safetycase.record.planned_evaluation import INCOHERENT, Evaluation, Generate, GoldRow
+from safetycase.record.planned_evaluation import (
+    INCOHERENT,
+    Evaluation,
+    Generate,
+    GoldRow,
+    Turns,
+)
 from safetycase.tables.columns import Answers
 from safetycase.tables.evidence import Evidence
 from safetycase.tables.rows import GenerationRow
@@ -89,9 +96,9 @@ def _grades(plan: Plan, evaluation: Evaluation, evidence: Evidence | None) -> li
     measure = evaluation.measure
     if not isinstance(measure, Generate) or not measure.gold:
         return []
-    grader = TextGrader(plan.coherence, measure.grader)
+    grader = TextGrader(plan.coherence, measure.grader, measure.turns)
     targets = [row.target for row in measure.gold]
-    answers = _answers(evaluation.id, measure.gold)
+    answers = _answers(evaluation.id, measure.gold, measure.turns)
     try:
         if measure.judge is not None and evidence is not None:
             return list(grader.grade_said(answers, targets, said_of(evidence, evaluation.id)))
@@ -100,7 +107,8 @@ def _grades(plan: Plan, evaluation: Evaluation, evidence: Evidence | None) -> li
         return [f"nothing ({refusal})"] * len(measure.gold)
 
 
-def _answers(evaluation: str, rows: Sequence[GoldRow]) -> Answers:
+def _answers(evaluation: str, rows: Sequence[GoldRow], turns: Turns | None) -> Answers:
+    """The texts as answers; of scripts, each as the one answer to a script of one turn."""
     return Answers.of(
         [
             GenerationRow(
@@ -108,7 +116,7 @@ def _answers(evaluation: str, rows: Sequence[GoldRow]) -> Answers:
                 GOLD,
                 gold_item(number),
                 0,
-                row.text,
+                row.text if turns is None else spelled_answers([row.text]),
                 1,
                 "eos",
                 row.nll or 0.0,

@@ -23,6 +23,7 @@ from safetycase.methods.text_grade import (
     includes,
     starts_with_phrase,
 )
+from safetycase.methods.turns import answers_in
 from safetycase.record.plan import Coherence, Plan
 from safetycase.record.planned_evaluation import (
     INCOHERENT,
@@ -33,6 +34,7 @@ from safetycase.record.planned_evaluation import (
     GraderRule,
     Perplexity,
     Probe,
+    Turns,
 )
 from safetycase.tables.columns import Answers, Flags, Numbers, Texts, Vocabulary
 from safetycase.tables.evidence import Evidence
@@ -46,8 +48,16 @@ Grade = Callable[[Answers], Texts]
 
 def grade_text(grader: Grader, folded: str, target: str | None) -> str:
     """The outcome of the first rule that matches the folded text, or the grader's default."""
+    return grade_texts(grader, (folded,), target)
+
+
+def grade_texts(
+    grader: Grader, folded: Sequence[str], target: str | None, *, every: bool = False
+) -> str:
+    """The same of several texts: a rule matches if it matches any of them, or `every` one."""
+    holds = all if every else any
     for rule in grader.rules:
-        if _matches(rule, folded, target):
+        if holds(_matches(rule, text, target) for text in folded):
             return rule.outcome
     return grader.otherwise
 
@@ -90,10 +100,16 @@ class TextGrader:
     What a text came to is kept by its number in the vocabulary of its table.
     """
 
-    def __init__(self, coherence: Coherence, grader: Grader) -> None:
-        """Grade by these rules, unless a text is above these ceilings."""
+    def __init__(
+        self, coherence: Coherence, grader: Grader, turns: Turns | None = None
+    ) -> None:
+        """Grade by these rules, unless a text is above these ceilings.
+
+        With `turns`, what is graded is the list of answers that an output spells.
+        """
         self._coherence = coherence
         self._grader = grader
+        self._turns = turns
         self._outcomes = Vocabulary([INCOHERENT])
         self._begin(Vocabulary())
         self.asks_target = any(map(asks_target, grader.rules))
@@ -155,13 +171,21 @@ class TextGrader:
         return grades
 
     def _grade(self, code: int, target: str | None) -> int:
-        folded = fold(self._vocabulary.texts[code])
-        return self._outcomes[grade_text(self._grader, folded, target)]
+        every, texts = False, self._read(code)
+        if self._turns is not None:
+            every = self._turns.graded == "every"
+            texts = texts[-1:] if self._turns.graded == "last" else texts
+        folded = list(map(fold, texts))
+        return self._outcomes[grade_texts(self._grader, folded, target, every=every)]
+
+    def _read(self, code: int) -> Sequence[str]:
+        """The answers that stand in an output; none where a script's is no list of texts."""
+        output = self._vocabulary.texts[code]
+        return (output,) if self._turns is None else answers_in(output)
 
     def _coherent(self, codes: Numbers, nll: Numbers) -> Flags:
         for code in _unread(self._repetitions, codes):
-            words = fold(self._vocabulary.texts[code]).split()
-            self._repetitions[code] = repetition(words) if words else _EMPTY
+            self._repetitions[code] = most_repeated(self._read(code), empty=_EMPTY)
         shares = self._repetitions[codes]
         fits: Flags = coherent(
             nll,
@@ -171,6 +195,18 @@ class TextGrader:
         )
         fits &= shares != _EMPTY
         return fits
+
+
+def most_repeated(texts: Sequence[str], *, empty: float) -> float:
+    """The largest repetition of any of these texts, folded; `empty` that of one without a word.
+
+    Of no text at all, too.
+    """
+    shares = []
+    for text in texts:
+        words = fold(text).split()
+        shares.append(repetition(words) if words else empty)
+    return max(shares, default=empty)
 
 
 class _Read(dict[tuple[int, str | None], int]):
@@ -188,7 +224,7 @@ class _Read(dict[tuple[int, str | None], int]):
 _UNREAD = -1
 """Stands for a text that has not been read yet."""
 _EMPTY = 2.0
-"""Stands for the repetition of a text without words; a share is at most 1."""
+"""Stands for the repetition of a text without words, or of no text; a share is at most 1."""
 
 
 def _unread(known: Numbers, codes: Numbers) -> list[int]:
@@ -262,7 +298,7 @@ def grader_of(plan: Plan, evaluation: Evaluation, evidence: Evidence) -> Grade:
 def _rule_of(plan: Plan, evaluation: Evaluation, evidence: Evidence) -> Grade:
     match evaluation.measure:
         case Generate() as generate:
-            grader = TextGrader(plan.coherence, generate.grader)
+            grader = TextGrader(plan.coherence, generate.grader, generate.turns)
             if generate.judge is not None:
                 said = said_of(evidence, evaluation.id)
                 return lambda answers: grader.grade_said(

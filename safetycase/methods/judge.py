@@ -1,7 +1,8 @@
 """Answers read by a model: what it is shown, and what the rows must say of it.
 
 The judge sees a request and an answer, and nothing else: not the arm, not the target. So two
-equal answers to one request are one question to it, and it may say one thing of them only.
+equal answers to one request are one question to it, and it may say one thing of them only. Of a
+script the request is all that was said before the last answer (`turns.as_read`).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from safetycase.methods.gold import GOLD, generated, gold_item
 from safetycase.methods.grade import grade_text
 from safetycase.methods.grid import evaluation_named
 from safetycase.methods.text_grade import fold
+from safetycase.methods.turns import as_read, turns_of
 from safetycase.record.plan import Plan
 from safetycase.record.planned_evaluation import Evaluation, Generate, Judge
 from safetycase.tables.columns import Answers
@@ -75,7 +77,10 @@ def asked_of(plan: Plan, items: Items, answers: Answers) -> Iterator[Asked]:
         if name in judges:
             evaluation, judge = judges[name]
             row = items.named(evaluation.dataset, item)
-            shown = rendered(judge, row.prompt, output)
+            request, answer = row.prompt, output
+            if turns_of(evaluation) is not None:
+                request, answer = as_read(row.prompt, output)
+            shown = rendered(judge, request, answer)
             yield Asked((name, arm, item, sample), shown, row.target)
 
 

@@ -13,6 +13,7 @@ from safetycase.methods.grader_faults import grader_faults
 from safetycase.methods.grid import relied_on
 from safetycase.methods.operations import UNITS
 from safetycase.methods.sites import READ_ONLY
+from safetycase.methods.turns_lint import turns_lint
 from safetycase.record.control_tests import ControlFamily
 from safetycase.record.plan import Plan, PlannedDictionary
 from safetycase.record.planned_axis import Axis, Candidate, Contrast
@@ -33,6 +34,7 @@ def lint(plan: Plan) -> list[str]:
         *_sites(plan),
         *_classes(plan),
         *_samples(plan),
+        *turns_lint(plan),
         *_exclusions(plan),
         *grader_faults(plan),
         *_alpha(plan),

@@ -15,6 +15,7 @@ from typing import Any
 from safetycase.canonical import JsonValue
 from safetycase.methods.grid import BASELINE
 from safetycase.methods.stream import Stream
+from safetycase.methods.turns import as_read, turns_of
 from safetycase.record.plan import Plan
 from safetycase.tables.columns import Answers
 from safetycase.tables.evidence import Items
@@ -61,6 +62,8 @@ def _samples(
                 row: Any = rows[number]
                 prompt = items.named(evaluation.dataset, row.item).prompt
                 where, said = f"{path_of(rows.kind)} line {rows.lines[number]}", _said(row)
+                if turns_of(evaluation) is not None:
+                    prompt, said = as_read(prompt, said)
                 yield Sample(evaluation.id, arm, where, row.item, prompt, said, row.outcome)
 
 

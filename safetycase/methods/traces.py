@@ -25,6 +25,7 @@ from safetycase.methods.grid import evaluation_named
 from safetycase.methods.operations import StateEdit
 from safetycase.methods.outcomes import answers_of
 from safetycase.methods.stream import Stream
+from safetycase.methods.turns import fed_back
 from safetycase.record.plan import Audit, Plan
 from safetycase.record.planned_axis import Axis, Positions
 from safetycase.record.planned_evaluation import Choice
@@ -125,12 +126,14 @@ def _drawn(stream: Stream, edits: int, most: int) -> list[int]:
 
 
 def prompt_positions(row: AnswerRow, positions: Positions = "all_but_bos") -> int:
-    """How many of a row's edited positions hold its prompt; the last token is not fed back."""
+    """How many of a row's edited positions hold its prompt, of all turns of a script."""
     if positions == "generated":
         return 0
     if positions == "prompt":
         return row.edits
-    return row.edits - (row.tokens - 1) if isinstance(row, GenerationRow) else row.edits
+    if isinstance(row, GenerationRow):
+        return row.edits - fed_back(row.tokens, row.stop)
+    return row.edits
 
 
 @dataclass(frozen=True)

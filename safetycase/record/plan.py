@@ -61,7 +61,7 @@ class Columns(Record):
     """Which columns of a file become which parts of an item; its other columns are not read."""
 
     prompt: Text
-    """What is put to the model."""
+    """What is put to the model; of a script its turns: a list, or its JSON."""
     id: Text | None = None
     """The item's name; none: its number in the file, from 1."""
     cluster: Text | None = None
@@ -74,6 +74,8 @@ class Columns(Record):
     """What a grader looks for, or the answer of the risk; none: no target."""
     other: Text | None = None
     """The other answer; none: there is none."""
+    system: Text | None = None
+    """The system text of a script; none: no system text."""
 
 
 class PlannedDataset(Record):
@@ -191,8 +193,13 @@ class Geometry(Record):
     """How many features with the nearest decoder rows, for every kept feature."""
 
 
-Cause = Literal["prompt_longer_than_context", "out_of_memory_after_retries"]
-"""Causes for which an answer may be missing: none of them looks at any answer."""
+Cause = Literal[
+    "prompt_longer_than_context",
+    "out_of_memory_after_retries",
+    "transcript_longer_than_context",
+]
+"""Causes for which an answer may be missing: none of them looks at what any answer says. The
+last is for scripts alone: their earlier answers left no room for a later one."""
 
 
 class Exclusions(Record):

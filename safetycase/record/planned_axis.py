@@ -35,7 +35,8 @@ fires; `max_activation_multiple`: its largest activation over discovery prompts;
 """
 Positions = Literal["all_but_bos", "prompt", "generated"]
 """Which tokens are edited: all but the first, those of the prompt but the first, or those that
-the model has generated. The first generated token follows from the prompt's last one.
+the model has generated. The first generated token follows from the prompt's last one. Of a
+script all turns are meant: what user and template say is prompt, every answer is generated.
 """
 When = Literal["always", "where_active"]
 

@@ -97,13 +97,26 @@ class Judge(Record):
     """Tokens it may say, the likeliest one each time."""
 
 
+class Turns(Record):
+    """The items are scripts: what the user says is fixed, turn by turn; each is answered."""
+
+    graded: Literal["last", "any", "every"]
+    """Which answers a rule is tried on: the last; all, matching if any does, or if every does.
+    A script is `incoherent` if one of its answers is, whichever are graded."""
+    template: Literal["text", "chat"]
+    """How turns become a prompt: by `frame`, or by the chat template of the tokenizer."""
+    frame: Text | None = None
+    """A turn as `text`, with `{turn}` once; white space in front of the first is left out.
+    None: `\\n\\nUser: {turn}\\n\\nAssistant:`."""
+
+
 class Generate(Record):
     """Free generation, graded by rules."""
 
     kind: Literal["generate"]
     """Which way of measuring this is."""
     max_new_tokens: Annotated[int, Field(ge=1, le=512)]
-    """Tokens generated at most."""
+    """Tokens generated at most, in every turn."""
     grader: Grader
     """How the text becomes an outcome."""
     gold: Annotated[tuple[GoldRow, ...], Field(min_length=1, max_length=1000)] | None = None
@@ -116,6 +129,8 @@ class Generate(Record):
     """Answers drawn to every item, by seeds of item and sample alone; none: one."""
     per_item: Literal["mean", "majority"] | None = None
     """An item's score: the share of its samples that count, or whether most do; none: mean."""
+    turns: Turns | None = None
+    """Each item is a script of several turns; none: a prompt, answered once."""
 
 
 class Choice(Record):

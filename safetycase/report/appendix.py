@@ -205,12 +205,20 @@ def _evaluations(source: Source) -> Iterator[EvaluationRow]:
         yield EvaluationRow(evaluation.id, title, _how(evaluation))
 
 
+_TURNS = {
+    "last": "generated text, the last of the answers to a script of several turns",
+    "any": "generated texts, any of the answers to a script of several turns",
+    "every": "generated texts, every one of the answers to a script of several turns",
+}
+
+
 def _how(evaluation: Evaluation) -> str:
     measure = evaluation.measure
     if isinstance(measure, Generate):
         outcomes = [rule.outcome for rule in measure.grader.rules]
         named = ", ".join(dict.fromkeys([*outcomes, measure.grader.otherwise]))
-        return f"generated text, graded by rules: {named}, or incoherent before any rule"
+        what = "generated text" if measure.turns is None else _TURNS[measure.turns.graded]
+        return f"{what}, graded by rules: {named}, or incoherent before any rule"
     if isinstance(measure, Probe):
         trained = f"built from {measure.contrast}"
         return f"linear probe at the output of block {measure.layer}, {trained}"

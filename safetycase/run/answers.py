@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import cast
 
 import msgspec
 
 from safetycase.methods.probe import LinearProbe
+from safetycase.methods.turns import spelled_answers, turns_of
 from safetycase.record.case import Environment
-from safetycase.record.plan import Plan
+from safetycase.record.plan import Cause, Plan
 from safetycase.record.planned_evaluation import (
     Choice,
     Evaluation,
     Generate,
     Perplexity,
     Probe,
+    Turns,
 )
 from safetycase.run.below import BlocksBelow
 from safetycase.run.choose import Question, choose, question_of
+from safetycase.run.converse import Asked, Conversation, converse
 from safetycase.run.dictionaries.dictionary import Dictionary
 from safetycase.run.edit import ArmEdit
 from safetycase.run.generate import GenerationSettings, generate, text_of
@@ -31,6 +35,7 @@ from safetycase.run.probe import read_probe
 from safetycase.run.prompts import Prompt, encode
 from safetycase.run.realised import Realised
 from safetycase.run.sampling import noise_key
+from safetycase.run.script import Pieces, Room, pieces_of
 from safetycase.run.shrink import rows_alone
 from safetycase.tables.rows import (
     AnswerRow,
@@ -42,6 +47,7 @@ from safetycase.tables.rows import (
     sample_of,
 )
 
+TOO_LONG: Cause = "transcript_longer_than_context"
 UNGRADED = "ungraded"
 """Outcome of a row in a unit's file; no row of a case has it."""
 
@@ -70,6 +76,17 @@ def where_of(evaluation: Evaluation, item: ItemRow) -> str:
     return f"evaluation {evaluation.id}, item {item.item}"
 
 
+def pieces_for(
+    bench: Bench, evaluation: Evaluation, item: ItemRow, turns: Turns, prefix: str = ""
+) -> Pieces:
+    """An item's script as tokens; with room for all answers, unless one may be missing."""
+    permitted = bench.plan.exclusions
+    may_miss = permitted is not None and TOO_LONG in permitted.causes
+    room = Room(cast("Generate", evaluation.measure).max_new_tokens, every_turn=not may_miss)
+    where = where_of(evaluation, item)
+    return pieces_of(bench.model, item.prompt, turns, room, where=where, prefix=prefix)
+
+
 def prompt_of(bench: Bench, evaluation: Evaluation, item: ItemRow) -> Prompt:
     """An item's prompt as tokens, with room for what may be generated."""
     measure = evaluation.measure
@@ -88,9 +105,11 @@ def answers(
     """Ungraded answers to these items under these arms, item by item.
 
     Arms with the same text in front of their prompts, as a rule none, are one batch. `samples`
-    has the number of the sample asked of each item; none: 0.
+    has the number of the sample asked of each item; none: 0. Of scripts, those are left out
+    whose answers grew too long for the model's context.
     """
     asked = list(zip(items, samples or [0] * len(items), strict=True))
+    keys = [(item.item, sample, arm.arm) for item, sample in asked for arm in arms]
     parts: dict[str, list[ArmEdit]] = {}
     for arm in arms:
         parts.setdefault(arm.prefix, []).append(arm)
@@ -99,7 +118,9 @@ def answers(
         for prefix, alike in parts.items()
         for row in _batch_answers(bench, evaluation, asked, alike, probe, prefix)
     }
-    return [rows[item.item, sample, arm.arm] for item, sample in asked for arm in arms]
+    if turns_of(evaluation) is not None:
+        return [rows[key] for key in keys if key in rows]
+    return [rows[key] for key in keys]
 
 
 def _batch_answers(
@@ -113,6 +134,8 @@ def _batch_answers(
     """The answers of one batch, with a text in front of every prompt."""
     put = [msgspec.structs.replace(item, prompt=prefix + item.prompt) for item, _ in asked]
     match evaluation.measure:
+        case Generate(turns=Turns() as turns):
+            return _conversed(bench, evaluation, asked, arms, turns, prefix)
         case Generate():
             return _generated(bench, evaluation, asked, put, arms)
         case Choice():
@@ -160,6 +183,57 @@ def _generated(
         )
         for (item, sample), given, nll in zip(asked, answers, nlls, strict=True)
         for arm, answer in zip(arms, given, strict=True)
+    ]
+
+
+def conversations(
+    bench: Bench,
+    evaluation: Evaluation,
+    asked: Sequence[tuple[ItemRow, int]],
+    arms: Sequence[ArmEdit],
+    turns: Turns,
+    prefix: str = "",
+) -> list[list[Conversation]]:
+    """The conversations of scripts, by item and sample and by arm."""
+    measure, plan = cast("Generate", evaluation.measure), bench.plan
+    scripts = [
+        Asked(
+            pieces_for(bench, evaluation, item, turns, prefix),
+            pieces_for(bench, evaluation, item, turns),
+            partial(noise_key, plan.seed, evaluation.id, item.item, sample),
+        )
+        for item, sample in asked
+    ]
+    settings = GenerationSettings(plan.sampling, measure.max_new_tokens)
+    return converse(bench.model, scripts, arms, bench.dictionaries, settings)
+
+
+def _conversed(
+    bench: Bench,
+    evaluation: Evaluation,
+    asked: Sequence[tuple[ItemRow, int]],
+    arms: Sequence[ArmEdit],
+    turns: Turns,
+    prefix: str,
+) -> list[AnswerRow]:
+    """Answers to all turns as one row each, without the conversations that were cut off."""
+    found = conversations(bench, evaluation, asked, arms, turns, prefix)
+    return [
+        GenerationRow(
+            evaluation.id,
+            arm.arm,
+            item.item,
+            sample,
+            spelled_answers([text_of(bench.model, answer) for answer in one.answers]),
+            sum(len(answer.tokens) for answer in one.answers),
+            " ".join("eos" if answer.stopped else "length" for answer in one.answers),
+            six_digits(one.nll),
+            *_account(one.realised),
+            UNGRADED,
+        )
+        for (item, sample), given in zip(asked, found, strict=True)
+        for arm, one in zip(arms, given, strict=True)
+        if not one.cut_off
     ]
 
 

@@ -7,7 +7,7 @@ logits by the ways of measuring.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import partial
 
 import torch
@@ -30,7 +30,10 @@ class _Reached(Exception):  # a signal, not an error
 
 
 class ArmRun:
-    """Rows are items by arms, item by item; all arms of an item share its lower blocks."""
+    """Rows are items by arms, item by item; all arms of an item share its lower blocks.
+
+    With `each`, row i is prompt i under arm i, and nothing is shared.
+    """
 
     def __init__(
         self,
@@ -38,14 +41,17 @@ class ArmRun:
         prompts: Sequence[Prompt],
         arms: Sequence[ArmEdit],
         dictionaries: Mapping[str, Dictionary],
+        *,
+        each: bool = False,
     ) -> None:
         """Pad the prompts and lay out the edits."""
         self._model, self._prompts = model, prompts
         self._batch = pad_left(prompts, model)
-        self._edits = RowEdits(model, arms, len(prompts), dictionaries)
+        self._edits = RowEdits(model, arms, 1 if each else len(prompts), dictionaries)
         self._cache = new_cache(model.network.config)
-        self._real = self._batch.real.repeat_interleave(len(arms), 0)
-        self._next = self._batch.positions[:, -1:].repeat_interleave(len(arms), 0) + 1
+        self._spreads = not each
+        self._real = self._per_row(self._batch.real)
+        self._next = self._per_row(self._batch.positions[:, -1:]) + 1
         self.rows = self._edits.rows
 
     @contextmanager
@@ -54,36 +60,34 @@ class ArmRun:
         with self._edits.installed():
             yield
 
-    def prefill(
-        self, *, use_cache: bool, asked: int | None = None, below: BlocksBelow | None = None
-    ) -> torch.Tensor:
+    def _per_row(self, values: torch.Tensor) -> torch.Tensor:
+        """What the batch holds [prompts, …], one row a pair of prompt and arm."""
+        return values.repeat_interleave(self._edits.arms, 0) if self._spreads else values
+
+    def prefill(self, *, use_cache: bool, below: BlocksBelow | None = None) -> torch.Tensor:
         """Logits [rows, vocabulary] of the token after each prompt.
 
-        `asked`: how many tokens of a single prompt are the question; the model has generated
-        the others. None: all are. `below`: what it keeps of the same prompts is not computed
-        again; without a cache alone.
+        `below`: what it keeps of the same prompts is not computed again; without a cache alone.
         """
         batch, edits = self._batch, self._edits
-        editable = batch.editable.repeat_interleave(edits.arms, 0)
         blocks = 0 if use_cache or below is None else edits.untouched
         sharing = (
             below.shared(self._model, blocks, self._prompts)
             if below is not None and blocks
             else nullcontext()
         )
-        with edits.forward(editable, self._after(asked), spread=True), sharing:
+        with self._forward(), sharing:
             logits = _logits(self._model, batch, self._cache if use_cache else None)
-        if use_cache:
+        if use_cache and self._spreads:
             edits.spread_cache(self._cache)
         return _spread_unedited(logits, edits)
 
-    def _after(self, asked: int | None) -> torch.Tensor:
-        """Which positions [positions] lie behind the question."""
-        length = self._batch.ids.shape[1]
-        places = torch.arange(length, device=self.device)
-        return places >= (length if asked is None else asked)
+    def _forward(self) -> AbstractContextManager[None]:
+        """A pass over the prompts goes in here."""
+        editable, generated = map(self._per_row, (self._batch.editable, self._batch.generated))
+        return self._edits.forward(editable, generated, spread=self._spreads)
 
-    def watched_prefill(self, asked: int | None = None) -> list[torch.Tensor]:
+    def watched_prefill(self) -> list[torch.Tensor]:
         """One pass over the prompts, and what the edit does in it, float32.
 
         Activations [rows, positions, width] before, with the edit, and with it in the model's
@@ -91,7 +95,7 @@ class ArmRun:
         """
         seen: list[tuple[torch.Tensor, ...]] = []
         self._edits.watched = seen
-        self.prefill(use_cache=False, asked=asked)
+        self.prefill(use_cache=False)
         if not seen:
             raise RunFailed("traced pass", "an arm that edits", found="none")
         return [torch.cat(parts, -1) for parts in zip(*seen, strict=True)]
@@ -99,7 +103,7 @@ class ArmRun:
     def step(self, tokens: torch.Tensor, unfinished: torch.Tensor) -> torch.Tensor:
         """Logits [rows, vocabulary] after one more token; only `unfinished` rows are edited."""
         self._real = torch.cat([self._real, torch.ones_like(self._real[:, :1])], 1)
-        generated = torch.ones(1, dtype=torch.bool, device=self.device)
+        generated = torch.ones((1, 1), dtype=torch.bool, device=self.device)
         with self._edits.forward(unfinished[:, None], generated, spread=False):
             output = self._model.network(
                 input_ids=tokens[:, None],
@@ -126,11 +130,7 @@ class ArmRun:
         edits = self._edits
         place = Place(layer, "resid_post")
         stop = edits.last is None or place.order >= edits.last.order
-        editable = self._batch.editable.repeat_interleave(edits.arms, 0)
-        with (
-            reading(self._model, [place], stop=stop) as caught,
-            edits.forward(editable, self._after(None), spread=True),
-        ):
+        with reading(self._model, [place], stop=stop) as caught, self._forward():
             run_until_read(self._model, self._batch)
         return _spread_unedited(caught[place][:, -1].float(), edits)
 

@@ -223,8 +223,8 @@ class RowEdits:
     ) -> Iterator[None]:
         """One forward pass goes in here.
 
-        `editable` [rows, positions] says where edits may apply, `generated` [positions] which
-        positions hold tokens that the model has generated.
+        `editable` [rows, positions] says where edits may apply, `generated`, as many or one of
+        either, which positions hold tokens that the model has generated.
         With `spread`, the batch enters with one row an item and leaves with one a pair of item
         and arm. Refused on leaving unless every hook fired exactly once.
         """

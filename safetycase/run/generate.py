@@ -26,6 +26,11 @@ class Answer:
     stopped: bool
     realised: Realised
 
+    @property
+    def said(self) -> tuple[int, ...]:
+        """The tokens without the stop token."""
+        return self.tokens[:-1] if self.stopped else self.tokens
+
 
 @dataclass(frozen=True)
 class GenerationSettings:
@@ -49,7 +54,29 @@ def generate(
     it is never edited. Once half of the rows have ended, they leave the batch.
     """
     run = ArmRun(model, prompts, arms, dictionaries)
-    noise = np.repeat(np.array(keys, dtype=np.uint64), len(arms))
+    answers = _drawn(
+        model, run, np.repeat(np.array(keys, dtype=np.uint64), len(arms)), settings
+    )
+    return [answers[i : i + len(arms)] for i in range(0, run.rows, len(arms))]
+
+
+def generate_each(
+    model: LoadedModel,
+    prompts: Sequence[Prompt],
+    keys: Sequence[int],
+    arms: Sequence[ArmEdit],
+    dictionaries: Mapping[str, Dictionary],
+    settings: GenerationSettings,
+) -> list[Answer]:
+    """The same of rows that share no prompt: answer i follows prompt i under arm i."""
+    run = ArmRun(model, prompts, arms, dictionaries, each=True)
+    return _drawn(model, run, np.array(keys, dtype=np.uint64), settings)
+
+
+def _drawn(
+    model: LoadedModel, run: ArmRun, noise: np.ndarray, settings: GenerationSettings
+) -> list[Answer]:
+    """An answer to every row of a batch, by its noise key."""
     drawn: list[list[int]] = [[] for _ in range(run.rows)]
     rows = np.arange(run.rows)
     with run.editing():
@@ -68,11 +95,10 @@ def generate(
                     unfinished[unfinished],
                 )
             logits = run.step(tokens, torch.from_numpy(unfinished).to(model.device))
-    answers = [
+    return [
         Answer(tuple(ids), ids[-1] in model.stops, realised)
         for ids, realised in zip(drawn, run.realised(), strict=True)
     ]
-    return [answers[i : i + len(arms)] for i in range(0, run.rows, len(arms))]
 
 
 def _note(
@@ -95,8 +121,7 @@ def text_of(model: LoadedModel, answer: Answer) -> str:
     Where special tokens were left out, two answers of different tokens had one text, and broken
     text looked like a short answer.
     """
-    ids = answer.tokens[:-1] if answer.stopped else answer.tokens
     text = model.tokenizer.decode(
-        list(ids), skip_special_tokens=False, clean_up_tokenization_spaces=False
+        list(answer.said), skip_special_tokens=False, clean_up_tokenization_spaces=False
     )
     return str(text)

@@ -1,9 +1,10 @@
 """Items of a dataset file become rows of the items table, each in its split.
 
 Three layouts are read. Ours: rows with `id`, `cluster`, `kind`, `prompt` and, where they apply,
-`context`, `target`, `other`. The one of Perez et al. 2022 (arXiv 2212.09251): `question` with
-lettered choices, `answer_matching_behavior`, `answer_not_matching_behavior`. Any other, if the
-plan says which columns mean what.
+`context`, `target`, `other`; of scripts `turns` in the place of `prompt`, and `system`. The one
+of Perez et al. 2022 (arXiv 2212.09251): `question` with lettered choices,
+`answer_matching_behavior`, `answer_not_matching_behavior`. Any other, if the plan says which
+columns mean what.
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from safetycase.canonical import JsonValue, as_object, as_text
+from safetycase import canonical
+from safetycase.canonical import JsonValue, as_array, as_object, as_text
 from safetycase.digest import sha256_hex
 from safetycase.errors import MalformedInput
 from safetycase.methods.derive import splits_of
 from safetycase.methods.text_grade import fold
+from safetycase.methods.turns import MOST_TURNS, Script, turns_of
 from safetycase.record.plan import Columns, Plan, PlannedDataset
 from safetycase.run.dataset_file import read_rows
 from safetycase.tables.evidence import Items
@@ -39,8 +42,10 @@ def read_items(plan: Plan, plan_digest: str, files: Mapping[str, Path]) -> Items
     dataset asks twice in a split, and prompts that stand in two splits.
     """
     raw: list[ItemRow] = []
+    scripts = {each.dataset for each in plan.evaluations if turns_of(each) is not None}
     for dataset in plan.datasets:
-        raw += _unique(_rows(dataset, files[dataset.id]))
+        rows_of = scripted_rows if dataset.id in scripts else _rows
+        raw += _unique(rows_of(dataset, files[dataset.id]))
     splits = splits_of(plan, plan_digest, [row.cluster for row in raw])
     rows = [_in_split(row, splits[row.cluster]) for row in raw]
     _refuse_repeats(rows)
@@ -102,6 +107,43 @@ def _unique(rows: Iterable[_Placed]) -> list[ItemRow]:
             )
         seen[row.item] = row
     return list(seen.values())
+
+
+def scripted_rows(dataset: PlannedDataset, file: Path) -> Iterable[_Placed]:
+    """Items whose prompts are scripts: their turns, and a system text if they have one."""
+    columns = dataset.columns
+    wanted = None if columns is None else {str(name) for name in columns.spelled().values()}
+    said, system = ("turns", "system") if columns is None else (columns.prompt, columns.system)
+    for number, (where, value) in enumerate(read_rows(file, wanted), start=1):
+        fields = as_object(value, where=where, required=[said], optional=None)
+        script = Script(
+            _turns(fields[said], f"{where}#/{said}"),
+            None if system is None else _system(fields.get(system), f"{where}#/{system}"),
+        )
+        rest = {name: part for name, part in fields.items() if name not in (said, system)}
+        if columns is None:
+            yield where, _plain(dataset.id, rest | {"prompt": script.spelled()}, where)
+        else:
+            held = rest | {said: script.spelled()}
+            yield where, _mapped(dataset.id, columns, held, where, number)
+
+
+def _turns(value: JsonValue, where: str) -> tuple[str, ...]:
+    """What the user says turn by turn: a list, or in a cell of a table its JSON."""
+    if isinstance(value, str):
+        value = canonical.read(value.encode(), where=where)
+    turns = as_array(value, where=where, max_items=MOST_TURNS)
+    texts = tuple(as_text(turn, where=f"{where}/{n}") for n, turn in enumerate(turns))
+    if not all(text.strip() for text in texts) or not texts:
+        raise MalformedInput(where, "turns of some text each", found="an empty one or none")
+    return texts
+
+
+def _system(value: JsonValue, where: str) -> str | None:
+    text = None if value is None else as_text(value, where=where)
+    if text == "":
+        raise MalformedInput(where, "some text, or no system text", found="an empty string")
+    return text
 
 
 def _plain(dataset: str, value: JsonValue, where: str) -> ItemRow:

@@ -14,6 +14,7 @@ from safetycase.canonical import JsonValue, as_object, as_text
 from safetycase.errors import MalformedInput, RunFailed
 from safetycase.methods.calibration import Key, blind_name, drawn, labelled
 from safetycase.methods.grade import outcomes_of
+from safetycase.methods.turns import as_read, turns_of
 from safetycase.record.plan import Plan
 from safetycase.record.planned_evaluation import Evaluation, HumanLabels
 from safetycase.tables.evidence import Evidence
@@ -56,17 +57,14 @@ def _sheet(evaluation: Evaluation, named: Mapping[str, Key], evidence: Evidence)
         if isinstance(row, GenerationRow)
     }
     outcomes: list[JsonValue] = [*outcomes_of(evaluation)]
-    lines = [
-        canonical.write(
-            {
-                "id": name,
-                "prompt": evidence.items.named(evaluation.dataset, key[2]).prompt,
-                "answer": outputs[key[1:]],
-                "outcomes": outcomes,
-            }
-        )
-        for name, key in sorted(named.items())
-    ]
+    lines = []
+    for name, key in sorted(named.items()):
+        prompt = evidence.items.named(evaluation.dataset, key[2]).prompt
+        answer = outputs[key[1:]]
+        if turns_of(evaluation) is not None:
+            prompt, answer = as_read(prompt, answer)
+        shown = {"id": name, "prompt": prompt, "answer": answer, "outcomes": outcomes}
+        lines.append(canonical.write(shown))
     return b"".join(line + b"\n" for line in lines)
 
 

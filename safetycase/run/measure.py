@@ -16,9 +16,10 @@ from safetycase.digest import sha256_hex
 from safetycase.errors import PromptTooLong
 from safetycase.methods import grid
 from safetycase.methods.probe import LinearProbe
+from safetycase.methods.turns import turns_of
 from safetycase.record.plan import Plan
 from safetycase.record.planned_evaluation import Choice, Evaluation
-from safetycase.run.answers import Bench, answers, prompt_of, where_of
+from safetycase.run.answers import Bench, answers, pieces_for, prompt_of, where_of
 from safetycase.run.choose import question_of
 from safetycase.run.edit import ArmEdit
 from safetycase.run.shrink import in_batches_that_fit
@@ -82,6 +83,9 @@ def tokens_of(bench: Bench, evaluation: Evaluation, item: ItemRow) -> int:
     where = where_of(evaluation, item)
     if isinstance(evaluation.measure, Choice):
         return len(question_of(bench.model, item, where=where).forward)
+    turns = turns_of(evaluation)
+    if turns is not None:
+        return len(pieces_for(bench, evaluation, item, turns))
     return len(prompt_of(bench, evaluation, item))
 
 

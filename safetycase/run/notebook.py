@@ -84,6 +84,10 @@ class Notebook:
             for sample in range(grid.samples_of(evaluation))
         ]
 
+    def miss(self, evaluation: str, arm: str, item: str, sample: int, cause: Cause) -> None:
+        """Say of one answer that it could not be had, and why."""
+        self.exclusions.append(ExclusionRow(evaluation, arm, item, sample, cause))
+
     def note(self, evaluation: str, arm: str, rows: Sequence[AnswerRow]) -> None:
         """Add answers to those that an arm has given."""
         earlier = self.answers.get((evaluation, arm), ())

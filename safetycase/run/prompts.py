@@ -19,10 +19,14 @@ from safetycase.run.model import LoadedModel
 
 @dataclass(frozen=True)
 class Prompt:
-    """A prompt's tokens, BOS first if there is one, and the characters each token covers."""
+    """A prompt's tokens, BOS first if there is one, and the characters each token covers.
+
+    Of `generated` tokens, none as a rule, the model itself has said each that is true.
+    """
 
     ids: tuple[int, ...]
     offsets: tuple[tuple[int, int], ...]
+    generated: tuple[bool, ...] = ()
 
     def __len__(self) -> int:
         """Number of tokens, the first included."""
@@ -34,13 +38,14 @@ class PaddedBatch:
     """Prompts of several lengths as one rectangle, padded on the left; all [rows, positions].
 
     `real` is false on padding, `editable` on padding and the first token, from which
-    `positions` counts.
+    `positions` counts; `generated` is true on tokens that the model has said.
     """
 
     ids: torch.Tensor
     real: torch.Tensor
     editable: torch.Tensor
     positions: torch.Tensor
+    generated: torch.Tensor
 
     @property
     def last(self) -> torch.Tensor:
@@ -90,10 +95,13 @@ def pad_left(prompts: Sequence[Prompt], model: LoadedModel) -> PaddedBatch:
     longest = max(len(prompt) for prompt in prompts)
     ids = torch.full((len(prompts), longest), model.pad)
     real = torch.zeros((len(prompts), longest), dtype=torch.bool)
+    generated = torch.zeros_like(real)
     for row, prompt in enumerate(prompts):
         ids[row, longest - len(prompt) :] = torch.tensor(prompt.ids)
         real[row, longest - len(prompt) :] = True
+        if prompt.generated:
+            generated[row, longest - len(prompt) :] = torch.tensor(prompt.generated)
     positions = (real.cumsum(1) - 1).clamp(min=0)
     editable = real & (positions > 0)
-    parts = (part.to(model.device) for part in (ids, real, editable, positions))
+    parts = (part.to(model.device) for part in (ids, real, editable, positions, generated))
     return PaddedBatch(*parts)

@@ -126,6 +126,12 @@ def measure_again(
         for batch in _batches(rows, _most(bench, evaluation)):
             measured |= _measured(bench, published, evaluation, edits, batch)
             progress.advance(len(batch))
+    for place in places:
+        if place not in measured:
+            row = published.row(place)
+            where = f"{row.evaluation} / {row.arm} / {row.item}"
+            found = "a transcript that grew longer than the model's context"
+            raise RunFailed(where, "the answers that the case has", found=found)
     return measured
 
 

@@ -4,7 +4,8 @@ Gumbel-max sampling (Maddison et al. 2014, arXiv 1411.0030): the largest of logi
 noise among the k likeliest tokens. The noise of a token at a step depends on (seed, evaluation,
 item, sample) alone, so that arms differ only by what the edit changes:
 
-* key  = first word of Stream(seed, "sampling/EVALUATION/ITEM/SAMPLE"), see methods.stream
+* key  = first word of Stream(seed, "sampling/EVALUATION/ITEM/SAMPLE"), see methods.stream; for
+  turn n of a script, n from 1, with "/turn/n" behind it
 * x    = (key + step · 2^32 + token) mod 2^64, mixed by the finaliser of SplitMix64
 * u    = (⌊x / 2^11⌋ + 1/2) · 2^-53; noise = -ln(-ln u)
 """
@@ -18,9 +19,10 @@ from safetycase.methods.stream import Stream
 from safetycase.record.plan import Sampling
 
 
-def noise_key(seed: str, evaluation: str, item: str, sample: int) -> int:
-    """The key of all noise of one answer."""
-    return Stream(seed, f"sampling/{evaluation}/{item}/{sample}").word()
+def noise_key(seed: str, evaluation: str, item: str, sample: int, turn: int = 0) -> int:
+    """The key of all noise of one answer; turns count from 0."""
+    behind = f"/turn/{turn}" if turn else ""
+    return Stream(seed, f"sampling/{evaluation}/{item}/{sample}{behind}").word()
 
 
 def gumbel(keys: np.ndarray, step: int, tokens: np.ndarray) -> np.ndarray:

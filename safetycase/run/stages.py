@@ -6,6 +6,8 @@ Every figure on which a step depends is computed by `methods`; here things are m
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
+from typing import NoReturn
 
 import msgspec
 import numpy as np
@@ -23,10 +25,11 @@ from safetycase.methods.grid import samples_of
 from safetycase.methods.judge import Asked, asked_of, judgement
 from safetycase.methods.matching import length_of
 from safetycase.methods.probe import LinearProbe, probe_of, tensor_name
+from safetycase.methods.turns import turns_of
 from safetycase.record.case import SelfTest
 from safetycase.record.planned_axis import Axis
 from safetycase.record.planned_evaluation import Evaluation, Generate, Probe
-from safetycase.run.answers import rows_of
+from safetycase.run.answers import TOO_LONG, rows_of
 from safetycase.run.edit import BASELINE_EDIT, ArmEdit, edits_of
 from safetycase.run.judge import said_by
 from safetycase.run.lab import BASELINE_STEP, DOSE_STEP, GAUGE_STEP, HELD_OUT_STEP, Lab
@@ -287,8 +290,13 @@ def _note_answers(
     arms: Sequence[str],
     rows: Sequence[AnswerRow],
 ) -> None:
-    """Grade rows and note them in item order; a baseline that was repeated is compared."""
+    """Grade rows and note them in item order; a baseline that was repeated is compared.
+
+    Of scripts, answers that are not there were cut off.
+    """
     notes, samples = lab.notes, range(samples_of(evaluation))
+    if not rows:
+        _refuse_silence(evaluation, "any arm")
     ask_judge(lab, evaluation, [*asked_of(lab.bench.plan, notes.items, Answers.of(rows))])
     outcomes = grader_of(lab.bench.plan, evaluation, notes.evidence())(Answers.of(rows))
     known: dict[tuple[str, str, int], AnswerRow] = {}
@@ -298,6 +306,23 @@ def _note_answers(
         if first is not graded:
             notes.repeated_baselines += 1
             notes.unequal_baselines += first.outcome != outcome
+    is_scripted = turns_of(evaluation) is not None
     for arm in _noted(arms):
-        given = [known[arm, item.item, sample] for item in items for sample in samples]
+        given = []
+        for item, sample in product(items, samples):
+            if is_scripted and (arm, item.item, sample) not in known:
+                notes.miss(evaluation.id, arm, item.item, sample, TOO_LONG)
+            else:
+                given.append(known[arm, item.item, sample])
+        if not given:
+            _refuse_silence(evaluation, arm)
         notes.note(evaluation.id, arm, given)
+
+
+def _refuse_silence(evaluation: Evaluation, arm: str) -> NoReturn:
+    raise RunFailed(
+        f"evaluation {evaluation.id}",
+        f"an answer under {arm}",
+        found="none: every transcript grew longer than the model's context",
+        remedy="Shorten the scripts' turns or the answers' max_new_tokens.",
+    )

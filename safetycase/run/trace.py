@@ -21,9 +21,10 @@ from safetycase.methods.encode import slice_names
 from safetycase.methods.grid import evaluation_named
 from safetycase.methods.sites import places_of
 from safetycase.methods.traces import Traces, trace_rows
+from safetycase.methods.turns import answers_in, turns_of
 from safetycase.record.planned_axis import Axis
-from safetycase.record.planned_evaluation import Choice, Evaluation, Generate
-from safetycase.run.answers import Bench
+from safetycase.record.planned_evaluation import Choice, Evaluation, Generate, Turns
+from safetycase.run.answers import Bench, conversations, pieces_for
 from safetycase.run.arm_run import ArmRun, reading, side_by_side
 from safetycase.run.choose import question_of
 from safetycase.run.dictionaries.dictionary import Dictionary
@@ -133,18 +134,17 @@ def _edited(
 ) -> Tensors:
     """Every edited position of a row: before, delta, after and read, float32 [edits, width]."""
     where = f"evaluation {evaluation.id}, item {item.item}"
+    turns = turns_of(evaluation)
     if isinstance(evaluation.measure, Choice):
         question = question_of(bench.model, item, where=where)
         prompts = [question.forward, question.swapped]
+    elif turns is not None and isinstance(answer, GenerationRow):
+        prompts = [_conversation(bench, evaluation, item, answer, edit, turns)]
     else:
         prompts = [encode(bench.model, item.prompt, where=where)]
-    asked = [len(prompt) for prompt in prompts]
-    if isinstance(answer, GenerationRow):
-        fed = _fed_tokens(bench, evaluation, prompts[0], answer, edit)
-        prompts = [Prompt((*prompts[0].ids, *fed), prompts[0].offsets)]
-    seen = [
-        _one_pass(bench, *each, edit, dictionary) for each in zip(prompts, asked, strict=True)
-    ]
+        if isinstance(answer, GenerationRow):
+            prompts = [_answered(bench, evaluation, prompts[0], answer, edit)]
+    seen = [_one_pass(bench, prompt, edit, dictionary) for prompt in prompts]
     whole = {part: np.concatenate([one[part] for one in seen]) for part in seen[0]}
     if len(whole["before"]) != answer.edits:
         found = f"{len(whole['before'])}"
@@ -152,42 +152,82 @@ def _edited(
     return whole
 
 
-def _one_pass(
-    bench: Bench, prompt: Prompt, asked: int, edit: ArmEdit, dictionary: Dictionary
-) -> Tensors:
-    """What is done at every edited position of a text, whose first `asked` tokens are given."""
+def _one_pass(bench: Bench, prompt: Prompt, edit: ArmEdit, dictionary: Dictionary) -> Tensors:
+    """What is done at every edited position of a text: prompt tokens, then generated ones."""
     run = ArmRun(bench.model, [prompt], [edit], bench.dictionaries)
     places = places_of(dictionary.reads)
     with reading(bench.model, places, stop=False) as caught, run.editing():
-        before, total, after = run.watched_prefill(asked)
+        before, total, after = run.watched_prefill()
         read = side_by_side(caught, dictionary.reads)
     if dictionary.reads == dictionary.writes:
         read = before
     values = {"before": before, "delta": total - before, "after": after, "read": read}
-    first = asked if edit.positions == "generated" else 1
-    last = asked if edit.positions == "prompt" else len(prompt)
-    return {part: value[0, first:last].cpu().numpy() for part, value in values.items()}
+    said = np.array(prompt.generated or [False] * len(prompt))
+    parts = {"prompt": np.flatnonzero(~said)[1:], "generated": np.flatnonzero(said)}
+    wanted = [part for name, part in parts.items() if edit.positions in {name, "all_but_bos"}]
+    edited = np.concatenate(wanted)
+    return {part: value[0].cpu().numpy()[edited] for part, value in values.items()}
 
 
-def _fed_tokens(
+def _answered(
     bench: Bench, evaluation: Evaluation, prompt: Prompt, answer: GenerationRow, edit: ArmEdit
-) -> tuple[int, ...]:
-    """The generated tokens that were fed back: all but the last."""
+) -> Prompt:
+    """A prompt with the generated tokens that were fed back: all but the last."""
     fed = answer.tokens - 1
-    coded = bench.model.tokenizer(answer.output, add_special_tokens=False)["input_ids"]
-    if len(coded) == answer.tokens - (answer.stop == "eos"):
-        return tuple(coded[:fed])
-    measure = evaluation.measure
-    if not isinstance(measure, Generate):
-        raise TypeError(measure.kind)
-    settings = GenerationSettings(bench.plan.sampling, measure.max_new_tokens)
-    key = noise_key(bench.plan.seed, evaluation.id, answer.item, answer.sample)
-    [[again]] = generate(bench.model, [prompt], [key], [edit], bench.dictionaries, settings)
-    if len(again.tokens) < fed:
-        raise RunFailed(
-            f"trace of evaluation {evaluation.id}, item {answer.item}",
-            f"an answer of {answer.tokens} tokens, as it was measured",
-            found=str(len(again.tokens)),
-            remedy="Neither its text nor a second run alone gives its tokens again.",
+    said = tuple(_coded(bench, answer.output))
+    if len(said) != answer.tokens - (answer.stop == "eos"):
+        measure = evaluation.measure
+        if not isinstance(measure, Generate):
+            raise TypeError(measure.kind)
+        settings = GenerationSettings(bench.plan.sampling, measure.max_new_tokens)
+        key = noise_key(bench.plan.seed, evaluation.id, answer.item, answer.sample)
+        [[again]] = generate(bench.model, [prompt], [key], [edit], bench.dictionaries, settings)
+        said = again.tokens
+    if len(said) < fed:
+        raise _unlike(evaluation, answer, len(said))
+    ids = (*prompt.ids, *said[:fed])
+    return Prompt(ids, prompt.offsets, tuple(n >= len(prompt) for n in range(len(ids))))
+
+
+def _conversation(
+    bench: Bench,
+    evaluation: Evaluation,
+    item: ItemRow,
+    answer: GenerationRow,
+    edit: ArmEdit,
+    turns: Turns,
+) -> Prompt:
+    """A script with its answers, but for the tokens that were not fed back."""
+    pieces = pieces_for(bench, evaluation, item, turns)
+    stops = [word == "eos" for word in answer.stop.split(" ")]
+    said = [tuple(_coded(bench, text)) for text in answers_in(answer.output)]
+    if sum(map(len, said)) + sum(stops) != answer.tokens:
+        asked = [(item, answer.sample)]
+        [[again]] = conversations(bench, evaluation, asked, [edit], turns)
+        said, stops = (
+            [one.said for one in again.answers],
+            [one.stopped for one in again.answers],
         )
-    return again.tokens[:fed]
+        if sum(map(len, said)) + sum(stops) != answer.tokens or again.cut_off:
+            raise _unlike(evaluation, answer, sum(map(len, said)) + sum(stops))
+    if not stops[-1]:
+        said[-1] = said[-1][:-1]
+    ids: list[int] = []
+    generated: list[bool] = []
+    for piece, part in zip(pieces.ids, said, strict=True):
+        ids += [*piece, *part]
+        generated += [False] * len(piece) + [True] * len(part)
+    return Prompt(tuple(ids), ((0, 0),) * len(ids), tuple(generated))
+
+
+def _coded(bench: Bench, text: str) -> list[int]:
+    return list(bench.model.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+def _unlike(evaluation: Evaluation, answer: GenerationRow, found: int) -> RunFailed:
+    return RunFailed(
+        f"trace of evaluation {evaluation.id}, item {answer.item}",
+        f"an answer of {answer.tokens} tokens, as it was measured",
+        found=str(found),
+        remedy="Neither its text nor a second run alone gives its tokens again.",
+    )

@@ -30,11 +30,17 @@ class ItemRow(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_field
         str | None, Meta(description="Right answer, key word, or the matching choice.")
     ]
     other: Annotated[str | None, Meta(description="The other choice of a two-choice item.")]
-    prompt: Annotated[str, Meta(description="Text put to the model, without BOS.")]
+    prompt: Annotated[
+        str,
+        Meta(
+            description="Text put to the model, without BOS; of a script the JSON object of "
+            "its `turns` and, if it has one, its `system` text."
+        ),
+    ]
 
 
 class GenerationRow(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """A generated answer."""
+    """A generated answer, or the answers to all turns of a script."""
 
     evaluation: Annotated[str, Meta(description="The evaluation, as in the plan.")]
     arm: Annotated[str, Meta(description="The arm under which the item was answered.")]
@@ -44,18 +50,27 @@ class GenerationRow(msgspec.Struct, frozen=True, array_like=True, forbid_unknown
         str,
         Meta(
             description="The generated text without the token that ended it; other special "
-            "tokens are written out."
+            "tokens are written out. Of a script the JSON array of its answers."
         ),
     ]
     tokens: Annotated[
-        int, Meta(description="Tokens generated, the stop token included.", ge=0, le=MOST)
+        int,
+        Meta(
+            description="Tokens generated, in all turns, stop tokens included.", ge=0, le=MOST
+        ),
     ]
-    stop: Annotated[str, Meta(description="`eos`, or `length` if the limit cut the text.")]
+    stop: Annotated[
+        str,
+        Meta(
+            description="`eos`, or `length` if the limit cut the text; of a script one word "
+            "for each answer."
+        ),
+    ]
     nll: Annotated[
         float,
         Meta(
             description="Median over generated tokens of -log p under the unsteered model, "
-            "given prompt and preceding output; nats.",
+            "given prompt and preceding output; nats. Of a script its answers' largest.",
             ge=0.0,
         ),
     ]
@@ -196,7 +211,8 @@ class TraceRow(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fiel
         int,
         Meta(
             description="Number of the edited position, from 0: prompt tokens without BOS, "
-            "then generated ones; of a two-choice question, both letter orders in turn.",
+            "then generated ones, of all turns; of a two-choice question, both letter orders "
+            "in turn.",
             ge=0,
             le=MOST,
         ),

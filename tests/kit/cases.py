@@ -46,6 +46,7 @@ from tests.kit.operation_cases import (
 from tests.kit.outcome_cases import one_outcome_case, outcome_case
 from tests.kit.toy_plan import toy_plan
 from tests.kit.toy_world import FILLERS, ToyWorld
+from tests.kit.turn_cases import last_word_case, pressed_case
 
 PAGE = "report/case.html"
 
@@ -503,5 +504,7 @@ HONEST: dict[str, Callable[[], KitCase]] = {
     "a refusal direction at every layer": everywhere_case,
     "groups": grouped_case,
     "the better of two edits": tried_edits_case,
+    "several turns": pressed_case,
+    "several turns, the last graded": last_word_case,
 }
 """Honest cases by name: none may be refused."""

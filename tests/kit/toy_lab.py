@@ -35,6 +35,7 @@ from tests.kit.toy_edits import ToyEdit, baseline, edits_of
 from tests.kit.toy_judge import with_judgements
 from tests.kit.toy_missing import without_missing
 from tests.kit.toy_traces import with_neighbours, with_traces
+from tests.kit.toy_turns import scripts, spoken
 from tests.kit.toy_world import (
     WIDTH,
     ToyWorld,
@@ -70,6 +71,8 @@ class Lab:
             for r in requests(requests_count, rng)
         ]
         rows += [quiz_item(n, self.toy) for n in range(quiz_count)]
+        if "scripts" in {dataset.id for dataset in self.plan.datasets}:
+            rows += scripts(self.toy, requests_count)
         splits = derive.splits_of(self.plan, self.digest, [row.cluster for row in rows])
         return Items([msgspec.structs.replace(r, split=splits[r.cluster]) for r in rows])
 
@@ -235,19 +238,21 @@ class Lab:
         """What the toy answers to one item under one arm, sample by sample."""
         length = len(item.prompt.split())
         match evaluation.measure.kind:
+            case "generate" if evaluation.measure.turns is not None:
+                return [spoken(self, cell, item, residuals[item.item], edit)]
             case "generate":
                 return [
                     self._sampled(cell, item, n, residuals[item.item], edit)
                     for n in range(samples_of(evaluation))
                 ]
             case "choice":
-                account = self._account(item, 2 * length, edit, "")
+                account = self.account(item, 2 * length, edit, "")
                 letters = self.toy.letters(item, edit.on(item))
                 return [ChoiceRow(cell.evaluation, cell.arm, item.item, *letters, *account, "")]
             case "perplexity":
                 return [self._likelihood(cell, item, length, edit)]
             case "probe":
-                account = self._account(item, length, edit, "")
+                account = self.account(item, length, edit, "")
                 direction = probes[cell.evaluation].direction.astype(np.float64)
                 score = six(float((residuals[item.item] + edit.on(item)) @ direction))
                 return [ProbeRow(cell.evaluation, cell.arm, item.item, score, *account, "")]
@@ -256,10 +261,10 @@ class Lab:
         self, cell: Any, item: ItemRow, length: int, edit: ToyEdit
     ) -> LikelihoodRow:
         nll = self.toy.surprise(item, edit.on(item))
-        account = self._account(item, length, edit, "")
+        account = self.account(item, length, edit, "")
         return LikelihoodRow(cell.evaluation, cell.arm, item.item, length, nll, *account, "")
 
-    def _account(
+    def account(
         self, item: ItemRow, positions: int, edit: ToyEdit, text: str
     ) -> tuple[int, float, float]:
         if edit.bare:
@@ -292,7 +297,7 @@ class Lab:
         text = self.toy.text(item, outcome, push)
         tokens = len(text.split()) + 1
         positions = len(item.prompt.split()) + tokens - 1
-        account = self._account(item, positions, edit, text)
+        account = self.account(item, positions, edit, text)
         nll = self.toy.nll(item, outcome)
         return GenerationRow(
             cell.evaluation, cell.arm, item.item, 0, text, tokens, "eos", nll, *account, ""

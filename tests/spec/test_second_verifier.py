@@ -83,6 +83,8 @@ OF_THE_KIT = (
     "graders tried",
     "a judge",
     "audit traces",
+    "several turns",
+    "several turns, the last graded",
 )
 """Honest cases of the kit with what the shipped ones have not."""
 

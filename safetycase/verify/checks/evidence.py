@@ -75,17 +75,17 @@ def sham_is_the_baseline(case: OpenedCase, _number: int, axis: Axis) -> Run:
 @FAMILY.check(
     4,
     proves="Every answer is one that could occur: no longer than the plan allows, cut only at "
-    "the limit, probabilities of two letters that sum to at most one, as many tokens of a "
-    "given text under every arm that puts nothing in front of it.",
+    "the limit, one to each turn of a script, probabilities of two letters that sum to at most "
+    "one, as many tokens of a given text under every arm that puts nothing in front of it.",
     cannot_prove="That it did occur.",
     references=("question 27 (arithmetic)", "design 5 step 8"),
-    owns=("evidence/generations.jsonl: tokens, stop",
+    owns=("evidence/generations.jsonl: tokens, stop, number of answers",
           "evidence/choices.jsonl: log-probabilities",
           "evidence/likelihoods.jsonl: tokens"),
 )  # fmt: skip
 def answers_are_possible(case: OpenedCase) -> Run:
     """Every answer is one that could occur."""
-    yield from told(impossible_gaps(case.plan, case.evidence.answers))
+    yield from told(impossible_gaps(case.plan, case.derived.items, case.evidence.answers))
     return _all_rows(case)
 
 

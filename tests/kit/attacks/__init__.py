@@ -31,6 +31,7 @@ from tests.kit.attacks import (
     simpler,
     statistics,
     traces,
+    turns,
 )
 
 FAMILIES = (
@@ -48,6 +49,7 @@ FAMILIES = (
     exclusions,
     evidence,
     graders,
+    turns,
     statistics,
     forensics,
     features,

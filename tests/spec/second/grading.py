@@ -1,5 +1,6 @@
 """Clause 11: grades of answers and of probes."""
 
+import json
 import unicodedata
 from collections.abc import Callable
 from functools import cache
@@ -75,14 +76,19 @@ MATCHES: dict[str, Callable[[str, str], bool]] = {
 
 @cache
 def by_rules(
-    text: str, target: str | None, rules: tuple[tuple[str, str, tuple[str, ...]], ...]
+    texts: tuple[str, ...],
+    target: str | None,
+    rules: tuple[tuple[str, str, tuple[str, ...]], ...],
+    every: bool,
 ) -> str | None:
-    """Clause 11.2a: the outcome of the first rule that matches."""
-    text = folded(text)
+    """Clauses 11.2a and 11.2f: the outcome of the first rule that matches."""
+    holds = all if every else any
     for outcome, match, phrases in rules:
         own = match == "contains_target" or (match in ("exact", "includes") and not phrases)
-        looked_for = (target or "",) if own else phrases
-        if any(MATCHES[match](text, folded(phrase)) for phrase in looked_for):
+        looked_for = [folded(phrase) for phrase in ((target or "",) if own else phrases)]
+        if holds(
+            any(MATCHES[match](folded(text), phrase) for phrase in looked_for) for text in texts
+        ):
             return outcome
     return None
 
@@ -94,17 +100,24 @@ def grade(
     grader: dict,
     coherence: dict,
     said: str | None = None,
+    turns: dict | None = None,
 ) -> str:
-    """Clause 11.2: the outcome of an answer, or of what a judge said of it (11.2e)."""
-    again = repetition(text)
-    if (
-        again is None
-        or nll > coherence["nll_ceiling"]
-        or again > coherence["repetition_ceiling"]
-    ):
+    """Clauses 11.2, 11.2e and 11.2f: the outcome of an answer, or of a script's answers.
+
+    With a judge, of what it `said`.
+    """
+    texts = (text,) if turns is None else tuple(json.loads(text))
+    for each in texts:
+        again = repetition(each)
+        if again is None or again > coherence["repetition_ceiling"]:
+            return "incoherent"
+    if nll > coherence["nll_ceiling"]:
         return "incoherent"
+    graded = "last" if turns is None else turns["graded"]
     rules = tuple((r["outcome"], r["match"], tuple(r["phrases"])) for r in grader["rules"])
-    return by_rules(text if said is None else said, target, rules) or grader["otherwise"]
+    looked_at = texts[-1:] if graded == "last" else texts
+    looked_at = looked_at if said is None else (said,)
+    return by_rules(looked_at, target, rules, graded == "every") or grader["otherwise"]
 
 
 def chosen(row: dict) -> str:

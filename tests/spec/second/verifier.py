@@ -109,6 +109,12 @@ class Verifier(Planned):
         ]
         if kinds or axes:
             raise NotCovered(f"kinds of evaluation, axes: {kinds, axes}")
+        scripts = [e["measure"] for e in self.plan["evaluations"] if "turns" in e["measure"]]
+        others = "audit" in self.plan or any(
+            "matched_degradation" in axis for axis in self.plan["axes"]
+        )
+        if scripts and (others or any("judge" in measure for measure in scripts)):
+            raise NotCovered("scripts with judges, traces or damage")
 
     def split_items(self) -> None:
         """Clause 9.1, and the items of every dataset and split in order."""
@@ -184,7 +190,20 @@ class Verifier(Planned):
         if "judge" in measure:
             place = (row["evaluation"], row["arm"], row["item"], row.get("sample", 0))
             said = self.judged.get(place, "")
-        return grade(row["output"], row["nll"], target, measure["grader"], coherence, said)
+        turns = measure.get("turns")
+        if turns is not None:
+            self.hold_to_turns(row, item, measure)
+        grader = measure["grader"]
+        return grade(row["output"], row["nll"], target, grader, coherence, said, turns)
+
+    def hold_to_turns(self, row: Json, item: Json, measure: Json) -> None:
+        """Clause 11.2f: an answer to every turn, as many stops, tokens that they allow."""
+        turns = strict(item["prompt"].encode())["turns"]
+        answers, stops = strict(row["output"].encode()), row["stop"].split(" ")
+        demand(len(turns) == len(answers) == len(stops), "11.2f", "an answer a turn")
+        cut, limit = stops.count("length"), measure["max_new_tokens"]
+        least, most = cut * limit + len(stops) - cut, len(stops) * limit
+        demand(least <= row["tokens"] <= most, "11.2f", f"{row['tokens']} tokens")
 
     def missing(self) -> dict[tuple[str, str, str, int], str]:
         """Clause 15.1a: the answers that are missing, each with its cause."""

@@ -1,0 +1,170 @@
+"""Scripts of several turns: how items and rows spell them, and what rows must say of them.
+
+An item's prompt is the canonical JSON (RFC 8785) of an object with its `turns`, a list of what
+the user says, and its `system` text if it has one. The output of a row is the canonical JSON of
+a list: one answer for each turn, in their order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from safetycase import canonical
+from safetycase.canonical import JsonValue
+from safetycase.errors import MalformedInput
+from safetycase.record.plan import Plan
+from safetycase.record.planned_evaluation import Evaluation, Generate, Turns
+from safetycase.tables.columns import Answers, Numbers, Texts
+from safetycase.tables.evidence import Items
+
+TURN = "{turn}"
+"""Stands in a frame for what the user says."""
+FRAME = f"\n\nUser: {TURN}\n\nAssistant:"
+"""How a turn is put to a model without a chat template, unless the plan says otherwise."""
+MOST_TURNS = 64
+"""Turns of a script at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """What the user says, turn by turn, and what stands before all of it."""
+
+    turns: tuple[str, ...]
+    system: str | None = None
+
+    def spelled(self) -> str:
+        """The item's prompt."""
+        parts: dict[str, JsonValue] = {"turns": [*self.turns]}
+        if self.system is not None:
+            parts["system"] = self.system
+        return canonical.write(parts).decode()
+
+    def after(self, prefix: str) -> Script:
+        """The same with a text in front of the first turn."""
+        first, *rest = self.turns
+        return Script((prefix + first, *rest), self.system)
+
+
+def script_of(prompt: str) -> Script | None:
+    """The script that a prompt spells; none if it spells none."""
+    value = _read(prompt)
+    if not isinstance(value, dict) or not set(value) <= {"turns", "system"}:
+        return None
+    turns, system = _texts(value.get("turns")), value.get("system")
+    if not turns or not all(turns) or not (system is None or isinstance(system, str)):
+        return None
+    return None if system == "" or None in value.values() else Script(turns, system)
+
+
+def spelled_answers(answers: Sequence[str]) -> str:
+    """The output of a row that holds these answers."""
+    return canonical.write([*answers]).decode()
+
+
+@lru_cache(maxsize=4096)
+def answers_in(output: str) -> tuple[str, ...]:
+    """The answers that an output holds, one a turn; none if it is no list of texts."""
+    return _texts(_read(output))
+
+
+def _read(text: str) -> JsonValue:
+    try:
+        return canonical.read_canonical(text.encode(), where="a script")
+    except (MalformedInput, UnicodeEncodeError):
+        return None
+
+
+def _texts(value: JsonValue) -> tuple[str, ...]:
+    if not isinstance(value, list) or len(value) > MOST_TURNS:
+        return ()
+    texts = tuple(part for part in value if isinstance(part, str))
+    return texts if len(texts) == len(value) else ()
+
+
+def turns_of(evaluation: Evaluation) -> Turns | None:
+    """What the plan says of an evaluation's turns; none if its items are put once."""
+    measure = evaluation.measure
+    return measure.turns if isinstance(measure, Generate) else None
+
+
+def as_read(prompt: str, output: str) -> tuple[str, str]:
+    """A conversation as people and judges read it: all before its last answer, and that."""
+    script, answers = script_of(prompt), answers_in(output)
+    if script is None or not answers:
+        return prompt, output
+    said = [] if script.system is None else [f"System: {script.system}"]
+    for number, turn in enumerate(script.turns):
+        said.append(f"User: {turn}")
+        said += [f"Assistant: {answer}" for answer in answers[:-1][number : number + 1]]
+    return "\n\n".join(said), answers[-1]
+
+
+def fed_back(tokens: int, stop: str) -> int:
+    """How many generated tokens stand before another one: all but stop tokens and the last.
+
+    The token that ends an answer is not fed back; what the template puts there stands in its
+    place.
+    """
+    return tokens - 1 - stop.split(" ")[:-1].count("eos")
+
+
+def all_fed_back(answers: Answers) -> Numbers:
+    """The same of every row of a table of generated answers."""
+    stops = answers.texts("stop")
+    ended = [stop.split(" ")[:-1].count("eos") for stop in stops.vocabulary.texts]
+    return answers.numbers("tokens") - 1 - _by_row(ended, stops)
+
+
+def _by_row(values: Sequence[int], texts: Texts) -> Numbers:
+    """What is known of each different text, row by row."""
+    return np.array(values, dtype=np.int64)[texts.codes]
+
+
+def uncut_faults(answers: Answers, limit: int) -> Iterator[tuple[int, str, str]]:
+    """Rows of generated answers with a number of tokens that their stops do not allow.
+
+    With the fault what the row could have held, and what it holds. `limit`: the most tokens of
+    an answer. What ends by itself has 1 to `limit` tokens, what was cut has `limit`.
+    """
+    tokens, stops = answers.numbers("tokens"), answers.texts("stop")
+    words = [stop.split(" ") for stop in stops.vocabulary.texts]
+    known = _by_row([set(each) <= {"eos", "length"} for each in words], stops).astype(bool)
+    cut = _by_row([each.count("length") for each in words], stops)
+    ended = _by_row([each.count("eos") for each in words], stops)
+    least, most = cut * limit + ended, (cut + ended) * limit
+    for row in np.flatnonzero(~known).tolist():
+        yield row, "eos or length, a word for each answer", stops[row]
+    for row in np.flatnonzero(known & ((tokens < least) | (tokens > most))).tolist():
+        found = f"{tokens[row]} and {stops[row]}"
+        yield row, f"{least[row]} to {most[row]} tokens of such answers", found
+
+
+def turn_faults(
+    plan: Plan, name: str, items: Items, answers: Answers
+) -> Iterator[tuple[int, str, str]]:
+    """Rows with another number of answers than their item has turns, with what they need.
+
+    Of an evaluation without turns every row has one answer, and so one stop.
+    """
+    evaluation = next((each for each in plan.evaluations if each.id == name), None)
+    if evaluation is None or answers.kind != "generations":
+        return
+    stops, outputs, asked = answers.texts("stop"), answers.texts("output"), answers.item
+    held = {"stops": _by_row([len(s.split(" ")) for s in stops.vocabulary.texts], stops)}
+    wanted: Numbers = np.ones(len(answers), dtype=np.int64)
+    if turns_of(evaluation) is not None:
+        places = items.places(evaluation.dataset, asked.vocabulary.texts).tolist()
+        scripts = [None if n < 0 else script_of(items.rows[n].prompt) for n in places]
+        wanted = _by_row([0 if each is None else len(each.turns) for each in scripts], asked)
+        held["answers"] = _by_row(
+            [len(answers_in(o)) for o in outputs.vocabulary.texts], outputs
+        )
+        for row in np.flatnonzero(wanted == 0).tolist():
+            yield row, "an item that is a script of turns", "another"
+    for what, found in held.items():
+        for row in np.flatnonzero((found != wanted) & (wanted > 0)).tolist():
+            yield row, f"{wanted[row]} {what}, one a turn", str(found[row])
