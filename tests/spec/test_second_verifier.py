@@ -85,6 +85,9 @@ OF_THE_KIT = (
     "audit traces",
     "several turns",
     "several turns, the last graded",
+    "a refusal direction",
+    "a refusal direction at every layer",
+    "groups",
 )
 """Honest cases of the kit with what the shipped ones have not."""
 

@@ -34,10 +34,9 @@ class Spec:
         return self.control or self.role
 
 
-def arm_specs(v: Verifier, axis: Json, search: Json, pooled: Pooled, series: Json) -> Json:
-    """Every arm of an axis, tuning first."""
-    a = axis["id"]
-    target = sorted(f["feature"] for f in search["features"])
+def arm_specs(v: Verifier, axis: Json, edited: set[int], pooled: Pooled, series: Json) -> Json:
+    """Every arm of an axis that edits these features, tuning first."""
+    a, target = axis["id"], sorted(edited)
     decoder = dict(zip(v.tensors[f"{a}.features"], v.tensors.rows(f"{a}.w_dec"), strict=True))
     pool = v.tensors.rows(f"{a}.pool")
     norm = float(f"{math.fsum(math.hypot(*row) for row in pool) / len(pool):.6g}")
@@ -70,7 +69,8 @@ def arm_specs(v: Verifier, axis: Json, search: Json, pooled: Pooled, series: Jso
         ),
     ]
     names = [arm.rpartition("/")[2] for arm in v.named(axis)[5:]]
-    held_out += [Spec(n, n, [], 0 if n == "prompt" else dose, k) for n in names] + numbered
+    own = {"prompt": 0, "refusal_direction": 1 if _refusal(axis) == "add" else -1}
+    held_out += [Spec(n, n, [], own.get(n, dose), k) for n in names] + numbered
     by_name = {spec.name: spec for spec in held_out}
     gauges = [arm.partition("/gauge/")[2] for arm in v.gauges(axis)]
     specs = _tuning(v, axis, target, sets["best_of"])
@@ -124,7 +124,15 @@ def _operation(axis: Json, spec: Spec) -> str | None:
     own = str(candidates(axis)[spec.candidate]["operation"])
     if spec.acts_as in WITHOUT_EDIT:
         return None
+    if spec.role == "refusal_direction":
+        return _refusal(axis)
     return own if spec.acts_as in OF_FEATURES or own == "project_out" else "add"
+
+
+def _refusal(axis: Json) -> str | None:
+    """Clause 13.3a: what is done with the refusal direction; none where none is asked for."""
+    asked = axis.get("baselines", {}).get("refusal_direction")
+    return None if asked is None else str(asked["operation"])
 
 
 def _six(x: float) -> float:
@@ -148,15 +156,30 @@ def _arm(v: Verifier, axis: Json, spec: Spec, units: list[float], taken: int) ->
         arm["prefix"] = axis["baselines"]["prefix"]
     if spec.candidate:
         arm["candidate"] = spec.candidate
-    if own != "add" and operation is not None:
+    if spec.role == "refusal_direction":
+        arm |= _at_its_own_size(v, axis, {str(own), str(operation)})
+    elif own != "add" and operation is not None:
         arm["operation"] = operation
         _match(v, axis, spec, arm, taken)
+    return arm | _done(v, axis, spec)
+
+
+def _done(v: Verifier, axis: Json, spec: Spec) -> Json:
+    """Clause 13.4: the size of what was done, where something was."""
     tuning = spec.role in ("dose", "best_of_dose", "gauge")
     measure = (axis["dose_rule"] if tuning else axis["claim"])["measure"]
-    done = v.realised(measure, str(arm["id"]), "tuning" if tuning else "held_out")
-    if done is not None:
-        arm["realised"], arm["relative"] = done
-    return arm
+    arm = f"{axis['id']}/{spec.name}"
+    done = v.realised(measure, arm, "tuning" if tuning else "held_out")
+    return {} if done is None else dict(zip(("realised", "relative"), done, strict=True))
+
+
+def _at_its_own_size(v: Verifier, axis: Json, operations: set[str]) -> Json:
+    """Clause 13.3a: what is said of the arm of a refusal direction, beside an axis's own."""
+    asked = axis["baselines"]["refusal_direction"]
+    length = directions.distance_of_means(*_last_tokens(v, axis))
+    said = {"coefficient": _six(length) if asked["operation"] == "add" else -1}
+    said |= {"operation": asked["operation"]} if operations != {"add"} else {}
+    return said | ({"layers": asked["layers"]} if "layers" in asked else {})
 
 
 def _control(spec: Spec) -> str:
@@ -187,9 +210,7 @@ def _direction(
     v: Verifier, axis: Json, spec: Spec, decoder: dict[int, Row], pool: list[Row]
 ) -> Row:
     name, role, features = _control(spec), spec.acts_as, spec.features
-    contrast, a = axis["selection"]["contrast"], axis["id"]
-    items = v.items[contrast["dataset"], "discovery"]
-    labels = [i[contrast["label"]] == contrast["positive"] for i in items]
+    a = axis["id"]
     if role == "random_direction":
         return directions.of_pair(features, pool)
     if role == "gaussian":
@@ -199,14 +220,31 @@ def _direction(
         holds = [word in words for words in _prompts(v)]
         table = f"{a}.unrelated" if own is None else f"{a}.means"
         return directions.of_means(v.tensors.rows(table), holds, own)
-    if role in ("difference_in_means", "shuffled_label"):
-        means, new = v.tensors.rows(f"{a}.means"), labels
-        if role == "shuffled_label":
-            new = directions.shuffled(seed_of(v.seed, f"{a}/{name}"), labels)
-        return directions.of_means(means, new, None if new is labels else labels)
+    if role in ("difference_in_means", "shuffled_label", "refusal_direction"):
+        return _between_classes(v, axis, spec)
     if not features or _operation(axis, spec) != "add":
         return (0.0,) * len(pool[0])
     return directions.of_features(features, decoder)
+
+
+def _between_classes(v: Verifier, axis: Json, spec: Spec) -> Row:
+    a, contrast = axis["id"], axis["selection"]["contrast"]
+    if spec.role == "refusal_direction":
+        return directions.of_means(*_last_tokens(v, axis))
+    items = v.items[contrast["dataset"], "discovery"]
+    labels = [i[contrast["label"]] == contrast["positive"] for i in items]
+    means, new = v.tensors.rows(f"{a}.means"), labels
+    if spec.acts_as == "shuffled_label":
+        new = directions.shuffled(seed_of(v.seed, f"{a}/{_control(spec)}"), labels)
+    return directions.of_means(means, new, None if new is labels else labels)
+
+
+def _last_tokens(v: Verifier, axis: Json) -> tuple[list[Row], list[bool]]:
+    """Activations at the last tokens of a refusal direction's prompts, and their classes."""
+    contrast = axis["baselines"]["refusal_direction"]["contrast"]
+    items = v.items[contrast["dataset"], "discovery"]
+    refused = [i[contrast["label"]] == contrast["positive"] for i in items]
+    return v.tensors.rows(f"{axis['id']}.refusal"), refused
 
 
 def _prompts(v: Verifier) -> list[set[str]]:

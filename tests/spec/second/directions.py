@@ -42,6 +42,17 @@ def of_means(
     means: Sequence[Row], positive: Sequence[bool], within: Sequence[bool] | None = None
 ) -> Row:
     """Clause 13.3a: the difference of class means, rows added first to last."""
+    return single(unit(_between_means(means, positive, within)))
+
+
+def distance_of_means(means: Sequence[Row], positive: Sequence[bool]) -> float:
+    """The length of that difference before it is normalised."""
+    return math.sqrt(math.fsum(x * x for x in _between_means(means, positive)))
+
+
+def _between_means(
+    means: Sequence[Row], positive: Sequence[bool], within: Sequence[bool] | None = None
+) -> list[float]:
     inside = within or [True] * len(means)
     total = [0.0] * len(means[0])
     for stratum in sorted(set(inside), reverse=True):
@@ -51,7 +62,7 @@ def of_means(
             columns = zip(*(means[i] for i in places), strict=True)
             sides.append([reduce(add, column) / len(places) for column in columns])
         total = [t + (a - b) for t, a, b in zip(total, *sides, strict=True)]
-    return single(unit(total))
+    return total
 
 
 def shuffled(seed: str, labels: list[bool]) -> list[bool]:

@@ -6,6 +6,7 @@ from statistics import NormalDist, median
 from tests.spec.second import beside, degradation, directions, doses, figures
 from tests.spec.second.arms import arm_specs
 from tests.spec.second.json_types import Json
+from tests.spec.second.members import members_of
 from tests.spec.second.planned import NAMED
 from tests.spec.second.verifier import Verifier
 
@@ -72,9 +73,12 @@ def findings(v: Verifier, axis: Json) -> Json:
     broken = {"evaluation": measure["evaluation"], "outcomes": ["incoherent"]}
     generated = v.evaluations[measure["evaluation"]]["measure"]["kind"] == "generate"
     groups = v.groups(measure["evaluation"], "held_out")
-    arms = arm_specs(v, axis, search, pooled, series)
+    members = members_of(v, axis, search, pooled)
+    edited = {f["feature"] for f in search["features"]} | {m["member"] for m in members or ()}
+    arms = arm_specs(v, axis, edited, pooled, series)
     return {
         "arms": arms,
+        "members": members,
         "pooled": pooled,
         "search": search,
         "sizes": sizes,

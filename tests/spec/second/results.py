@@ -112,6 +112,7 @@ def axis_result(v: Verifier, axis: Json, found: Json) -> Json:
         },
         "steering": steering(v, axis),
         "neighbours": neighbours(v, axis, found["search"], found["pooled"]),
+        "groups": found["members"],
         "traces": summary(v, axis, spec, found["pooled"]),
     }
 

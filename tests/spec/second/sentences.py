@@ -4,6 +4,11 @@ from collections.abc import Iterable
 
 from tests.spec.second.json_types import Json
 
+SIMPLER = {
+    "difference_in_means": "the difference of class means",
+    "prompt": "a prompt",
+    "refusal_direction": "the refusal direction",
+}
 CONTROL = ("exceeds_", "sign_matters", "sham_is_baseline", "coherent")
 REPORTED = "gaussian"
 
@@ -268,7 +273,7 @@ def sentence(plan: Json, axis: Json, found: Json, met: list[Json]) -> str:
     else:
         text = _null_sentence(axis, found, failed, seen)
     for arm, other in found["simpler"]:
-        name = "a prompt" if arm.endswith("/prompt") else "the difference of class means"
+        name = SIMPLER[arm.rpartition("/")[2]]
         told = (
             f"{points(other['difference'])} ({level} interval "
             f"{interval(other['low'], other['high'])}, {p_text(other['p'])})"
@@ -294,7 +299,9 @@ def _edit(axis: Json, found: Json, failed: set[str]) -> str:
     released = axis["purpose"] == "deployed" and "shipped" not in failed
     k = len(found["search"]["features"])
     place = "As released" if released else "In the laboratory"
-    return f"{place}, editing {k} feature{'' if k == 1 else 's'} of {axis['dictionary']}"
+    edited = f"{place}, editing {k} feature{'' if k == 1 else 's'} of {axis['dictionary']}"
+    n = len({one["member"] for one in found["members"] or ()})
+    return edited + (f" and {n} decoder neighbour{'' if n == 1 else 's'}" if n else "")
 
 
 def _effect_sentence(plan: Json, axis: Json, found: Json, failed: set[str], seen: str) -> str:

@@ -65,7 +65,8 @@ def drawn(v: Verifier, axis: Json, arms: Json) -> list[Json]:
     others = [
         arm["id"]
         for arm in arms["arms"]
-        if arm["role"] not in UNEDITED and (evaluation, arm["id"], "held_out") in v.cells
+        if arm["role"] not in UNEDITED and "layers" not in arm
+        if (evaluation, arm["id"], "held_out") in v.cells
     ]
     target = f"{a}/target"
     pools = [

@@ -103,9 +103,7 @@ class Verifier(Planned):
         axes = [
             a["id"]
             for a in self.plan["axes"]
-            if "refusal_direction" in a.get("baselines", {})
-            or "groups" in a["selection"]
-            or a["selection"]["contrast"]["label"] == "outcome"
+            if a["selection"]["contrast"]["label"] == "outcome"
         ]
         if kinds or axes:
             raise NotCovered(f"kinds of evaluation, axes: {kinds, axes}")
