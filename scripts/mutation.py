@@ -49,7 +49,7 @@ the tests would notice.
 
 """
 TAIL = """
-*Hung*: stopped after a minute of processor time; it counts as killed. *Words*: the mutant
+*Hung*: stopped after twenty seconds of processor time; it counts as killed. *Words*: the mutant
 changes nothing but the words or the place that a refusal tells. Tests hold the fields of
 errors where a user acts on them, not every sentence. *Equivalent*: nothing that anybody can
 observe changes, for the reason given below. The score leaves both out; the last column does

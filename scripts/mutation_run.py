@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import signal
 import sys
 import time
@@ -32,8 +33,10 @@ from mutmut.mutation.trampoline import set_mutant_under_test
 
 BUDGET = 12.0
 """Seconds of processor time after which no other test is begun."""
-PATIENCE = 60
+PATIENCE = 20
 """Seconds of processor time after which a mutant hangs."""
+MEMORY = 4 * 2**30
+"""Bytes of address space beyond which a mutant gets no more."""
 KILLED, ALIVE, BROKEN, HUNG = "killed", "alive", "broken", "hung"
 ATTACKS = "tests/vectors/test_attacks.py"
 HONEST = "tests/vectors/test_honest_cases.py"
@@ -164,6 +167,7 @@ def _try(session: pytest.Session, name: str, items: list[pytest.Item], write: in
         os.dup2(quiet, 1)
         os.dup2(quiet, 2)
         signal.setitimer(signal.ITIMER_PROF, PATIENCE)
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
         session.testsfailed = 0
         session.shouldfail = session.shouldstop = False
         began, code = time.process_time(), 0
@@ -238,7 +242,7 @@ def main() -> int:
     listed = msgspec.json.decode(Path(names).read_bytes(), type=list[str])
     options = [
         "--rootdir=.", "--override-ini=addopts=--import-mode=importlib", "-qq",
-        "--capture=no", "-p", "no:randomly", "-p", "no:cacheprovider", "-p", "no:xdist",
+        "--capture=no", "--tb=no", "-p", "no:randomly", "-p", "no:cacheprovider", "-p", "no:xdist",
     ]  # fmt: skip
     trial = Trial(listed, Path(results), int(jobs))
     return int(pytest.main([*options, *SELECTION], plugins=[trial]))
