@@ -50,7 +50,13 @@ def test_the_honest_case_verifies() -> None:
     assert verdict.decision_tier == "general"
     assert _ids(verdict, Outcome.UNKNOWN) == ALWAYS_UNKNOWN
     graders = [f"GRD-00{number}" for number in range(3, 7)]
-    traces = ["BES-003", "FEA-008", "FEA-009", *(f"TRC-00{number}" for number in range(1, 7))]
+    traces = [
+        "BES-003",
+        "FEA-008",
+        "FEA-009",
+        "FEA-010",
+        *(f"TRC-00{number}" for number in range(1, 7)),
+    ]
     unasked = [
         "RED-001",
         "RED-002",
