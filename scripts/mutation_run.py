@@ -242,7 +242,8 @@ def main() -> int:
     listed = msgspec.json.decode(Path(names).read_bytes(), type=list[str])
     options = [
         "--rootdir=.", "--override-ini=addopts=--import-mode=importlib", "-qq",
-        "--capture=no", "--tb=no", "-p", "no:randomly", "-p", "no:cacheprovider", "-p", "no:xdist",
+        "--capture=no", "--tb=no", "-p", "no:randomly", "-p", "no:cacheprovider",
+        "-p", "no:xdist",
     ]  # fmt: skip
     trial = Trial(listed, Path(results), int(jobs))
     return int(pytest.main([*options, *SELECTION], plugins=[trial]))

@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from safetycase import digest
 from safetycase.digest import FileDigest, files
-from safetycase.errors import MalformedInput, SchemaViolation, UnsafePath
+from safetycase.errors import MalformedInput, SafetyCaseError, SchemaViolation, UnsafePath
 
 names = st.from_regex(r"[a-z]{1,4}(/[a-z]{1,4})?", fullmatch=True)
 entries = st.dictionaries(names, st.binary(max_size=8), min_size=1, max_size=5)
@@ -128,3 +129,79 @@ def test_a_file_that_changes_while_read_is_refused(
     (tmp_path / "f").write_bytes(b"x" * 10)
     with pytest.raises(MalformedInput, match=expected):
         rewrite_while_open(tmp_path / "f", data, size)
+
+
+def told(refusal: pytest.ExceptionInfo[SafetyCaseError]) -> tuple[str, str, str | None]:
+    return refusal.value.where, refusal.value.expected, refusal.value.found
+
+
+def test_a_refusal_of_a_file_names_it_and_what_is_there(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "f").write_bytes(b"ab")
+    for name, expected, found in (
+        ("folder", "a regular file", None),
+        ("missing", "a readable file", "No such file or directory"),
+    ):
+        with pytest.raises(MalformedInput) as refusal:
+            digest.hash_file(tmp_path / name)
+        assert told(refusal) == (str(tmp_path / name), expected, found)
+    with pytest.raises(MalformedInput) as refusal:
+        rewrite_while_open(tmp_path / "f", b"ab", 5)
+    assert told(refusal) == ("f", "3 more bytes", "the end of the file")
+
+
+def test_a_refusal_of_a_digest_names_its_place() -> None:
+    for value, expected, found in (
+        (1, "a string", "a number"),
+        ("A" * 90, "64 lower-case hexadecimal digits", ascii("A" * 80)),
+    ):
+        with pytest.raises(SchemaViolation) as refusal:
+            digest.as_sha256(value, where="x")
+        assert told(refusal) == ("x", expected, found)
+
+
+@pytest.mark.parametrize(
+    ("change", "where"),
+    [
+        ({"path": 1}, "x/path"),
+        ({"size": -1}, "x/size"),
+        ({"sha256": ""}, "x/sha256"),
+        ({"mode": 1}, "x"),
+    ],
+)
+def test_a_refused_entry_is_told_by_its_pointer(change: dict[str, object], where: str) -> None:
+    entry: dict[str, Any] = {**FileDigest.of("a", b"").to_json(), **change}
+    with pytest.raises(SchemaViolation) as refusal:
+        FileDigest.from_json(entry, where="x")
+    assert refusal.value.where == where
+    for name in ("path", "size", "sha256"):
+        missing = {k: v for k, v in FileDigest.of("a", b"").to_json().items() if k != name}
+        with pytest.raises(SchemaViolation, match=f"no {name}"):
+            FileDigest.from_json({**missing}, where="x")
+
+
+def test_lists_of_files_are_told_by_their_place() -> None:
+    entry = FileDigest.of("a", b"")
+    for entries_given, expected, found in (
+        ((), "at least one file", None),
+        ((entry, entry), "every path once", "a twice"),
+    ):
+        with pytest.raises(MalformedInput) as refusal:
+            digest.sort_unique(entries_given, where="x")
+        assert told(refusal) == ("x", expected, found)
+        with pytest.raises(MalformedInput) as refusal:
+            digest.sort_unique(entries_given)
+        assert told(refusal)[0] == "manifest"
+
+
+def test_a_path_may_be_as_long_as_a_kilobyte() -> None:
+    assert digest.safe_relative_path("x" * 1024)
+    with pytest.raises(UnsafePath) as refusal:
+        digest.safe_relative_path("é" * 513)
+    assert told(refusal) == ("path", "a relative path inside its folder", ascii("é" * 80))
+
+
+def test_a_file_goes_by_its_own_name_unless_another_is_given(tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(b"ab")
+    assert digest.hash_file(tmp_path / "f").path == "f"
+    assert digest.hash_file(tmp_path / "f", name="d/g").path == "d/g"

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from safetycase import digest
+from safetycase.digest.tensors import DTYPE_BYTES
 from safetycase.errors import MalformedInput, SafetyCaseError, TooLarge
 
 A = np.arange(6, dtype=np.float32).reshape(2, 3)
@@ -131,3 +133,69 @@ def test_tensors_pass_by_in_order_whatever_their_size(tmp_path: Path) -> None:
     assert len(seen["big"]) > 1
     assert b"".join(seen["big"]) == big.tobytes()
     assert told == digest.hash_file(path, name="m")
+
+
+def test_the_digest_of_a_file_bears_the_name_given(tmp_path: Path) -> None:
+    path = tmp_path / "m.safetensors"
+    save_file({"a": A}, path)
+    assert digest.hash_tensors(path).file.path == "m.safetensors"
+    assert digest.hash_tensors(path, name="d/n").file.path == "d/n"
+
+
+@pytest.mark.parametrize(
+    ("change", "where", "expected"),
+    [
+        ({"dtype": 1}, "x#/a/dtype", "a string"),
+        ({"shape": 1}, "x#/a/shape", "an array"),
+        ({"shape": ["2"]}, "x#/a/shape", "an integer of at least 0"),
+        ({"data_offsets": None}, "x#/a/data_offsets", "an array"),
+        ({"dtype": "F4"}, "x#/a", f"a dtype of {', '.join(DTYPE_BYTES)}"),
+        ({"shape": [1] * 33}, "x#/a/shape", "at most 32 items"),
+    ],
+)
+def test_a_refused_tensor_is_told_by_its_pointer(
+    change: dict[str, object], where: str, expected: str
+) -> None:
+    table = json.dumps({"a": entry(0, 2, **change)}).encode()
+    with pytest.raises(SafetyCaseError) as refusal:
+        digest.read_tensor_table(table, 2, where="x")
+    assert (refusal.value.where, refusal.value.expected) == (where, expected)
+
+
+def test_a_tensor_may_have_many_dimensions_and_metadata_only_texts() -> None:
+    table = json.dumps({"a": entry(0, 2, shape=[2] + [1] * 31)}).encode()
+    assert digest.read_tensor_table(table, 2, where="x")[0][0].shape == (2,) + (1,) * 31
+    for metadata, where in (({"k": 1}, "x#/k"), ([], "x#/__metadata__")):
+        table = json.dumps({"__metadata__": metadata}).encode()
+        with pytest.raises(SafetyCaseError) as refusal:
+            digest.read_tensor_table(table, 0, where="x")
+        assert refusal.value.where == where
+    with pytest.raises(SafetyCaseError) as refusal:
+        digest.read_tensor_table(b"[]", 0, where="x")
+    assert refusal.value.where == "x"
+
+
+def test_an_empty_table_needs_no_more_than_its_length() -> None:
+    assert digest.tensor_table_bytes(bytes(8), 8, where="x") == 0
+    assert digest.tensor_table_bytes(b"\x02" + bytes(7), 10, where="x") == 2
+    with pytest.raises(MalformedInput, match="x: expected a safetensors table"):
+        digest.tensor_table_bytes(b"\x02" + bytes(7), 9, where="x")
+    with pytest.raises(TooLarge):
+        digest.tensor_table_bytes((10**8 + 1).to_bytes(8, "little"), 10**9, where="x")
+    assert digest.tensor_table_bytes((10**8).to_bytes(8, "little"), 10**9, where="x") == 10**8
+
+
+@pytest.mark.parametrize("read", [digest.tensor_table, digest.hash_tensors, digest.tensor_root])
+def test_a_refused_file_is_told_by_its_path(
+    tmp_path: Path, read: Callable[[Path], object]
+) -> None:
+    path = tmp_path / "f"
+    for data in (
+        b"",
+        raw({"a": entry(0, 2)}, b"x"),
+        raw({"a": entry(0, 2, dtype="F4")}, b"xx"),
+    ):
+        path.write_bytes(data)
+        with pytest.raises(SafetyCaseError) as refusal:
+            read(path)
+        assert refusal.value.where.startswith(str(path))
