@@ -121,3 +121,46 @@ def test_what_is_not_an_envelope_is_refused(data: bytes) -> None:
 def test_any_bytes_give_an_envelope_or_our_refusal(data: bytes) -> None:
     with pytest.raises(SafetyCaseError):
         read_envelope(data, where="x")
+
+
+@pytest.mark.parametrize(
+    ("data", "where", "expected"),
+    [
+        (b"[]", "x", "an object"),
+        (b"", "x", "one JSON value"),
+        (spell(signatures=None), "x#/signatures", "an array"),
+        (spell(signatures=[]), "x#/signatures", "at least one signature"),
+        (spell(signatures=[{"sig": "AAAA"}] * 65), "x#/signatures", "at most 64 items"),
+        (spell(signatures=[{"sig": "AAAA"}, 1]), "x#/signatures/1", "an object"),
+        (spell(signatures=[{}]), "x#/signatures/0", "all required keys"),
+        (spell(signatures=[{"sig": 1}]), "x#/signatures/0/sig", "a string"),
+        (spell(signatures=[{"sig": "AAA"}]), "x#/signatures/0/sig", "standard base64"),
+        (spell(signatures=[{"sig": "", "keyid": 1}]), "x#/signatures/0/keyid", "a string"),
+        (spell(payloadType=1), "x#/payloadType", "a string"),
+        (spell(payload=1), "x#/payload", "a string"),
+        (spell(payload="aGVsbG9="), "x#/payload", "base64 in its one spelling"),
+        (spell(more=[[[[[[[[1]]]]]]]]), "x", "nesting of at most 8"),
+    ],
+)
+def test_a_refusal_of_an_envelope_names_the_place(
+    data: bytes, where: str, expected: str
+) -> None:
+    with pytest.raises(SafetyCaseError) as refusal:
+        read_envelope(data, where="x")
+    assert (refusal.value.where, refusal.value.expected) == (where, expected)
+
+
+def test_as_many_signatures_as_are_allowed_are_read_in_order() -> None:
+    signatures = [{"sig": "AAAA", "keyid": str(n)} for n in range(64)]
+    envelope = read_envelope(spell(signatures=signatures), where="x")
+    assert [signature.keyid for signature in envelope.signatures] == list(map(str, range(64)))
+
+
+def test_a_text_of_both_alphabets_is_neither() -> None:
+    for mixed in ("-+AA", "-/AA", "_+AA", "_/AA"):
+        with pytest.raises(MalformedInput):
+            read_envelope(spell(payload=mixed), where="x")
+    for plain in ("+/AA", "AAAA"):
+        assert read_envelope(spell(payload=plain), where="x").remarks == ()
+    for url_safe in ("-AAA", "_AAA"):
+        assert len(read_envelope(spell(payload=url_safe), where="x").remarks) == 1

@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
+from safetycase.envelope import keys
 from safetycase.envelope.keys import Algorithm, PublicKey
 from safetycase.errors import KeyRefused
 
@@ -87,3 +88,39 @@ def test_a_signature_is_of_one_key_message_algorithm_and_context(lab, stranger) 
         assert not key.verifies(b"message", sig)
     for context in (b"", b"safetycase/dsse/v2"):
         assert not ml_dsa.verifies(b"message", lab.sign(b"message", context)[1].sig)
+
+
+@given(st.binary(min_size=32, max_size=32))
+def test_what_the_arithmetic_says_of_a_point_is_what_a_generated_key_has(seed: bytes) -> None:
+    """RFC 8032 §5.1.3 and §5.1.4: x is recovered, and a point doubled stays on the curve."""
+    raw = Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw()
+    encoded = int.from_bytes(raw, "little")
+    y, sign = encoded & (1 << 255) - 1, encoded >> 255
+    x = keys._recover_x(y, sign)
+    assert x is not None
+    assert x & 1 == sign
+    for _ in range(3):
+        assert (y * y - x * x - 1 - keys._D * x * x * y * y) % PRIME == 0
+        x, y = keys._double(x, y)
+
+
+def test_doubling_is_that_of_the_base_point() -> None:
+    """2B of RFC 8032 §5.1, from the reference implementation of §6: x and y of B doubled."""
+    y = 4 * pow(5, -1, PRIME) % PRIME
+    x = keys._recover_x(y, 0)
+    assert x == 15112221349535400772501151409588531511454012693041857206046113283949847762202
+    twice = keys._double(x, y)
+    assert twice == (
+        24727413235106541002554574571675588834622768167397638456726423682521233608206,
+        15549675580280190176352668710449542251549572066445060580507079593062643049417,
+    )
+
+
+def test_a_key_of_another_length_is_told_by_its_algorithm() -> None:
+    for algorithm, length in ((Algorithm.ED25519, 31), (Algorithm.ML_DSA_65, 1951)):
+        with pytest.raises(KeyRefused) as refusal:
+            PublicKey(algorithm, bytes(length))
+        assert refusal.value.where == f"{algorithm} key"
+        assert refusal.value.found == f"{length} bytes"
+    with pytest.raises(KeyRefused, match="ed25519 key: expected a point of the curve"):
+        PublicKey(Algorithm.ED25519, point(2))

@@ -169,3 +169,51 @@ def test_a_predicate_goes_sixteen_deep_at_most() -> None:
         else:
             with pytest.raises(SafetyCaseError):
                 statement.open_statement_about(envelope, TYPE, where="x")
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "where", "expected"),
+    [
+        ("_type", "x", "x#/_type", "https://in-toto.io/Statement/v1"),
+        ("predicateType", "x", "x#/predicateType", "https://safetycase.dev/case/v1alpha"),
+        ("extra", 1, "x", "only known keys"),
+        ("subject", 1, "x#/subject", "an array"),
+        ("subject", [], "x#/subject", "one subject"),
+        ("subject", [1, 1], "x#/subject", "at most 1 items"),
+        ("subject/0", 1, "x#/subject/0", "an object"),
+        ("subject/0/name", 1, "x#/subject/0/name", "a string"),
+        ("subject/0/digest", 1, "x#/subject/0/digest", "an object"),
+        ("subject/0/digest/sha256", 1, "x#/subject/0/digest/sha256", "a string"),
+        ("predicate", 1, "x#/predicate", "an object"),
+        ("predicate/files", 1, "x#/predicate/files", "an array"),
+        ("predicate/files/1", 1, "x#/predicate/files/1", "an object"),
+        ("predicate/files", [ENTRY, ENTRY], "x#/predicate/files", "every path once"),
+        (
+            "predicate/files", [f.to_json() for f in reversed(FILES)],
+            "x#/predicate/files", "files in code point order of paths",
+        ),
+        ("predicate/files", [ENTRY] * 4097, "x#/predicate/files", "at most 4096 items"),
+    ],
+)  # fmt: skip
+def test_a_refusal_of_a_statement_names_the_place(
+    path: str, value: object, where: str, expected: str
+) -> None:
+    with pytest.raises(SafetyCaseError) as refusal:
+        statement.read_statement(change(path, value), where="x")
+    assert (refusal.value.where, refusal.value.expected) == (where, expected)
+
+
+def test_a_field_of_another_value_is_shown_in_part() -> None:
+    with pytest.raises(SafetyCaseError) as refusal:
+        statement.read_statement(change("_type", "é" * 90), where="x")
+    assert refusal.value.found == ascii("é" * 90)[:80]
+    with pytest.raises(MalformedInput, match="model manifest digest"):
+        statement.write_statement("", FILES)
+    with pytest.raises(MalformedInput, match="case id"):
+        statement.write_statement_about("", TYPE, {})
+
+
+def test_a_statement_may_hold_as_many_files_as_are_allowed() -> None:
+    files = [FileDigest.of(f"evidence/{number:04}", b"") for number in range(4096)]
+    payload = statement.write_statement(MODEL, files)
+    assert len(statement.read_statement(payload, where="x").files) == 4096

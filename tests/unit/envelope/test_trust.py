@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import dataclasses
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
@@ -223,3 +223,89 @@ def test_a_signer_goes_to_json_and_back(lab) -> None:
 def test_a_signer_that_is_not_one_is_refused(lab, change) -> None:
     with pytest.raises(SafetyCaseError):
         trust.read_signer(lab.signer().to_json() | change, where="x")
+
+
+@pytest.mark.parametrize(
+    ("change", "where"),
+    [
+        ({"threshold": 1}, "x"),
+        ({"name": None}, "x/name"),
+        ({"roles": "developer"}, "x/roles"),
+        ({"roles": [1]}, "x/roles"),
+        ({"roles": [f"r{n}" for n in range(17)]}, "x/roles"),
+        ({"keys": {}}, "x/keys"),
+        ({"keys": [None] * 9}, "x/keys"),
+        ({"keys": [{"algorithm": "ed25519"}]}, "x/keys/0"),
+        ({"keys": [{"algorithm": 1, "public": ""}]}, "x/keys/0/algorithm"),
+        ({"keys": [{"algorithm": "rsa", "public": ""}]}, "x/keys/0"),
+        ({"keys": [{"algorithm": "ed25519", "public": 1}]}, "x/keys/0/public"),
+        ({"keys": [{"algorithm": "ed25519", "public": "AAA"}]}, "x/keys/0/public"),
+        ({"not_before": 0}, "x/not_before"),
+        ({"not_before": "2026-11-22"}, "x/not_before"),
+        ({"not_after": 0}, "x/not_after"),
+        ({"not_after": "2026-11-22"}, "x/not_after"),
+        ({"roles": ["A"]}, "signer"),
+        ({"roles": []}, "signer lab"),
+        ({"keys": []}, "signer lab"),
+    ],
+)
+def test_a_refused_signer_is_told_by_its_pointer(lab, change, where: str) -> None:
+    with pytest.raises(SafetyCaseError) as refusal:
+        trust.read_signer(lab.signer().to_json() | change, where="x")
+    assert refusal.value.where == where
+
+
+def test_what_is_missing_or_odd_in_a_signer_is_told(lab) -> None:
+    for change, found in (
+        ({"name": "A b"}, "'A b'"),
+        ({"keys": lab.signer().to_json()["keys"][:1]}, "no ml-dsa-65"),
+        ({"keys": lab.signer().to_json()["keys"][1:]}, "no ed25519"),
+        ({"keys": [{"algorithm": "rsa" * 40, "public": ""}]}, ascii(("rsa" * 40)[:80])),
+        ({"not_before": "9" * 90}, ascii("9" * 80)),
+    ):
+        with pytest.raises(SafetyCaseError) as refusal:
+            trust.read_signer(lab.signer().to_json() | change, where="x")
+        assert refusal.value.found == found
+    with pytest.raises(SchemaViolation) as refusal:
+        dataclasses.replace(lab.signer(), not_after=NOW.replace(tzinfo=None))
+    assert refusal.value.where == "signer lab"
+    with pytest.raises(SchemaViolation, match="threshold of developer") as refusal:
+        Requirement("developer", 0)
+    assert refusal.value.found == "0"
+    with pytest.raises(SchemaViolation, match="time of verification"):
+        trust.verify_envelope(Envelope("", b"", ()), TrustedSigners(), NOW.replace(tzinfo=None))
+
+
+def test_a_list_of_signers_has_a_limit_and_tells_which_is_wrong(lab) -> None:
+    with pytest.raises(SafetyCaseError) as refusal:
+        trust.read_signers([lab.signer().to_json(), {}], where="x")
+    assert refusal.value.where == "x/1"
+    with pytest.raises(SafetyCaseError) as refusal:
+        trust.read_signers([None] * 257, where="x")
+    assert (refusal.value.where, refusal.value.expected) == ("x", "at most 256 items")
+
+
+def test_a_report_says_why_signatures_do_not_count(lab, reviewer, stranger, sealed) -> None:
+    late = dataclasses.replace(lab.signer(), not_after=NOW)
+    whole = sealed(reviewer, lab, stranger)
+    half = dataclasses.replace(whole, signatures=whole.signatures[1:], remarks=("r",))
+    report = trust.verify_envelope(half, TrustedSigners((late, reviewer.signer())), NOW)
+    assert report.reasons == (
+        "lab is outside its window",
+        "reviewer lacks ed25519",
+        "2 signatures by keys that the policy lacks",
+    )
+    assert report.took_part == {"lab", "reviewer"}
+    assert report.remarks == ("r",)
+    assert report.unknown == tuple(key.keyid for key in stranger.keys)
+    assert (
+        trust.verify_envelope(sealed(lab), TrustedSigners((lab.signer(),)), NOW).reasons == ()
+    )
+
+
+def test_bounds_are_spelled_in_utc_and_left_out_where_open(lab) -> None:
+    east = timezone(timedelta(hours=2))
+    signer = dataclasses.replace(lab.signer(), not_after=NOW.astimezone(east))
+    assert signer.to_json()["not_after"] == "2026-11-22T16:00:00Z"
+    assert set(signer.to_json()) == {"name", "roles", "keys", "not_after"}
+    assert set(lab.signer().to_json()) == {"name", "roles", "keys"}
