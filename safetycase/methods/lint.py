@@ -94,12 +94,8 @@ def _classes(plan: Plan) -> Iterator[str]:
     for axis in plan.axes:
         where, refusal = f"/axes {axis.id}", refusal_of(axis)
         yield from _contrast(f"{where} /selection/contrast", axis.selection.contrast, datasets)
-        if refusal is None:
-            continue
-        there = f"{where} /baselines/refusal_direction/contrast"
-        if refusal.contrast.label == "outcome":
-            yield f"{there}: label outcome is known only later; take context or kind."
-        else:
+        if refusal is not None:
+            there = f"{where} /baselines/refusal_direction/contrast"
             yield from _contrast(there, refusal.contrast, datasets)
 
 
@@ -188,8 +184,10 @@ def measures_of(axis: Axis) -> list[Measure]:
 
 def counted_by(axis: Axis) -> list[Measure]:
     """Every measure whose outcomes an axis counts, for its claim or for its classes."""
-    classes = axis.selection.contrast.measure
-    return [*measures_of(axis), *([] if classes is None else [classes])]
+    refusal = refusal_of(axis)
+    contrasts = [axis.selection.contrast, *([] if refusal is None else [refusal.contrast])]
+    classes = [contrast.measure for contrast in contrasts if contrast.measure is not None]
+    return [*measures_of(axis), *classes]
 
 
 def _alpha(plan: Plan) -> Iterator[str]:

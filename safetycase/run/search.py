@@ -9,12 +9,13 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from safetycase.methods.classes import classes_of
+from safetycase.errors import RunFailed
+from safetycase.methods.classes import class_name, classes_of
 from safetycase.methods.contrasts import drawn_words, needed_means, refusal_name, refusal_of
 from safetycase.methods.identify import held_out_name, select_features
 from safetycase.methods.label import label_check_rows, label_of, label_word_rows
 from safetycase.methods.stream import Stream
-from safetycase.record.planned_axis import Axis
+from safetycase.record.planned_axis import Axis, RefusalDirection
 from safetycase.run.answers import six_digits
 from safetycase.run.lab import Lab
 from safetycase.run.observe import (
@@ -65,6 +66,7 @@ def observe(lab: Lab) -> None:
             )
         refusal = refusal_of(axis)
         if refusal is not None:
+            require_both_classes(lab, axis, refusal)
             asked = lab.prompts(lab.notes.items.of(refusal.contrast.dataset, "discovery"))
             lab.notes.tensors[refusal_name(axis)] = last_activations(
                 model, dictionary.writes, asked, batch_rows=lab.batch_rows
@@ -74,6 +76,21 @@ def observe(lab: Lab) -> None:
         if not by_outcome or classes_of(axis.selection.contrast, evidence, "discovery").are_two:
             drawn_words(plan, axis, lab.plan_digest, evidence)
         lab.progress.advance(1)
+
+
+def require_both_classes(lab: Lab, axis: Axis, refusal: RefusalDirection) -> None:
+    """Return only if the model refuses some and answers some of a refusal direction's prompts.
+
+    Where the classes are outcomes that is known once the unedited model is measured.
+    """
+    classes = classes_of(refusal.contrast, lab.notes.evidence(), "discovery")
+    refused, answered = classes.sizes
+    if not refused or not answered:
+        raise RunFailed(
+            f"axis {axis.id}, refusal direction",
+            f"discovery prompts of {refusal.contrast.dataset} of both classes",
+            found=f"{refused} {class_name(refusal.contrast)}, {answered} others",
+        )
 
 
 def identify(lab: Lab) -> dict[str, list[int]]:

@@ -15,7 +15,6 @@ import numpy as np
 from safetycase.errors import RunFailed
 from safetycase.methods import arms as planned
 from safetycase.methods import grid
-from safetycase.methods.classes import classes_of
 from safetycase.methods.contrasts import refusal_of
 from safetycase.methods.derive import arm_specs
 from safetycase.methods.dose import choose, dose_responses
@@ -35,6 +34,7 @@ from safetycase.run.judge import said_by
 from safetycase.run.lab import BASELINE_STEP, DOSE_STEP, GAUGE_STEP, HELD_OUT_STEP, Lab
 from safetycase.run.measure import answerable, arms_of, require_answerable, units_of
 from safetycase.run.probe import last_residuals
+from safetycase.run.search import require_both_classes
 from safetycase.run.selftest import Fit, Subject, self_tests, text_rows
 from safetycase.run.shrink import is_reshaped
 from safetycase.run.state_edits import require_operable
@@ -54,29 +54,15 @@ def require_prompts(lab: Lab) -> None:
     for axis in plan.axes:
         for split in ("discovery", "held_out"):
             lab.prompts(lab.contrast(axis, split))
-        _require_both_classes(lab, axis)
+        refusal = refusal_of(axis)
+        if refusal is not None:
+            lab.prompts(lab.notes.items.of(refusal.contrast.dataset, "discovery"))
+            if refusal.contrast.label != "outcome":
+                require_both_classes(lab, axis, refusal)
     for evaluation in plan.evaluations:
         for split in grid.SPLITS:
             items = lab.notes.items.of(evaluation.dataset, split)
             require_answerable(bench, evaluation, answerable(bench, evaluation, items))
-
-
-def _require_both_classes(lab: Lab, axis: Axis) -> None:
-    """Return only if prompts of both classes of a refusal direction can be put to the model."""
-    refusal = refusal_of(axis)
-    if refusal is None:
-        return
-    items = lab.notes.items.of(refusal.contrast.dataset, "discovery")
-    classes = classes_of(refusal.contrast, lab.notes.evidence(), "discovery")
-    refused = int(classes.positive.sum())
-    if not 0 < refused < len(items):
-        raise RunFailed(
-            f"axis {axis.id}, refusal direction",
-            f"discovery prompts of {refusal.contrast.dataset} of both classes",
-            found=f"{refused} where {refusal.contrast.label} is {refusal.contrast.positive}, "
-            f"{len(items) - refused} others",
-        )
-    lab.prompts(items)
 
 
 def test_instruments(lab: Lab) -> tuple[SelfTest, ...]:

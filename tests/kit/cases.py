@@ -40,6 +40,7 @@ from tests.kit.operation_cases import (
     grouped_case,
     projected_case,
     refusal_case,
+    refused_case,
     scaled_case,
     tried_edits_case,
 )
@@ -502,6 +503,7 @@ HONEST: dict[str, Callable[[], KitCase]] = {
     "projected out": projected_case,
     "a refusal direction": refusal_case,
     "a refusal direction at every layer": everywhere_case,
+    "a refusal direction by outcome": refused_case,
     "groups": grouped_case,
     "the better of two edits": tried_edits_case,
     "several turns": pressed_case,

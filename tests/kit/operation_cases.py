@@ -140,3 +140,19 @@ def everywhere_plan() -> Json:
 def everywhere_case() -> KitCase:
     """An honest case with an arm that is edited at every layer."""
     return build_case(everywhere_plan())
+
+
+def refused_plan() -> Json:
+    """The toy plan, with a refusal direction between what the toy refuses and what not."""
+    plan = toy_plan()
+    measure = {"evaluation": "ask", "outcomes": ["refusal"]}
+    contrast = {"dataset": "requests", "label": "outcome", "measure": measure}
+    asked = {"contrast": contrast, "operation": "project_out"}
+    plan["axes"][0]["baselines"] = {"refusal_direction": asked}
+    return plan
+
+
+@cache
+def refused_case() -> KitCase:
+    """An honest case whose refusal direction lies between what the toy did."""
+    return build_case(refused_plan())

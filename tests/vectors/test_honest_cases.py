@@ -63,6 +63,7 @@ ANSWERED = {
     "the better of two edits": TRACED,
     "a refusal direction": {"CTL-001", *TRACED},
     "a refusal direction at every layer": {"CTL-001", *TRACED},
+    "a refusal direction by outcome": {"CTL-001"},
     "groups": {"FEA-010", *TRACED},
 }
 """Honest cases in which those questions arise."""

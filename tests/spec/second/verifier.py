@@ -39,6 +39,12 @@ class Unknown(Exception):
     """Clause 20.4: what is withheld stays closed, so nothing follows from the rows."""
 
 
+def contrasts_of(axis: Json) -> list[Json]:
+    """Every contrast of an axis."""
+    refusal = axis.get("baselines", {}).get("refusal_direction")
+    return [axis["selection"]["contrast"], *([refusal["contrast"]] if refusal else [])]
+
+
 class Verifier(Planned):
     """A case opened, and everything derived from its rows."""
 
@@ -103,7 +109,7 @@ class Verifier(Planned):
         axes = [
             a["id"]
             for a in self.plan["axes"]
-            if a["selection"]["contrast"]["label"] == "outcome"
+            if any(contrast["label"] == "outcome" for contrast in contrasts_of(a))
         ]
         if kinds or axes:
             raise NotCovered(f"kinds of evaluation, axes: {kinds, axes}")

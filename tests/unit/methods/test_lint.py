@@ -148,8 +148,8 @@ def _contrast(**fields: Any) -> Callable[[dict[str, Any]], None]:
     return change
 
 
-def _refusal_by_outcome(plan: dict[str, Any]) -> None:
-    contrast = {"dataset": "items", "label": "outcome", "measure": _REFUSED}
+def _refusal_by_no_outcome(plan: dict[str, Any]) -> None:
+    contrast = {"dataset": "items", "label": "outcome"}
     asked = {"refusal_direction": {"contrast": contrast, "operation": "add"}}
     plan["axes"][0]["baselines"] = asked
 
@@ -216,7 +216,7 @@ _ABLATE = {"operation": "ablate", "unit": "activation_multiple"}
             _contrast(label="context", measure=_REFUSED, positive="yes"),
             "/selection/contrast: measure stands with label outcome",
         ),
-        (_refusal_by_outcome, "/refusal_direction/contrast: label outcome is known only"),
+        (_refusal_by_no_outcome, "/refusal_direction/contrast: label outcome needs measure"),
         (
             _contrast(label="outcome", measure=_REFUSED | {"evaluation": "aks"}),
             "no evaluation aks",

@@ -21,6 +21,8 @@ pytestmark = pytest.mark.run
 
 ARM = "context/refusal_direction"
 EVERYWHERE = "project_out everywhere"
+BY_OUTCOME = "add, classes by outcome"
+ADDED = ("add", BY_OUTCOME)
 Opened = tuple[Plan, str, Evidence, Case]
 
 
@@ -30,13 +32,19 @@ def _value(operation: str) -> dict[str, Any]:
     asked: dict[str, Any] = {"contrast": contrast, "operation": operation}
     if operation == EVERYWHERE:
         asked |= {"operation": "project_out", "layers": "all"}
+    if operation == BY_OUTCOME:
+        probed = value["evaluations"][2]
+        value["evaluations"].append(probed | {"id": "probed", "dataset": "contrast"})
+        measure = {"evaluation": "probed", "outcomes": ["below"]}
+        found = {"dataset": "contrast", "label": "outcome", "measure": measure}
+        asked = {"contrast": found, "operation": "add"}
     [axis] = value["axes"]
     axis["baselines"] = {"refusal_direction": asked}
     value["audit"] = {"rows": 40, "positions": 2}
     return value
 
 
-@pytest.fixture(scope="module", params=["project_out", "add", EVERYWHERE])
+@pytest.fixture(scope="module", params=["project_out", "add", EVERYWHERE, BY_OUTCOME])
 def operation(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -55,7 +63,12 @@ def _direction(evidence: Evidence) -> tuple[np.ndarray, float]:
     """The difference of means at the last tokens, by numpy, and its length."""
     items = evidence.items.of("contrast", "discovery")
     last = evidence.tensor("context.refusal").astype(np.float64)
-    labels = np.array([item.context == "deployment" for item in items])
+    given = evidence.answers.get(("probed", "baseline"))
+    said = None if given is None else {row.item: row.outcome for row in given}
+    labels = np.array(
+        [i.context == "deployment" if said is None else said[i.item] == "below" for i in items]
+    )
+    assert 0 < labels.sum() < len(labels)
     difference = last[labels].mean(0) - last[~labels].mean(0)
     length = float(np.linalg.norm(difference))
     return difference / length, length
@@ -99,7 +112,7 @@ def test_the_arm_is_at_its_own_size_whatever_the_dose(case: Opened, operation: s
     assert arm.gain is None
     assert arm.layers == ("all" if operation == EVERYWHERE else None)
     assert arm.realised is not None
-    if operation == "add":
+    if operation in ADDED:
         assert arm.operation is None
         assert (arm.dose, arm.coefficient) == (1.0, pytest.approx(length, rel=1e-5))
         assert arm.realised == pytest.approx(length, rel=1e-4)
@@ -124,7 +137,7 @@ def test_answers_are_those_of_a_model_so_edited(
         edited = output.clone()
         h = output[:, 1:]
         edited[:, 1:] = (
-            h + length * unit if operation == "add" else h - (h @ unit)[..., None] * unit
+            h + length * unit if operation in ADDED else h - (h @ unit)[..., None] * unit
         )
         return edited
 
