@@ -24,6 +24,7 @@ from tests.kit.beside_cases import (
     refusing_case,
     strata_case,
 )
+from tests.kit.block_cases import blocks_case
 from tests.kit.builder import (
     AT,
     SIGNER,
@@ -508,5 +509,6 @@ HONEST: dict[str, Callable[[], KitCase]] = {
     "the better of two edits": tried_edits_case,
     "several turns": pressed_case,
     "several turns, the last graded": last_word_case,
+    "a dictionary of two blocks": blocks_case,
 }
 """Honest cases by name: none may be refused."""

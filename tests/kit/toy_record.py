@@ -12,11 +12,13 @@ from safetycase.bundle.tensors import write_tensors
 from safetycase.digest import sha256_hex
 from safetycase.methods import derive
 from safetycase.methods.argument import argument, limitations
+from safetycase.methods.equations import read_place
 from safetycase.methods.governance import measured_configuration
 from safetycase.methods.grid import cells
 from safetycase.methods.identify import featureless
 from safetycase.methods.instruments import required_tests
 from safetycase.methods.judge import in_order
+from safetycase.methods.sites import hook_path
 from safetycase.record.case import ModelFile
 from safetycase.tables.codec import write_table
 from safetycase.tables.evidence import Evidence
@@ -112,7 +114,7 @@ def _record(
                 "files": DICTIONARY_FILES,
                 "manifest_digest": dictionary.manifest_digest,
                 "equation": dictionary.equation,
-                "hook": f"model.layers.{dictionary.layer}.output",
+                "hook": hook_path(plan.model.architecture, read_place(dictionary)),
                 "width": WIDTH,
                 "model_width": D_MODEL,
                 "declared_l0": declared[dictionary.id],

@@ -32,8 +32,12 @@ THRESHOLD = 0.1
 
 @cache
 def _encoder(toy: ToyWorld) -> np.ndarray:
-    """Encoder rows [width, d_model]: the inverse of the decoder."""
-    return np.linalg.inv(toy.w_dec.astype(np.float64)).T
+    """Encoder rows [width, d_model]: the inverse of what features add to their own block."""
+    rows = np.zeros((WIDTH, D_MODEL))
+    for block in range(toy.blocks):
+        own = slice(block * WIDTH // toy.blocks, (block + 1) * WIDTH // toy.blocks)
+        rows[own, own] = np.linalg.inv(toy.w_dec[own, own].astype(np.float64)).T
+    return rows
 
 
 def slices(toy: ToyWorld, features: Sequence[int]) -> dict[str, np.ndarray]:

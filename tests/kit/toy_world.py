@@ -111,6 +111,11 @@ class ToyWorld:
 
     seed: int
 
+    @property
+    def blocks(self) -> int:
+        """How many blocks the dictionary reads, side by side, equal parts of it each."""
+        return 1
+
     @cached_property
     def u(self) -> np.ndarray:
         """The unit direction of *this is an evaluation*."""

@@ -79,6 +79,7 @@ OF_THE_KIT = (
     "scaled and clamped",
     "projected out",
     "the better of two edits",
+    "a dictionary of two blocks",
     "many edits, one state",
     "graders tried",
     "a judge",

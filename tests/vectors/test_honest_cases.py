@@ -61,6 +61,7 @@ ANSWERED = {
     "scaled and clamped": TRACED,
     "projected out": TRACED,
     "the better of two edits": TRACED,
+    "a dictionary of two blocks": TRACED,
     "a refusal direction": {"CTL-001", *TRACED},
     "a refusal direction at every layer": {"CTL-001", *TRACED},
     "a refusal direction by outcome": {"CTL-001"},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.kit.attacks import (
     beside,
+    blocks,
     claims,
     container,
     controls,
@@ -59,6 +60,7 @@ FAMILIES = (
     simpler,
     traces,
     operations,
+    blocks,
     claims,
     beside,
     page,

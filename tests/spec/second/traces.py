@@ -187,9 +187,11 @@ def activations(v: Verifier, axis: Json, read: list[Row]) -> list[list[Activatio
     """Clause 13.8, of JumpReLU and ReLU: every published feature at every trace."""
     a = axis["id"]
     dictionary = next(d for d in v.plan["dictionaries"] if d["id"] == axis["dictionary"])
-    if not dictionary["equation"].startswith(("jumprelu.gs", "standard.")):
+    if not dictionary["equation"].startswith(("jumprelu.gs", "standard.", "crosscoder.")):
         raise NotCovered(f"activations of {dictionary['equation']}")
     rows, shift = v.tensors.rows(f"{a}.w_enc"), v.tensors[f"{a}.shift"]
+    for read_by, added in zip(rows, v.tensors.rows(f"{a}.w_dec"), strict=True):
+        _reads_one_block(read_by, added, len(dictionary.get("layers", (0,))))
     sizes = [[abs(w) for w in row] for row in rows]
     bias, scale = v.tensors[f"{a}.bias"], v.tensors[f"{a}.scale"]
     thresholds: Sequence[float] = v.tensors.get(f"{a}.threshold", (0.0,) * len(rows))
@@ -207,6 +209,18 @@ def activations(v: Verifier, axis: Json, read: list[Row]) -> list[list[Activatio
             found.append(Activation(exact, other, error, near))
         out.append(found)
     return out
+
+
+def _reads_one_block(read_by: Row, added: Row, blocks: int) -> None:
+    """Clause 13.8 where there are `layers`: one block is read, and none before it written."""
+    depth = len(read_by) // blocks
+    read, written = (
+        [b for b in range(blocks) if any(row[b * depth : (b + 1) * depth])]
+        for row in (read_by, added)
+    )
+    if blocks > 1:
+        demand(len(read) == 1, "13.8", "a feature that reads several blocks, or none")
+        demand(min(written, default=blocks) >= read[0], "13.8", "a decoder to earlier blocks")
 
 
 def _compared(stated: list[Row], again: list[list[Activation]]) -> tuple[float, int]:

@@ -314,14 +314,17 @@ class Verifier(Planned):
         """Clause 13.5: what every edit of an axis has in common."""
         dictionary = next(d for d in self.plan["dictionaries"] if d["id"] == axis["dictionary"])
         is_known = self.plan["model"].get("architecture", "gemma3") == "gemma3"
-        if dictionary["site"] != "resid_post" or "layers" in dictionary or not is_known:
-            where = f"{dictionary['site']} of {dictionary.get('layers', 'one block')}"
-            raise NotCovered(f"activations at {where}, or another architecture")
+        if dictionary["site"] != "resid_post" or not is_known:
+            raise NotCovered(f"activations at {dictionary['site']}, or another architecture")
+        blocks = dictionary.get("layers")
+        named = (
+            dictionary["layer"] if blocks is None else "{" + ",".join(map(str, blocks)) + "}"
+        )
         of_prompt = candidate["positions"] != "generated"
         return {
             "dictionary": dictionary["id"],
             "dictionary_digest": dictionary["manifest_digest"],
-            "hook": f"model.layers.{dictionary['layer']}.output",
+            "hook": f"model.layers.{named}.output",
             "layer": dictionary["layer"],
             "unit_norm": norm,
             **{k: candidate[k] for k in ("operation", "unit", "positions")},
