@@ -45,7 +45,7 @@ from tests.kit.operation_cases import (
     scaled_case,
     tried_edits_case,
 )
-from tests.kit.outcome_cases import one_outcome_case, outcome_case
+from tests.kit.outcome_cases import attributed_case, one_outcome_case, outcome_case
 from tests.kit.toy_plan import toy_plan
 from tests.kit.toy_world import FILLERS, ToyWorld
 from tests.kit.turn_cases import last_word_case, pressed_case
@@ -496,6 +496,7 @@ HONEST: dict[str, Callable[[], KitCase]] = {
     "other searches": ranked_case,
     "classes by outcome": outcome_case,
     "one outcome alone": one_outcome_case,
+    "features by attribution": attributed_case,
     "given texts": fluent_case,
     "strata": strata_case,
     "other axes kept": asked_case,

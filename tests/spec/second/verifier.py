@@ -110,6 +110,7 @@ class Verifier(Planned):
             a["id"]
             for a in self.plan["axes"]
             if any(contrast["label"] == "outcome" for contrast in contrasts_of(a))
+            or a["selection"]["statistic"] == "attribution"
         ]
         if kinds or axes:
             raise NotCovered(f"kinds of evaluation, axes: {kinds, axes}")
