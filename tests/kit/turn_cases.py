@@ -15,8 +15,7 @@ def pressed_plan(graded: str = "any") -> Json:
     scripts = {"id": "scripts", "path": "scripts.jsonl", "source": "kit"}
     plan["datasets"].append(scripts | {"sha256": sha256_hex(b"scripts")})
     plan["evaluations"][0]["dataset"] = "scripts"
-    turns = {"graded": graded, "template": "text"}
-    plan["evaluations"][0]["measure"] |= {"turns": turns}
+    plan["evaluations"][0]["measure"] |= {"turns": {"graded": graded}}
     return plan
 
 
