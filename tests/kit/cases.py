@@ -45,13 +45,8 @@ from tests.kit.operation_cases import (
     scaled_case,
     tried_edits_case,
 )
-<<<<<<< HEAD
 from tests.kit.outcome_cases import attributed_case, one_outcome_case, outcome_case
-from tests.kit.toy_plan import toy_plan
-=======
-from tests.kit.outcome_cases import one_outcome_case, outcome_case
 from tests.kit.toy_plan import chatting_plan, toy_plan
->>>>>>> bb9ff28 (Scripts and prompts follow one chat template, the plan's; the case says which was tested, and two attacks restate it)
 from tests.kit.toy_world import FILLERS, ToyWorld
 from tests.kit.turn_cases import last_word_case, pressed_case
 
