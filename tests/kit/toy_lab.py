@@ -155,10 +155,8 @@ class Lab:
         for axis in self.plan.axes:
             if axis.selection.groups is not None:
                 pairs = companions(axis, evidence)
-                near = [
-                    spelled_cosines(self.toy.w_dec[[one.feature]], self.toy.w_dec[[one.other]])
-                    for one in pairs
-                ]
+                rows = self.toy.rows_compared
+                near = [spelled_cosines(rows[[p.feature]], rows[[p.other]]) for p in pairs]
                 found[ids_name(axis)] = np.array([one.other for one in pairs], dtype=np.int64)
                 found[cosines_name(axis)] = np.concatenate([np.empty(0), *near])
         return found

@@ -136,6 +136,11 @@ class ToyWorld:
         rows[:PLANTED] = self.u + 0.3 * rows[:PLANTED]
         return rows.astype(np.float32)
 
+    @property
+    def rows_compared(self) -> np.ndarray:
+        """The decoder rows of which cosines are published."""
+        return self.w_dec
+
     @cached_property
     def readings(self) -> list[dict[str, float]]:
         """For each feature, the words on which it fires and how much."""
