@@ -94,7 +94,7 @@ def test_with_its_escrow_it_is_what_the_full_case_is(name: str, under: str) -> N
 
 @pytest.mark.parametrize("column", [TEXTS, PROMPTS, "judgements.raw", "items.other"])
 @pytest.mark.parametrize(
-    "name", ["a judge", "audit traces", "missing answers", "graders tried"]
+    "name", ["a judge", "audit traces", "missing answers", "graders tried", "several turns"]
 )
 def test_of_what_rests_on_withheld_cells_nothing_passes_and_nothing_fails(
     name: str, column: str
