@@ -32,7 +32,7 @@ class OutgrownWorld(ToyWorld):
     """A toy of short memory: some scripts outgrew it, and it ran out of it in the quiz."""
 
     def missing(self, evaluation: str, arm: str, item: str) -> str | None:
-        if 20 <= int(item[1:]) < 26 and arm.endswith("/random_live/03"):
+        if 20 <= int(item[1:]) < 32 and arm.endswith("/random_live/03"):
             if evaluation == "ask":
                 return "transcript_longer_than_context"
             if evaluation == "quiz":
