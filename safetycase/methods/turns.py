@@ -159,13 +159,14 @@ def turn_faults(
     evaluation = next((each for each in plan.evaluations if each.id == name), None)
     if evaluation is None or answers.kind != "generations":
         return
-    stops, outputs, asked = answers.texts("stop"), answers.texts("output"), answers.item
+    stops, asked = answers.texts("stop"), answers.item
     held = {"stops": _by_row([len(s.split(" ")) for s in stops.vocabulary.texts], stops)}
     wanted: Numbers = np.ones(len(answers), dtype=np.int64)
     if turns_of(evaluation) is not None:
         places = items.places(evaluation.dataset, asked.vocabulary.texts).tolist()
         sizes = [0 if n < 0 else len(turns_in(items.rows[n].prompt)) for n in places]
         wanted = _by_row(sizes, asked)
+        outputs = answers.texts("output")
         held["answers"] = _by_row(
             [len(answers_in(o)) for o in outputs.vocabulary.texts], outputs
         )
