@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from safetycase.cli.as_written import require_verified
 from safetycase.errors import PromptTooLong
 from safetycase.methods.replay import compared
+from safetycase.methods.turns import script_of
 from safetycase.run import replay as again
 from safetycase.run.bind import RunOptions
 from safetycase.run.engines.options import EngineOptions
@@ -18,8 +20,9 @@ from safetycase.run.progress import Silent
 from safetycase.sign.keys import generate
 from safetycase.sign.signer import sign_case
 from tests.unit.run.test_pipeline import Clock, Verified, make, timeless, write_plan
+from tests.unit.run.test_pipeline import opened as pipeline_opened
 from tests.unit.run.test_replay import bound_to, opened
-from tests.unit.run.test_turns import scripted_plan, write_scripts
+from tests.unit.run.test_turns import TEMPLATE, scripted_plan, write_scripts
 from tests.unit.run.tiny_world import Tiny, build, plan_value
 
 pytestmark = pytest.mark.run
@@ -88,3 +91,28 @@ def test_what_is_too_long_only_behind_a_text_is_refused_at_once(
     with pytest.raises(PromptTooLong, match="item x"):
         make(tiny, tmp_path / "out", value=value)
     assert not list((tmp_path / "out" / "work" / "units").glob("*.jsonl"))
+
+
+def test_scripts_in_a_chat_template_verify_with_their_traces(tmp_path: Path) -> None:
+    """Every second item has a system text of its own in the place of the plan's."""
+    tiny = build(tmp_path / "world")
+    (tiny.folder / "model" / "chat_template.jinja").write_text(TEMPLATE)
+    write_scripts(tiny)
+    path = tiny.folder / "items" / "scripts.jsonl"
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    for row in rows[::2]:
+        row["system"] = "the rubric is near"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    value = scripted_plan("every") | {"chat_template": {"system": "guest is near"}}
+    del value["evaluations"][0]["measure"]["turns"]["frame"]
+    made = make(tiny, tmp_path / "out", value=value)
+    require_verified(made, at="2026-03-01T00:00:00Z")
+    plan, _, evidence, case = pipeline_opened(made)
+    assert plan.chat_template is not None
+    assert case.subject.tested.chat_template == plan.chat_template.sha256
+    systems = {
+        script.system
+        for row in evidence.items.of("scripts", "held_out")
+        if (script := script_of(row.prompt))
+    }
+    assert systems == {None, "the rubric is near"}
