@@ -128,3 +128,16 @@ def test_inclusion_asks_for_whole_hashes(place: int) -> None:
     given[place] += b"0"
     with pytest.raises(MalformedInput, match="hashes of 32 bytes"):
         digest.verify_inclusion(given[0], 2, 4, given[2:], given[1])
+
+
+@pytest.mark.parametrize("size", range(1, 34))
+def test_every_leaf_of_a_small_tree_is_included_at_its_place_alone(size: int) -> None:
+    hashes = [digest.leaf_hash(bytes([n])) for n in range(size)]
+    top = digest.root(hashes)
+    for index in range(size):
+        proof = digest.inclusion_proof(hashes, index)
+        digest.verify_inclusion(hashes[index], index, size, proof, top)
+        for other in (index - 1, index + 1):
+            if 0 <= other < size:
+                with pytest.raises(MalformedInput):
+                    digest.verify_inclusion(hashes[index], other, size, proof, top)
