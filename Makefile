@@ -47,7 +47,7 @@ lint: $(VENV)/.dev
 attacks: $(VENV)/.dev
 	$(BIN)/python -m tests.kit.table
 
-# Outside CI: SECONDS for each of fifteen targets.
+# Outside CI: SECONDS for each target of tests/fuzz.
 SECONDS ?= 60
 fuzz: $(VENV)/.dev
 	$(PIP) atheris==3.0.0

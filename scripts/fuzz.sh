@@ -4,8 +4,10 @@
 set -eu
 python=$1
 seconds=${2:-60}
-for target in canonical container table tensors envelope statement signers key base64 instant \
-  policy plan page verdict case; do
+targets=$("$python" -m tests.fuzz)
+IFS='
+'
+for target in $targets; do
   mkdir -p ".fuzz/$target"
   "$python" -m tests.fuzz "$target" -max_total_time="$seconds" -max_len=8192 \
     -artifact_prefix=".fuzz/$target-" >".fuzz/$target.log" 2>&1 ||

@@ -2,17 +2,20 @@
 
 TARGET is a parser of `targets.PARSERS`; or `verdict`, the whole verifier on any bytes; or
 `case`, the verifier on a small case that is changed in its structure and signed again.
+Without TARGET, prints all of them, one a line.
 """
 
 from __future__ import annotations
 
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import atheris
 import numpy as np
 
-with atheris.instrument_imports(include=["safetycase"]):
+LISTING = len(sys.argv) < 2
+with nullcontext() if LISTING else atheris.instrument_imports(include=["safetycase"]):
     from tests.fuzz import targets
 
 CORPORA = Path(".fuzz")
@@ -23,11 +26,16 @@ def _case(data: bytes) -> None:
     targets.judged(targets.mutated(np.random.default_rng(seed)).to_bytes())
 
 
+TARGETS = {**targets.PARSERS, "verdict": targets.judged, "case": _case}
+
+
 def main(arguments: list[str]) -> None:
     """Fuzz one target until the time or the number of runs given is over."""
+    if not arguments:
+        sys.stdout.write("".join(f"{name}\n" for name in TARGETS))
+        return
     name, *options = arguments
-    special = {"verdict": targets.judged, "case": _case}
-    target = special.get(name) or targets.PARSERS[name]
+    target = TARGETS[name]
     corpus = CORPORA / name
     corpus.mkdir(parents=True, exist_ok=True)
     for number, seed in enumerate(targets.seeds().get(name, [b"seed"])):
