@@ -1,9 +1,10 @@
 """How many wrong programs the tests would notice: mutation testing of the trusted part.
 
 Run by `make mutation`. Of each of canonical, digest, envelope, methods and verify, SAMPLE
-mutants (those whose names hash lowest, so the same ones again) are given to the tests. Prints,
-and with ``--write`` keeps, the share that some test refuses. With ``--again`` only those are
-tried that were not yet, or that lived.
+mutants (those whose names hash lowest, so the same ones again) are given to the tests; mutants
+that change but the words of a refusal are set aside. Prints, and with ``--write`` keeps, the
+share that some test refuses. With ``--again`` only those are tried that were not yet, or that
+lived.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ RESULTS = TREE / "results.jsonl"
 PAGE = ROOT / "docs" / "mutation.md"
 EQUIVALENT = ROOT / "scripts" / "equivalent_mutants.toml"
 LEVEL = 0.95
-FATES = ("killed", "hung", "words", "equivalent", "survived")
+FATES = ("killed", "hung", "equivalent", "survived")
 HEAD = """# Mutation testing
 
 What the tests notice when the trusted part is changed. mutmut {version} changes one thing in
@@ -40,8 +41,8 @@ one function at a time; a mutant is *killed* if a test then fails. Made by `make
 (outside CI) at commit `{commit}` of {date}: of each part, the mutants whose names hash lowest.
 {total} mutants took {minutes} minutes of processor time.
 
-Tests are asked until one fails or twelve seconds of processor time are spent: the unit tests
-of the module; of a check, the attacks that its family refuses, and of other modules the unit
+Tests are asked until one fails or six seconds of processor time are spent: the unit tests of
+the module; of a check, the attacks that its family refuses, and of other modules the unit
 tests that import them; then the honest cases and the attacks of the kit
 (`scripts/mutation_run.py`). The leaf sweep, the outside vectors, the frauds, the runner's
 tests and the second verifier are left out, so these scores are low ends of what the whole of
@@ -49,17 +50,24 @@ the tests would notice.
 
 """
 TAIL = """
-*Hung*: stopped after twenty seconds of processor time; it counts as killed. *Words*: the mutant
-changes nothing but the words or the place that a refusal tells. Tests hold the fields of
-errors where a user acts on them, not every sentence. *Equivalent*: nothing that anybody can
-observe changes, for the reason given below. The score leaves both out; the last column does
-not. Intervals are Clopper-Pearson, 95 %, over the sample. Code outside functions (constants,
-fields of records) is not mutated.
+*Words*: the mutant changes nothing but the words or the place that a refusal tells; it is set
+aside, untried. Tests hold the fields of errors where a user acts on them, not every sentence.
+*Hung*: stopped after fifteen seconds of processor time; it counts as killed. *Equivalent*:
+nothing that anybody can observe changes, for the reason given below; the score leaves it out.
+Intervals are Clopper-Pearson, 95 %, over the sample. Code outside functions (constants, fields
+of records) is not mutated.
 """
 TITLES = (
-    "part", "mutants", "tried", "killed", "hung", "words", "equivalent", "survived", "score",
-    "of all",
-)  # fmt: skip
+    "part",
+    "mutants",
+    "words",
+    "tried",
+    "killed",
+    "hung",
+    "equivalent",
+    "survived",
+    "score",
+)
 
 
 @dataclass(frozen=True)
@@ -72,10 +80,27 @@ class Tried:
     why: str = ""
 
 
-def drawn(names: list[str], size: int) -> list[str]:
-    """The sample: those whose names hash lowest; all if `size` is 0."""
+@dataclass(frozen=True)
+class Sample:
+    """Mutants to try, and how many beside them change but words."""
+
+    names: list[str]
+    words: int
+
+
+def drawn(names: list[str], size: int) -> Sample:
+    """Those whose names hash lowest and that change more than words; all if `size` is 0."""
     ordered = sorted(names, key=lambda name: hashlib.sha256(name.encode()).digest())
-    return ordered[: size or None]
+    kept: list[str] = []
+    words = 0
+    for name in ordered:
+        if size and len(kept) == size:
+            break
+        if change(TREE, name).only_words:
+            words += 1
+        else:
+            kept.append(name)
+    return Sample(kept, words)
 
 
 def results() -> dict[str, dict[str, Any]]:
@@ -102,17 +127,17 @@ def fate_of(name: str, fate: str, known: list[dict[str, str]]) -> Tried:
     for each in known:
         if (each["function"], each["after"]) == (function, found.after):
             return Tried(name, "equivalent", found, each["why"])
-    return Tried(name, "words" if found.only_words else "survived", found)
+    return Tried(name, "survived", found)
 
 
-def row(part: str, total: int, mutants: list[Tried]) -> str:
+def row(part: str, total: int, words: int, mutants: list[Tried]) -> str:
     """A line of the table."""
     counts = {fate: sum(each.fate == fate for each in mutants) for fate in FATES}
     dead = counts["killed"] + counts["hung"]
     counted = dead + counts["survived"]
     interval = clopper_pearson(dead, counted, LEVEL)
     score = f"{dead / counted:.1%} ({interval.low:.0%} to {interval.high:.0%})"
-    cells = (part, total, len(mutants), *counts.values(), score, f"{dead / len(mutants):.1%}")
+    cells = (part, total, words, len(mutants), *counts.values(), score)
     return f"| {' | '.join(map(str, cells))} |"
 
 
@@ -137,20 +162,16 @@ def _told(mutant: Tried) -> str:
     return f": `{before}` became `{after}`.{why}"
 
 
-def page(samples: dict[str, list[Tried]], totals: dict[str, int], seconds: float) -> str:
-    """docs/mutation.md."""
+def head(total: int, seconds: float) -> str:
+    """What stands above the table."""
     told = subprocess.run(
         ["git", "log", "-1", "--format=%h %cs"],  # noqa: S607 — git, wherever it is
         cwd=ROOT, capture_output=True, text=True, check=True,
     ).stdout.split()  # fmt: skip
-    every = [each for mutants in samples.values() for each in mutants]
-    head = HEAD.format(
-        version=version("mutmut"), commit=told[0], date=told[1], total=len(every),
+    return HEAD.format(
+        version=version("mutmut"), commit=told[0], date=told[1], total=total,
         minutes=round(seconds / 60),
     )  # fmt: skip
-    table = [f"| {' | '.join(TITLES)} |", "| --- " * len(TITLES) + "|"]
-    table += [row(part, totals[part], mutants) for part, mutants in samples.items()]
-    return head + "\n".join([*table, TAIL.rstrip("\n"), *listed(every)]) + "\n"
 
 
 def main() -> None:
@@ -163,22 +184,24 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="keep the page in docs")
     options = parser.parse_args()
     every = grow(ROOT, TREE)
-    parts = options.part or PARTS
-    samples = {part: drawn(every[part], options.sample) for part in parts}
+    samples = {part: drawn(every[part], options.sample) for part in options.part or PARTS}
     if not options.again:
         RESULTS.unlink(missing_ok=True)
     dead = {name for name, line in results().items() if line["fate"] != "alive"}
-    todo = [name for sample in samples.values() for name in sample if name not in dead]
+    todo = [name for each in samples.values() for name in each.names if name not in dead]
     if todo:
         run(todo, options.jobs)
     known = tomllib.loads(EQUIVALENT.read_text()).get("equivalent", [])
     lines = results()
-    found = {
-        part: [fate_of(name, lines[name]["fate"], known) for name in sample if name in lines]
-        for part, sample in samples.items()
-    }
-    seconds = sum(line["seconds"] for line in lines.values())
-    text = page(found, {part: len(names) for part, names in every.items()}, seconds)
+    rows, tried = [], []
+    for part, sample in samples.items():
+        mutants = [fate_of(name, lines[name]["fate"], known) for name in sample.names]
+        rows.append(row(part, len(every[part]), sample.words, mutants))
+        tried += mutants
+    seconds = sum(lines[each.name]["seconds"] for each in tried)
+    table = [f"| {' | '.join(TITLES)} |", "| --- " * len(TITLES) + "|", *rows]
+    below = [TAIL.rstrip("\n"), *listed(tried)]
+    text = head(len(tried), seconds) + "\n".join([*table, *below]) + "\n"
     sys.stdout.write(text)
     if options.write:
         PAGE.write_text(text)

@@ -6,17 +6,19 @@ import ast
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 REFUSALS = frozenset(
     {
-        "Fault", "unknown", "_Fault", "_refuse", "Gap", "NotApplicable", "MalformedInput",
+        "Fault", "unknown", "_Fault", "_refuse", "refuse", "Gap", "TraceFault", "LabelGap",
+        "GoldGap", "TensorFault", "Misnamed", "NotApplicable", "MalformedInput",
         "NotCanonical", "SchemaViolation", "TooLarge", "MethodRefused", "UsageError",
         "Withheld",
     }
 )  # fmt: skip
 """What makes a refusal out of words."""
-JUDGED = frozenset({"outcome", "axis"})
+JUDGED = frozenset({"outcome", "axis", "silent"})
 """Arguments of a refusal that are not words."""
 TOLD = frozenset({"where", "place", "pointer", "expected", "found", "remedy", "sentence"})
 """Names of what only a refusal tells."""
@@ -29,6 +31,10 @@ class Change:
     before: str
     after: str
     only_words: bool
+    first: int
+    """Line in the mutated file at which the statement begins, in the function as it was."""
+    last: int
+    """Its last line before any statement inside of it."""
 
 
 def change(tree: Path, name: str) -> Change:
@@ -36,16 +42,36 @@ def change(tree: Path, name: str) -> Change:
     module, _, mutant = name.rpartition(".")
     path = tree / Path(*module.split("."))
     file = path.with_suffix(".py") if path.with_suffix(".py").exists() else path / "__init__.py"
-    lines = file.read_text().splitlines()
-    old = _function(lines, f"{mutant.rpartition('__mutmut_')[0]}__mutmut_orig")
-    new = _function(lines, mutant)
+    lines = _lines(file)
+    old, start = _function(lines, f"{mutant.rpartition('__mutmut_')[0]}__mutmut_orig")
+    new, _ = _function(lines, mutant)
     new.name = old.name
     steps = [(old, new), *_down(old, new)]
     told = next((a, b) for a, b in reversed(steps) if isinstance(a, ast.stmt | ast.match_case))
-    return Change(*map(_shown, told), _only_words([a for a, _ in steps], steps[-1]))
+    first, last = _lines_of(told[0])
+    words = _only_words([a for a, _ in steps], steps[-1])
+    return Change(*map(_shown, told), words, start + first, start + last)
 
 
-def _function(lines: list[str], name: str) -> ast.FunctionDef:
+def _lines_of(node: ast.AST) -> tuple[int, int]:
+    """First and last line of a statement without the statements inside, from 1.
+
+    Of a function, all of its lines: arguments are bound on none of their own.
+    """
+    numbers = [n.lineno for n in ast.walk(node) if hasattr(n, "lineno")]
+    inner = [n.lineno for n in getattr(node, "body", [])]
+    if isinstance(node, ast.FunctionDef) or not inner:
+        return min(numbers), max(getattr(n, "end_lineno", 0) or 0 for n in ast.walk(node))
+    return min(numbers), max(min(numbers), min(inner) - 1)
+
+
+@cache
+def _lines(file: Path) -> list[str]:
+    return file.read_text().splitlines()
+
+
+def _function(lines: list[str], name: str) -> tuple[ast.FunctionDef, int]:
+    """A generated function, and how many lines stand before it."""
     start = next(n for n, line in enumerate(lines) if line.lstrip().startswith(f"def {name}("))
     indent = len(lines[start]) - len(lines[start].lstrip())
     end = start + 1
@@ -57,7 +83,7 @@ def _function(lines: list[str], name: str) -> ast.FunctionDef:
         end += 1
     found = ast.parse(textwrap.dedent("\n".join(lines[start:end]))).body[0]
     assert isinstance(found, ast.FunctionDef)  # noqa: S101 — the line says so
-    return found
+    return found, start
 
 
 def _down(old: ast.AST, new: ast.AST) -> Iterator[tuple[ast.AST, ast.AST]]:

@@ -7,8 +7,8 @@ BUDGET seconds of processor time are spent:
 1. the unit tests of the module;
 2. of a check, the attacks that its family refuses, those first that little else refuses; of
    another module, the unit tests that import it;
-3. the honest cases of the kit, which must pass;
-4. the other tests that verify whole cases.
+3. the honest cases of the kit that run the line, which must pass;
+4. attacks on those cases, and the unit tests that alter one thing in a case.
 
 What a test needs of honest and attacked cases is made before the fork, by the code as it is.
 A test that fails is tried without the mutant too, once: if it fails then, all stops.
@@ -16,6 +16,7 @@ A test that fails is tried without the mutant too, once: if it fails then, all s
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import resource
@@ -27,14 +28,18 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
+import coverage
 import msgspec
 import pytest
+from mutation_change import change
 from mutmut.mutation.trampoline import set_mutant_under_test
 
-BUDGET = 12.0
+BUDGET = 6.0
 """Seconds of processor time after which no other test is begun."""
-PATIENCE = 20
+PATIENCE = 15
 """Seconds of processor time after which a mutant hangs."""
+FEW = 12
+"""Honest cases a mutant is given at most, and attacked ones that are made before it is."""
 MEMORY = 4 * 2**30
 """Bytes of address space beyond which a mutant gets no more."""
 KILLED, ALIVE, BROKEN, HUNG = "killed", "alive", "broken", "hung"
@@ -70,6 +75,7 @@ class Trial:
         self._files: dict[str, list[pytest.Item]] = defaultdict(list)
         self._sound: set[str] = set()
         self._running: dict[int, tuple[str, int]] = {}
+        self._reached: dict[str, dict[str, set[int]]] = {}
 
     def pytest_configure(self) -> None:
         """The same examples every time, and no haste on a busy machine."""
@@ -87,6 +93,7 @@ class Trial:
             self._files[item.nodeid.partition("::")[0]].append(item)
         for items in self._files.values():
             items.sort(key=_has_many_examples)
+        self._reached = self._reach(session)
         for name in self._names:
             items = list(self._chosen(name))
             self._prepare(items)
@@ -132,28 +139,70 @@ class Trial:
         module = name.rpartition(".")[0]
         first = _unit_file(module)
         yield from self._files.get(first, ())
-        attacks = self._files[ATTACKS]
         if module.startswith(CHECKS):
-            own = {a: n for a, n in _refusals(module.removeprefix(CHECKS)).items() if n}
-            attacks = [item for item in attacks if _case(item) in own]
-            yield from sorted(attacks, key=lambda item: own[_case(item)])
+            yield from self._attacks(module.removeprefix(CHECKS))
         else:
             for file in sorted(set(self._files) - {first, ATTACKS, HONEST, OWNERSHIP}):
                 if _imports(file, module):
                     yield from self._files[file]
-        if module.startswith(("safetycase.methods", "safetycase.verify")):
-            yield from self._files[HONEST]
+        found = change(Path(), name)
+        changed = set(range(found.first, found.last + 1))
+        honest = [
+            item
+            for item in self._files[HONEST]
+            if changed & self._reached[_case(item)].get(module, set())
+        ]
+        yield from honest[:FEW]
+        if not module.startswith(CHECKS):
+            yield from self._attacks_on({_case(item) for item in honest}, module)
+        if honest:
             yield from self._files[OWNERSHIP]
-            if not module.startswith(CHECKS):
-                yield from attacks
+
+    def _attacks(self, file: str) -> list[pytest.Item]:
+        own = {attack: number for attack, number in _refusals(file).items() if number}
+        items = [item for item in self._files[ATTACKS] if _case(item) in own]
+        return sorted(items, key=lambda item: own[_case(item)])
+
+    def _attacks_on(self, cases: set[str], module: str) -> list[pytest.Item]:
+        """Attacks on honest cases, those first of the family with the module's name."""
+        from tests.kit.cases import HONEST as BUILT  # noqa: PLC0415, TID251
+        from tests.kit.register import register_all  # noqa: PLC0415, TID251
+
+        known, bases = register_all(), {BUILT[case] for case in cases}
+        items = [item for item in self._files[ATTACKS] if known[_case(item)].base in bases]
+        last = module.rpartition(".")[2]
+        return sorted(items, key=lambda item: known[_case(item)].family != last)
+
+    def _reach(self, session: pytest.Session) -> dict[str, dict[str, set[int]]]:
+        """The lines, module by module, that verifying each honest case runs, by its name."""
+        index = Path("index.json").read_bytes() + Path("tests/kit/cases.py").read_bytes()
+        kept = Path(f"reached-{hashlib.sha256(index).hexdigest()}.json")
+        if kept.exists():
+            return msgspec.json.decode(kept.read_bytes(), type=dict[str, dict[str, set[int]]])
+        reached: dict[str, dict[str, set[int]]] = {}
+        for item in self._files[HONEST]:
+            _forget()
+            watch = coverage.Coverage(data_file=None, include=["*/safetycase/*"])
+            with watch.collect():
+                item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
+            if session.testsfailed:
+                raise pytest.UsageError(f"{item.nodeid} fails without any mutant")
+            data = watch.get_data()
+            reached[_case(item)] = {
+                _module(file): set(data.lines(file) or ()) for file in data.measured_files()
+            }
+        kept.write_bytes(msgspec.json.encode(reached))
+        return reached
 
     def _prepare(self, items: list[pytest.Item]) -> None:
-        """Make the cases of the first attacks, as many as a mutant may get to."""
-        from tests.kit import builder, trial  # noqa: PLC0415, TID251 — mutated, once tests run
+        """Make the cases of the first tests, as many as a mutant may get to."""
+        from tests.kit import builder, cases, trial  # noqa: PLC0415, TID251
 
-        if any(item.nodeid.startswith((ATTACKS, HONEST, OWNERSHIP)) for item in items):
+        if any(item.nodeid.startswith((ATTACKS, OWNERSHIP)) for item in items):
             builder.honest_case()
-        for item in [each for each in items[:40] if each.nodeid.startswith(ATTACKS)]:
+        for item in [each for each in items if each.nodeid.startswith(HONEST)][:FEW]:
+            cases.HONEST[_case(item)]()
+        for item in [each for each in items if each.nodeid.startswith(ATTACKS)][:FEW]:
             trial._altered(_case(item))  # noqa: SLF001 — what a test of the kit begins with
 
 
@@ -206,6 +255,11 @@ def _unit_file(module: str) -> str:
 
 def _has_many_examples(item: pytest.Item) -> bool:
     return getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
+
+
+def _module(file: str) -> str:
+    inside = Path(file).with_suffix("").parts
+    return ".".join(inside[len(inside) - inside[::-1].index("safetycase") - 1 :])
 
 
 def _case(item: pytest.Item) -> str:
