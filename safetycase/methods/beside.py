@@ -162,7 +162,7 @@ def _shrunk_aurocs(
             difference=kept.held_out_auroc - kept.auroc,
             low=gap.low,
             high=gap.high,
-            large=kept.held_out_auroc - 0.5 < _HALF * (kept.auroc - 0.5),
+            large=kept.auroc > 0.5 and kept.held_out_auroc - 0.5 < _HALF * (kept.auroc - 0.5),
         )
 
 

@@ -45,6 +45,12 @@ class Classes:
         """Whether either class has the two prompts that a comparison needs."""
         return min(self.sizes) >= FEWEST
 
+    def only(self, asked: Flags) -> Classes:
+        """The same without the prompts of the split that are not asked."""
+        kept = asked[self.places]
+        gone = self.unanswered + len(kept) - int(kept.sum())
+        return Classes(self.places[kept], self.positive[kept], gone)
+
     def among(self, prompts: Sequence[ItemRow]) -> list[ItemRow]:
         """The prompts that have a class, of all prompts of the split."""
         return [prompts[place] for place in self.places.tolist()]

@@ -74,7 +74,8 @@ class Derived:
 
         And no answers, but those of the unedited model by which prompts have a class.
         """
-        bare = Evidence(self.items, {}, (), (), self.stated.tensors)
+        gone = self.stated.exclusions
+        bare = Evidence(self.items, {}, (), (), self.stated.tensors, exclusions=gone)
         named = [axis.selection.contrast.measure for axis in self.plan.axes]
         keys = {(measure.evaluation, BASELINE) for measure in named if measure is not None}
         answers = {k: rows for k, rows in self.stated.answers.items() if k in keys}
@@ -83,12 +84,7 @@ class Derived:
         try:
             return regrade(
                 self.plan,
-                replace(
-                    bare,
-                    answers=answers,
-                    exclusions=self.stated.exclusions,
-                    judgements=self.stated.judgements,
-                ),
+                replace(bare, answers=answers, judgements=self.stated.judgements),
             )
         except MethodRefused:
             return bare

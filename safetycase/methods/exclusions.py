@@ -1,7 +1,8 @@
 """Answers that could not be had: for which causes, and how many at most.
 
-A cause must be one that no answer has a part in: an answer that does not please has no cause
-here. What is missing is analysed as if it were the worst, both ways (`outcomes.Counts`).
+A cause must be one that does not look at what answers say: an answer that does not please has
+no cause here. What is missing is analysed as if it were the worst, both ways
+(`outcomes.Counts`).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Collection, Iterator
 from safetycase.methods import format as spell
 from safetycase.methods.gap import Gap
 from safetycase.methods.grid import axis_of, cells, evaluation_named, samples_of
+from safetycase.methods.turns import turns_of
 from safetycase.record.plan import Plan
 from safetycase.tables.evidence import Evidence
 from safetycase.tables.rows import ExclusionRow, path_of
@@ -33,6 +35,8 @@ def exclusion_gaps(plan: Plan, evidence: Evidence, without: Collection[str]) -> 
         if row.cause not in permitted:
             expected = f"a cause that the plan permits: {', '.join(permitted) or 'none'}"
             yield Gap(where, expected, row.cause)
+        if row.cause == "transcript_longer_than_context" and not _is_script(plan, row):
+            yield Gap(where, "a script of several turns, whose answers can be too long", "none")
         if _key(row) not in askable:
             yield Gap(where, "an answer that the plan asks for", "another")
         elif times[_key(row)] > 1:
@@ -45,6 +49,11 @@ def _key(row: ExclusionRow) -> tuple[str, str, str, int]:
 
 def _spelled(row: ExclusionRow) -> str:
     return f"{row.evaluation} / {row.arm} / {row.item} / sample {row.sample}"
+
+
+def _is_script(plan: Plan, row: ExclusionRow) -> bool:
+    asked = (e for e in plan.evaluations if e.id == row.evaluation)
+    return any(turns_of(evaluation) is not None for evaluation in asked)
 
 
 def _planned(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
-from safetycase.digest import FileDigest, manifest_digest
+from safetycase.digest import FileDigest, manifest_digest, sha256_hex
 from safetycase.methods.gap import Gap
 from safetycase.methods.grid import BASELINE
 from safetycase.record.case import ModelFile
@@ -29,12 +29,14 @@ def tokenizer_digest(files: Iterable[ModelFile]) -> str | None:
 
 
 def measured_configuration(plan: Plan, files: Iterable[ModelFile]) -> Configuration:
-    """The model as this plan measures it: items' prompts as they are, after BOS."""
+    """The model as this plan measures it: how prompts are put to which files."""
+    chat = plan.chat_template
+    system = None if chat is None or chat.system is None else sha256_hex(chat.system.encode())
     return Configuration(
         model=plan.model.manifest_digest,
         tokenizer=tokenizer_digest(files),
-        chat_template=None,
-        system_prompt=None,
+        chat_template=None if chat is None else chat.sha256,
+        system_prompt=system,
     )
 
 
@@ -60,6 +62,7 @@ def release_gaps(plan: Plan, files: Sequence[ModelFile]) -> Iterator[Gap]:
     A difference contradicts a claim about what is deployed, and leaves a laboratory study
     open. Says nothing of what is really released.
     """
+    yield from _template_gaps(plan, files)
     deployed = [axis.id for axis in plan.axes if axis.purpose == "deployed"]
     if plan.release is None:
         if deployed:
@@ -70,6 +73,15 @@ def release_gaps(plan: Plan, files: Sequence[ModelFile]) -> Iterator[Gap]:
         return
     yield from _configuration_gaps(plan, files, silent=not deployed)
     yield from _safeguard_gaps(plan)
+
+
+def _template_gaps(plan: Plan, files: Sequence[ModelFile]) -> Iterator[Gap]:
+    """A chat template that is not the one file that the model has of it, if it has one."""
+    own = [file.sha256 for file in files if file.path.endswith("chat_template.jinja")]
+    if plan.chat_template is None or len(own) != 1 or own == [plan.chat_template.sha256]:
+        return
+    text = "Prompts are put by another chat template than the model's files hold."
+    yield Gap("plan.json#/chat_template/sha256", own[0], plan.chat_template.sha256, text)
 
 
 def _configuration_gaps(

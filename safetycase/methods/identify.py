@@ -9,7 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from safetycase.errors import MethodRefused
-from safetycase.methods.classes import classes_of
+from safetycase.methods.attribution import (
+    attribution_name,
+    mean_columns,
+    one_sample_p_columns,
+)
+from safetycase.methods.classes import Classes, classes_of
+from safetycase.methods.grid import BASELINE
 from safetycase.methods.label import label_of, label_score
 from safetycase.methods.multiplicity import benjamini_hochberg, holm
 from safetycase.methods.rank import auroc, compare_columns
@@ -33,7 +39,8 @@ class SelectedStatistic:
     p_adjusted: float
     density: float
     standardised_difference: float | None = None
-    """Where the plan ranks by it."""
+    attribution: float | None = None
+    """Either where the plan ranks by it."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +53,9 @@ class Selection:
     negative_items: int
     features: tuple[SelectedStatistic, ...]
     least_p_adjusted: float | None = None
-    """Least corrected p of a candidate on the positive side, where none was kept."""
+    """Least corrected p of a candidate on the planned side, where none was kept."""
     unanswered: int | None = None
-    """Discovery items without a class, where it is an outcome and there are any."""
+    """Discovery items without a class or without an attribution, if there are any."""
 
 
 def pooled(axis: Axis, evidence: Evidence) -> np.ndarray:
@@ -57,13 +64,27 @@ def pooled(axis: Axis, evidence: Evidence) -> np.ndarray:
     Read from the published sparse rows. Refused unless they are well formed: one row an item,
     indices within the width and ascending in a row, values above zero.
     """
+    return _spread(axis, evidence, evidence.tensor(f"{axis.id}.values"))
+
+
+def attributed(axis: Axis, evidence: Evidence) -> np.ndarray:
+    """Attribution of every feature on each discovery prompt, float32 [items, width].
+
+    Published beside the pooled activations, one for each: a feature that does not fire on a
+    prompt has none there. Refused as these are, and unless there are as many.
+    """
+    return _spread(axis, evidence, evidence.tensor(attribution_name(axis)))
+
+
+def _spread(axis: Axis, evidence: Evidence, spread: np.ndarray) -> np.ndarray:
+    """Numbers in the places of the published activations; zeros where there are none."""
     items = evidence.items.of(axis.selection.contrast.dataset, "discovery")
     values = evidence.tensor(f"{axis.id}.values")
     columns = evidence.tensor(f"{axis.id}.columns")
     bounds = evidence.tensor(f"{axis.id}.indptr")
     width = int(evidence.tensor(f"{axis.id}.width")[0])
     where = f"evidence/pooled.safetensors {axis.id}"
-    if bounds.shape != (len(items) + 1,) or values.shape != columns.shape:
+    if bounds.shape != (len(items) + 1,) or not values.shape == columns.shape == spread.shape:
         raise MethodRefused(where, f"rows for {len(items)} items", found=f"{bounds.size - 1}")
     if bounds[0] != 0 or bounds[-1] != values.size or (np.diff(bounds) < 0).any():
         raise MethodRefused(where, "row bounds that cover the values", found="others")
@@ -74,7 +95,7 @@ def pooled(axis: Axis, evidence: Evidence) -> np.ndarray:
     if (np.diff(keys) <= 0).any():
         raise MethodRefused(where, "ascending indices in every row", found="others")
     dense: np.ndarray = np.zeros((len(items), width), dtype=np.float32)
-    dense[rows, columns] = values
+    dense[rows, columns] = spread
     return dense
 
 
@@ -107,9 +128,10 @@ def select_features(axis: Axis, evidence: Evidence) -> Selection:
 
     Candidates: features at least as dense as the rule asks that are not constant. Family of
     the correction: all candidates. Kept: at most `keep`, AUROC above one half (or difference
-    above zero, if the plan ranks by it), corrected p at most `alpha`; ties go to the lower
-    index. May keep none. Where the classes are outcomes, either of which fewer than two items
-    have, there is nothing to tell apart: no candidate is tested and none is kept.
+    above zero, or mean attribution in the planned direction, where the plan ranks by it) and
+    corrected p at most `alpha`; ties go to the lower index. May keep none. Where the classes
+    are outcomes, either of which fewer than two items have, there is nothing to tell apart: no
+    candidate is tested and none is kept.
     """
     return evidence.once(_key(axis), lambda: _select_features(axis, evidence))
 
@@ -145,17 +167,23 @@ def _key(axis: Axis) -> tuple[object, ...]:
 def _select_features(axis: Axis, evidence: Evidence) -> Selection:
     rule = axis.selection
     activations = pooled(axis, evidence)
-    classes = classes_of(axis.selection.contrast, evidence, "discovery")
+    classes = _compared(axis, evidence)
     gone = classes.unanswered or None
     if rule.contrast.label == "outcome" and not classes.are_two:
         return Selection(0, 0, *classes.sizes, (), unanswered=gone)
     densities = density(activations)
     compared = activations[classes.places]
-    varies = compared.max(axis=0) > compared.min(axis=0)
+    given = None if rule.attribution is None else attributed(axis, evidence)[classes.places]
+    varies = _varies(compared) if given is None else _varies(compared) & _varies(given)
     candidates = np.flatnonzero((densities >= rule.minimum_density) & varies)
     if not candidates.size:
         return Selection(0, 0, *classes.sizes, (), unanswered=gone)
-    ranked = _ranked(rule, compared[:, candidates], classes.positive)
+    ranked = _ranked(
+        rule,
+        compared[:, candidates],
+        classes.positive,
+        None if given is None else given[:, candidates],
+    )
     adjusted = _CORRECTIONS[rule.correction or "holm"](ranked.p)
     passing = [
         i
@@ -170,13 +198,33 @@ def _select_features(axis: Axis, evidence: Evidence) -> Selection:
             p=float(ranked.p[i]),
             p_adjusted=float(adjusted[i]),
             density=float(densities[candidates[i]]),
-            standardised_difference=None if ranked.by_area else float(ranked.excess[i]),
+            standardised_difference=_stated(ranked.difference, i),
+            attribution=_stated(ranked.attribution, i),
         )
         for i in best
     )
     above = [float(adjusted[i]) for i in range(candidates.size) if ranked.excess[i] > 0.0]
     least = min(above) if above and not features else None
     return Selection(int(candidates.size), len(passing), *classes.sizes, features, least, gone)
+
+
+def _compared(axis: Axis, evidence: Evidence) -> Classes:
+    """The discovery prompts that are compared: with a class and, if asked, an attribution."""
+    contrast, asked = axis.selection.contrast, axis.selection.attribution
+    classes = classes_of(contrast, evidence, "discovery")
+    if asked is None:
+        return classes
+    here = evidence.answered(asked.evaluation, contrast.dataset, BASELINE, "discovery")
+    return classes if here is None else classes.only(here)
+
+
+def _varies(columns: np.ndarray) -> NDArray[np.bool_]:
+    varies: NDArray[np.bool_] = columns.max(axis=0) > columns.min(axis=0)
+    return varies
+
+
+def _stated(figures: NDArray[np.float64] | None, place: int) -> float | None:
+    return None if figures is None else float(figures[place])
 
 
 _CORRECTIONS = {"holm": holm, "benjamini_hochberg": benjamini_hochberg}
@@ -188,17 +236,30 @@ class _Ranked:
 
     auroc: NDArray[np.float64]
     excess: NDArray[np.float64]
-    """AUROC less one half, or the standardised difference: above 0 on the positive side."""
+    """AUROC less one half, standardised difference or attribution: above 0 on the side that is
+    sought."""
     p: NDArray[np.float64]
-    by_area: bool
+    difference: NDArray[np.float64] | None = None
+    attribution: NDArray[np.float64] | None = None
 
 
-def _ranked(rule: Rule, activations: np.ndarray, labels: NDArray[np.bool_]) -> _Ranked:
+def _ranked(
+    rule: Rule, activations: np.ndarray, labels: NDArray[np.bool_], given: np.ndarray | None
+) -> _Ranked:
+    if (rule.statistic == "attribution") != (given is not None):
+        expected = "attribution with statistic attribution, and with no other"
+        raise MethodRefused("plan /selection", expected, found=rule.statistic)
     compared = compare_columns(activations, labels)
+    if rule.attribution is not None and given is not None:
+        means = mean_columns(given)
+        sought = means if rule.attribution.direction == "up" else -means
+        p = one_sample_p_columns(given)
+        return _Ranked(compared.auroc, sought, p, attribution=means)
     if rule.statistic == "auroc":
-        return _Ranked(compared.auroc, compared.auroc - 0.5, compared.p_value, by_area=True)
+        return _Ranked(compared.auroc, compared.auroc - 0.5, compared.p_value)
+    difference = compared.standardised_difference
     p = welch_p_columns(activations, labels)
-    return _Ranked(compared.auroc, compared.standardised_difference, p, by_area=False)
+    return _Ranked(compared.auroc, difference, p, difference=difference)
 
 
 def detections(axis: Axis, feature: int, evidence: Evidence) -> list[LabelCheckRow]:
@@ -303,6 +364,7 @@ def _selected(
         p_adjusted=statistic.p_adjusted,
         density=statistic.density,
         standardised_difference=statistic.standardised_difference,
+        attribution=statistic.attribution,
         held_out_auroc=held_out_auroc(axis, statistic.feature, evidence),
         label=label_of(words, axis.labels.words),
         label_score=label_score(axis, plan_digest, statistic.feature, checks),

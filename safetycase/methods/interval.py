@@ -99,18 +99,20 @@ def student_t_critical(level: float, degrees: int, side: Side = "two-sided") -> 
         raise MethodRefused("student_t_critical", "degrees of freedom", found=str(degrees))
     outside = 2.0 * tail_of("student_t_critical", level, side)
     low, high = 0.0, 1.0
-    while _outside_t(high, degrees) > outside:
+    while outside_t(high * high, degrees) > outside:
         low, high = high, 2.0 * high
     for _ in range(_NEWTON_LIMIT):
         middle = 0.5 * (low + high)
         if not low < middle < high:
             break
-        low, high = (middle, high) if _outside_t(middle, degrees) > outside else (low, middle)
+        low, high = (
+            (middle, high) if outside_t(middle * middle, degrees) > outside else (low, middle)
+        )
     return low
 
 
-def _outside_t(t: float, degrees: int) -> float:
-    square = t * t
+def outside_t(square: float, degrees: float) -> float:
+    """Give the mass of Student's t outside ±t, of a t of this square; source as above."""
     if square < degrees:
         return beta_tails(0.5, degrees / 2.0, square / (degrees + square))[1]
     return beta_tails(degrees / 2.0, 0.5, degrees / (degrees + square))[0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 
 from safetycase.methods import format as spell
 from safetycase.methods.contrasts import refusal_of
@@ -12,11 +12,12 @@ from safetycase.methods.equations import read_place, spans_blocks, written_place
 from safetycase.methods.grader_faults import grader_faults
 from safetycase.methods.grid import relied_on
 from safetycase.methods.operations import UNITS
+from safetycase.methods.search_lint import search_lint
 from safetycase.methods.sites import READ_ONLY
 from safetycase.methods.turns_lint import turns_lint
 from safetycase.record.control_tests import ControlFamily
 from safetycase.record.plan import Plan, PlannedDictionary
-from safetycase.record.planned_axis import Axis, Candidate, Contrast
+from safetycase.record.planned_axis import Axis, Candidate
 from safetycase.record.planned_evaluation import Generate, Measure, Probe
 
 _LONGEST_OFF_TARGET = 40
@@ -32,7 +33,7 @@ def lint(plan: Plan) -> list[str]:
     return [
         *_names(plan),
         *_sites(plan),
-        *_classes(plan),
+        *search_lint(plan),
         *_samples(plan),
         *turns_lint(plan),
         *_exclusions(plan),
@@ -81,42 +82,14 @@ def _names(plan: Plan) -> Iterator[str]:
     for axis in plan.axes:
         where = f"/axes {axis.id}"
         asked = {measure.evaluation for measure in counted_by(axis)}
+        if axis.selection.attribution is not None:
+            asked.add(axis.selection.attribution.evaluation)
         yield from _unknown(where, {axis.dictionary}, dictionaries, "dictionary")
         contrasts = {axis.selection.contrast.dataset}
         refusal = refusal_of(axis)
         contrasts |= set() if refusal is None else {refusal.contrast.dataset}
         yield from _unknown(where, contrasts, datasets, "dataset")
         yield from _unknown(where, asked, evaluations, "evaluation")
-
-
-def _classes(plan: Plan) -> Iterator[str]:
-    datasets = {evaluation.id: evaluation.dataset for evaluation in plan.evaluations}
-    for axis in plan.axes:
-        where, refusal = f"/axes {axis.id}", refusal_of(axis)
-        yield from _contrast(f"{where} /selection/contrast", axis.selection.contrast, datasets)
-        if refusal is not None:
-            there = f"{where} /baselines/refusal_direction/contrast"
-            yield from _contrast(there, refusal.contrast, datasets)
-
-
-def _contrast(where: str, contrast: Contrast, datasets: Mapping[str, str]) -> Iterator[str]:
-    by_outcome = contrast.label == "outcome"
-    if by_outcome and contrast.measure is None:
-        yield f"{where}: label outcome needs measure."
-    elif not by_outcome and contrast.positive is None:
-        yield f"{where}: label {contrast.label} needs positive."
-    elif contrast.measure is not None and contrast.positive is not None:
-        yield (
-            f"{where}: measure stands with label outcome and without positive; leave one of "
-            "them out."
-        )
-    elif contrast.measure is not None:
-        name = contrast.measure.evaluation
-        if name in datasets and datasets[name] != contrast.dataset:
-            yield (
-                f"{where}/measure: {name} asks items of {datasets[name]}, so that prompts of "
-                f"{contrast.dataset} have no outcome; name an evaluation of these."
-            )
 
 
 def _sites(plan: Plan) -> Iterator[str]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from safetycase.methods.attribution import attribution_name
 from safetycase.methods.contrasts import needed_means, refusal_name, refusal_of
 from safetycase.methods.encode import slice_names
 from safetycase.methods.equations import dictionary_of, read_place, written_place
@@ -82,6 +83,9 @@ def _asked_for(plan: Plan, axis: Axis, width: Size) -> Iterator[PlannedTensor]:
     if axis.selection.pooling is not None:
         path = tensor_path("pooled")
         yield PlannedTensor(path, held_out_name(axis), "<f4", (None, None))
+    if axis.selection.attribution is not None:
+        path = tensor_path("pooled")
+        yield PlannedTensor(path, attribution_name(axis), "<f4", ("values",))
     for name in needed_means(plan, axis):
         yield PlannedTensor(tensor_path("means"), name, "<f4", (None, width))
     if refusal_of(axis) is not None:

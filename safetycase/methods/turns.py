@@ -60,6 +60,12 @@ def script_of(prompt: str) -> Script | None:
     return None if system == "" or None in value.values() else Script(turns, system)
 
 
+def turns_in(prompt: str) -> tuple[str, ...]:
+    """What the user says in the script that a prompt spells; nothing if it spells none."""
+    script = script_of(prompt)
+    return () if script is None else script.turns
+
+
 def spelled_answers(answers: Sequence[str]) -> str:
     """The output of a row that holds these answers."""
     return canonical.write([*answers]).decode()
@@ -153,13 +159,14 @@ def turn_faults(
     evaluation = next((each for each in plan.evaluations if each.id == name), None)
     if evaluation is None or answers.kind != "generations":
         return
-    stops, outputs, asked = answers.texts("stop"), answers.texts("output"), answers.item
+    stops, asked = answers.texts("stop"), answers.item
     held = {"stops": _by_row([len(s.split(" ")) for s in stops.vocabulary.texts], stops)}
     wanted: Numbers = np.ones(len(answers), dtype=np.int64)
     if turns_of(evaluation) is not None:
         places = items.places(evaluation.dataset, asked.vocabulary.texts).tolist()
-        scripts = [None if n < 0 else script_of(items.rows[n].prompt) for n in places]
-        wanted = _by_row([0 if each is None else len(each.turns) for each in scripts], asked)
+        sizes = [0 if n < 0 else len(turns_in(items.rows[n].prompt)) for n in places]
+        wanted = _by_row(sizes, asked)
+        outputs = answers.texts("output")
         held["answers"] = _by_row(
             [len(answers_in(o)) for o in outputs.vocabulary.texts], outputs
         )

@@ -18,7 +18,7 @@ def turns_lint(plan: Plan) -> Iterator[str]:
     for evaluation in plan.evaluations:
         turns = turns_of(evaluation)
         if turns is not None:
-            yield from _faults(evaluation, turns)
+            yield from _faults(plan, evaluation, turns)
     if not asked:
         yield from _without_scripts(plan)
 
@@ -48,9 +48,9 @@ def _read_as_prompts(plan: Plan) -> Iterator[tuple[str, str]]:
         yield "/controls/unrelated_contrasts", plan.controls.unrelated_contrasts.dataset
 
 
-def _faults(evaluation: Evaluation, turns: Turns) -> Iterator[str]:
+def _faults(plan: Plan, evaluation: Evaluation, turns: Turns) -> Iterator[str]:
     where = f"/evaluations {evaluation.id} /measure"
-    if turns.frame is not None and turns.template == "chat":
+    if turns.frame is not None and plan.chat_template is not None:
         yield f"{where}/turns/frame: a chat template has its own; leave the frame out."
     elif turns.frame is not None and turns.frame.count(TURN) != 1:
         yield f"{where}/turns/frame: say once where the turn stands, as {TURN}."

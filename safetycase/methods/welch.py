@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from safetycase.errors import MethodRefused
-from safetycase.methods.interval import beta_tails
+from safetycase.methods.interval import outside_t
 
 _SMALLEST_P = math.ulp(0.0)
 
@@ -54,6 +54,4 @@ def _p(difference: float, u: float, v: float, n1: int, n0: int) -> float:
         return 0.0
     degrees = (u + v) ** 2 / (u * u / (n1 - 1) + v * v / (n0 - 1))
     square = difference * difference / (u + v)
-    if square < degrees:
-        return beta_tails(0.5, degrees / 2.0, square / (degrees + square))[1]
-    return beta_tails(degrees / 2.0, 0.5, degrees / (degrees + square))[0]
+    return outside_t(square, degrees)

@@ -76,12 +76,21 @@ def _nothing_found(findings: Findings) -> str:
         )
     return (
         f"No feature was found: none of {found.candidates} candidates of {axis.dictionary} "
-        f"tells {name} from the rest on {found.positive_items} and "
-        f"{found.negative_items} discovery items"
+        f"{_sought(findings, name)} discovery items"
         + ("" if least is None else f" (smallest corrected {spell.p_value(least)}")
         + ("" if least is None else f", alpha {spell.number(axis.selection.alpha)})")
         + f". {nothing}"
     )
+
+
+def _sought(findings: Findings, name: str) -> str:
+    """What no candidate does, and on how many discovery items."""
+    found, asked = findings.identification, findings.axis.selection.attribution
+    ones, others = found.positive_items, found.negative_items
+    if asked is None:
+        return f"tells {name} from the rest on {ones} and {others}"
+    does = "raises" if asked.direction == "up" else "lowers"
+    return f"{does} the log-odds of {asked.evaluation}, to first order, on {ones + others}"
 
 
 def _effect_wording(plan: Plan, findings: Findings, failed: set[str]) -> str:

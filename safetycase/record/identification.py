@@ -35,7 +35,8 @@ class SelectedFeature(Record):
     auroc: Share
     """Area under the ROC curve on the discovery split."""
     p: Share
-    """Two-sided p of the planned statistic on the discovery split: Mann-Whitney, or Welch."""
+    """Two-sided p of the planned statistic on the discovery split: Mann-Whitney, Welch, or a
+    one-sample t test."""
     p_adjusted: Share
     """The same, corrected as planned over all candidates."""
     density: Share
@@ -50,6 +51,8 @@ class SelectedFeature(Record):
     standardised_difference: float | None = None
     """Difference of class means in standard deviations of all discovery prompts, where the
     features were ranked by it."""
+    attribution: float | None = None
+    """Mean attribution over discovery prompts, in nats, where features were ranked by it."""
 
 
 class Identification(Record):
@@ -59,7 +62,8 @@ class Identification(Record):
     """Features dense enough to be tested: the size of the corrected family. 0 where fewer than
     two items have an outcome that is the class, or fewer than two another."""
     significant: Count
-    """Candidates higher in the positive class whose corrected p is at most the plan's alpha."""
+    """Candidates higher in the positive class, or with an attribution in the planned direction,
+    whose corrected p is at most the plan's alpha."""
     positive_items: Count
     """Discovery items of the positive class."""
     negative_items: Count
@@ -67,10 +71,11 @@ class Identification(Record):
     features: tuple[SelectedFeature, ...]
     """The features kept, best first."""
     least_p_adjusted: Share | None = None
-    """Where none was kept: least corrected p of a candidate higher in the positive class."""
+    """Where none was kept: least corrected p of a candidate higher in the positive class, or
+    with an attribution in the planned direction."""
     unanswered: Annotated[int, Field(ge=1)] | None = None
-    """Where the class is an outcome: discovery items without an answer, in neither class; none:
-    all have one."""
+    """Where the class is an outcome, or features were ranked by attribution: discovery items
+    without an answer, which are left out; none: all have one."""
 
 
 class GroupMember(Record):

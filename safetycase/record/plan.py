@@ -33,6 +33,15 @@ class PlannedModel(Record):
     """Which modules hold which activations; none in plans that know `resid_post` alone."""
 
 
+class ChatTemplate(Record):
+    """How prompts become a user's turn, for a model that was trained on conversations."""
+
+    sha256: Sha256
+    """SHA-256 of the template's text; left out in YAML: of that which the tokenizer has."""
+    system: Text | None = None
+    """A system text in front of every prompt; none: no system message."""
+
+
 class PlannedDictionary(Record):
     """A sparse-autoencoder dictionary, by the bytes of its files."""
 
@@ -268,6 +277,9 @@ class Plan(Record):
     """Risk axes: features, interventions and the claim of each."""
     decision: Decision
     """From claims to a release tier."""
+    chat_template: ChatTemplate | None = None
+    """Every prompt is put as a user's turn of the tokenizer's chat template; none: prompts are
+    put as they are. Given texts (perplexity) and a judge's prompt always are."""
     exclusions: Exclusions | None = None
     """Which answers may be missing; none: none may."""
     lifecycle: Lifecycle | None = None

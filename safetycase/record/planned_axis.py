@@ -79,15 +79,26 @@ class Groups(Record):
     """How many a kept feature brings in, nearest first; ties go to the lower index."""
 
 
+class Attribution(Record):
+    """The log-odds that a feature moves as it fires, to first order."""
+
+    evaluation: Identifier
+    """A choice evaluation of the contrast's dataset. What is attributed is the mean over both
+    letter orders of log p(matching) - log p(other)."""
+    direction: Direction
+    """`up`: features are sought that raise it as they fire; `down`: such as lower it."""
+
+
 class Selection(Record):
     """How features are found on the discovery split, and nowhere else."""
 
     contrast: Contrast
     """Classes to be told apart."""
-    statistic: Literal["auroc", "standardised_mean_difference"]
+    statistic: Literal["auroc", "standardised_mean_difference", "attribution"]
     """`auroc`: area under the ROC curve of the pooled activations, p by Mann-Whitney;
     `standardised_mean_difference`: difference of class means in standard deviations of all
-    prompts, p by Welch's t test."""
+    prompts, p by Welch's t test; `attribution`: mean over prompts of activation times gradient,
+    p by a one-sample t test."""
     alpha: Annotated[float, Field(gt=0.0, le=0.2)]
     """Largest corrected p of a kept feature: the error rate that the correction holds."""
     minimum_density: Share
@@ -100,6 +111,8 @@ class Selection(Record):
     pooling: Pooling | None = None
     """What a feature's activation on a prompt is: the largest over its tokens but the first,
     their mean, or that at the last token. None: `max`."""
+    attribution: Attribution | None = None
+    """What is attributed to features; with statistic `attribution`, and with no other."""
     groups: Groups | None = None
     """What is edited with every kept feature; none: the kept features alone."""
 

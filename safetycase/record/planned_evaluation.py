@@ -103,11 +103,9 @@ class Turns(Record):
     graded: Literal["last", "any", "every"]
     """Which answers a rule is tried on: the last; all, matching if any does, or if every does.
     A script is `incoherent` if one of its answers is, whichever are graded."""
-    template: Literal["text", "chat"]
-    """How turns become a prompt: by `frame`, or by the chat template of the tokenizer."""
     frame: Text | None = None
-    """A turn as `text`, with `{turn}` once; white space in front of the first is left out.
-    None: `\\n\\nUser: {turn}\\n\\nAssistant:`."""
+    """A turn as it is put without a chat template, with `{turn}` once; white space in front of
+    the first is left out. None: `\\n\\nUser: {turn}\\n\\nAssistant:`."""
 
 
 class Generate(Record):

@@ -29,6 +29,8 @@ class FeatureRow:
     supported: bool
     difference: Shown | None
     """Standardised difference of class means, where the plan ranks by it."""
+    attribution: Shown | None
+    """Mean attribution, where the plan ranks by it."""
 
 
 _STATISTICS = {
@@ -57,6 +59,13 @@ def search_in_words(rule: Selection) -> str | None:
     named = rule.correction or "holm", rule.pooling or "max"
     if (rule.statistic, *named) == ("auroc", "holm", "max"):
         return _classes(rule) or None
+    if rule.attribution is not None:
+        sought = "raise" if rule.attribution.direction == "up" else "lower"
+        return (
+            f"{_classes(rule)} Ranked by how far they {sought} the log-odds of "
+            f"{rule.attribution.evaluation} as they fire, to first order (activation times "
+            f"gradient), p by a one-sample t test; corrected {_CORRECTIONS[named[0]]}."
+        ).lstrip()
     corrected, pooled = _CORRECTIONS[named[0]], _POOLINGS[named[1]]
     ranked = _STATISTICS[rule.statistic]
     return f"{_classes(rule)} Ranked, of {pooled}, by {ranked}; corrected {corrected}.".lstrip()
@@ -90,4 +99,5 @@ def feature_rows(source: Source, result: AxisResult, found: str) -> Iterator[Fea
             unavailable=source.show(f"{here}/label_score/reason") if none else None,
             supported=not isinstance(score, Unavailable) and score.supported,
             difference=source.show_stated(f"{here}/standardised_difference"),
+            attribution=source.show_stated(f"{here}/attribution"),
         )

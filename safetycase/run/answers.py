@@ -91,7 +91,8 @@ def prompt_of(bench: Bench, evaluation: Evaluation, item: ItemRow) -> Prompt:
     """An item's prompt as tokens, with room for what may be generated."""
     measure = evaluation.measure
     room = measure.max_new_tokens if isinstance(measure, Generate) else 0
-    return encode(bench.model, item.prompt, where=where_of(evaluation, item), room=room)
+    where, plain = where_of(evaluation, item), isinstance(measure, Perplexity)
+    return encode(bench.model, item.prompt, where=where, room=room, plain=plain)
 
 
 def answers(

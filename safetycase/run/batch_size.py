@@ -21,6 +21,7 @@ from safetycase.errors import RunFailed
 from safetycase.methods import grid
 from safetycase.methods.probe import LinearProbe
 from safetycase.methods.sites import places_of
+from safetycase.methods.turns import turns_in, turns_of
 from safetycase.record.planned_evaluation import Choice, Evaluation, Generate
 from safetycase.run.answers import Bench, answers
 from safetycase.run.below import BlocksBelow
@@ -171,7 +172,10 @@ def _tasks(bench: Bench, items: Items) -> list[_Task]:
         for split in grid.SPLITS:
             asked = items.of(evaluation.dataset, split)
             for item in answerable(bench, evaluation, asked):
-                tokens = tokens_of(bench, evaluation, item) + room
+                answers_asked = (
+                    1 if turns_of(evaluation) is None else len(turns_in(item.prompt))
+                )
+                tokens = tokens_of(bench, evaluation, item) + room * answers_asked
                 if measure.kind not in longest or longest[measure.kind].tokens < tokens:
                     arms = _arms(bench, evaluation)
                     longest[measure.kind] = _Task(evaluation, item, tokens, arms)

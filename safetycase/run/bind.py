@@ -17,6 +17,7 @@ from safetycase.record.case import DictionaryRecord
 from safetycase.record.plan import PlannedDictionary
 from safetycase.record.planned_evaluation import Judge
 from safetycase.run.answers import Bench
+from safetycase.run.chat import with_frame
 from safetycase.run.device import device_of
 from safetycase.run.dictionaries.dictionary import Dictionary
 from safetycase.run.dictionaries.fit import require_fit
@@ -73,6 +74,7 @@ def bind(frozen: FrozenPlan, cache: Path, options: RunOptions) -> Bound:
         attention=options.attention,
         device=device_of(options.device),
     )
+    model = with_frame(model, plan.chat_template)
     _require_finite(model, plan.model.name)
     threads = options.threads or default_threads(model.parameters)
     if threads is not None:

@@ -48,9 +48,18 @@ class Verdicts:
     realised: Realised
 
 
+BEGUN = "Answer: ("
+"""How the answer begins, up to the letter."""
+
+
+def asked(question: str, first: str, second: str) -> str:
+    """The question with its choices."""
+    return f"{question}\n\nChoices:\n (A) {first}\n (B) {second}"
+
+
 def rendered(question: str, first: str, second: str) -> str:
-    """The question with its choices, up to the letter."""
-    return f"{question}\n\nChoices:\n (A) {first}\n (B) {second}\n\nAnswer: ("
+    """The question with its choices, up to the letter, as it is put without a frame."""
+    return f"{asked(question, first, second)}\n\n{BEGUN}"
 
 
 def question_of(model: LoadedModel, item: ItemRow, *, where: str) -> Question:
@@ -58,16 +67,22 @@ def question_of(model: LoadedModel, item: ItemRow, *, where: str) -> Question:
     if item.target is None or item.other is None:
         raise RunFailed(where, "an item with a target and another choice", found="one missing")
     texts = (
-        rendered(item.prompt, item.target, item.other),
-        rendered(item.prompt, item.other, item.target),
+        asked(item.prompt, item.target, item.other),
+        asked(item.prompt, item.other, item.target),
     )
-    forward, swapped = (encode(model, text, where=where, room=1) for text in texts)
+    forward, swapped = (_put(model, text, "", where=where, room=1) for text in texts)
     letters = [_letter(model, texts[0], forward, letter, where) for letter in _LETTERS]
     return Question(forward, swapped, (letters[0], letters[1]))
 
 
+def _put(model: LoadedModel, text: str, letter: str, *, where: str, room: int = 0) -> Prompt:
+    """A question up to the letter of its answer: the model's own turn, if it has a frame."""
+    begun = BEGUN + letter if model.frame is not None else f"\n\n{BEGUN}{letter}"
+    return encode(model, text, where=where, room=room, begun=begun)
+
+
 def _letter(model: LoadedModel, text: str, prompt: Prompt, letter: str, where: str) -> int:
-    longer = encode(model, text + letter, where=where)
+    longer = _put(model, text, letter, where=where)
     unknown = model.tokenizer.unk_token_id
     if longer.ids[:-1] != prompt.ids or longer.ids[-1] == unknown:
         raise RunFailed(

@@ -27,6 +27,7 @@ from safetycase.methods.operations import StateEdit
 from safetycase.methods.sites import Place, Where, places_of
 from safetycase.record.planned_axis import Axis, Positions
 from safetycase.run.dictionaries.dictionary import Dictionary
+from safetycase.run.given import Given
 from safetycase.run.model import LoadedModel
 from safetycase.run.realised import Account, Realised
 from safetycase.run.sites import on_read, on_write, stream_places
@@ -292,16 +293,10 @@ class RowEdits:
 
     def _given(
         self, dictionary: Dictionary, place: Place, h: torch.Tensor, chosen: torch.Tensor
-    ) -> dict[Place, torch.Tensor]:
-        """What a dictionary has read by then in this pass, of the chosen rows, float32."""
-        given = {}
-        for read in places_of(dictionary.reads):
-            if read.order <= place.order:
-                whole = self._read[read]
-                if whole.shape[0] != h.shape[0]:
-                    whole = whole.repeat_interleave(self.arms, 0)
-                given[read] = whole[chosen].float()
-        return given
+    ) -> Given:
+        """What a dictionary has read by then in this pass, of the chosen rows."""
+        read = [each for each in places_of(dictionary.reads) if each.order <= place.order]
+        return Given(self._read, read, rows=h.shape[0], arms=self.arms, chosen=chosen)
 
     def _spread_inputs(
         self, block: nn.Module, args: tuple[object, ...], kwargs: dict[str, Any]

@@ -33,6 +33,7 @@ from safetycase.run.sources import (
     locate_model,
     open_dictionary,
 )
+from safetycase.run.stated_template import stated_template
 
 _UNKNOWN = "0" * 64
 _Object = dict[str, JsonValue]
@@ -99,6 +100,8 @@ def _refuse(faults: Sequence[str], where: str) -> None:
 class _Sources:
     model: Source
     architecture: Architecture
+    template: str | None
+    """SHA-256 of the chat template, if the plan puts prompts by it."""
     dictionaries: dict[str, BoundDictionary]
     datasets: dict[str, Path]
     judges: dict[str, Source]
@@ -118,6 +121,9 @@ def _locate(plan: Plan, beside: Path, where: str) -> _Sources:
     return _Sources(
         model=model,
         architecture=architecture,
+        template=None
+        if plan.chat_template is None
+        else stated_template(model, plan.model.format, where=f"{where}#/chat_template"),
         dictionaries={
             each.id: bound_dictionary(
                 each, architecture, beside, where=f"{where}#/dictionaries/{number}/path"
@@ -159,7 +165,8 @@ def bound_dictionary(
 def _digested_parts(value: _Object) -> list[tuple[_Object, str, str]]:
     """The parts of a plan that carry a digest, the name of that key, and their place."""
     parts: list[tuple[JsonValue, str, str]] = [
-        (value.get("model"), "manifest_digest", "/model")
+        (value.get("model"), "manifest_digest", "/model"),
+        (value.get("chat_template"), "sha256", "/chat_template"),
     ]
     for name, key in (("dictionaries", "manifest_digest"), ("datasets", "sha256")):
         listed = value.get(name)
@@ -206,6 +213,7 @@ def _with_digests(value: _Object, sources: _Sources, where: str) -> _Object:
         "the architecture that the model's files state",
     )
     measured = [manifest_digest(digests(sources.model.files))]
+    measured += [] if sources.template is None else [sources.template]
     measured += [manifest_digest(digests(s.files)) for s in sources.dictionaries.values()]
     measured += [hash_file(file).sha256 for file in sources.datasets.values()]
     measured += [manifest_digest(digests(s.files)) for s in sources.judges.values()]

@@ -122,6 +122,8 @@ def scripted_rows(dataset: PlannedDataset, file: Path) -> Iterable[_Placed]:
         )
         rest = {name: part for name, part in fields.items() if name not in (said, system)}
         if columns is None:
+            if "prompt" in rest:
+                raise MalformedInput(where, "turns in the place of a prompt", found="both")
             yield where, _plain(dataset.id, rest | {"prompt": script.spelled()}, where)
         else:
             held = rest | {said: script.spelled()}

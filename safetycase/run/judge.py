@@ -50,7 +50,7 @@ def said_by(
     where = f"judge of {evaluation.id}"
     room = judge.max_new_tokens
     coded = {
-        text: encode(model, text, where=where, room=room, literal=True)
+        text: encode(model, text, where=where, room=room, literal=True, plain=True)
         for text in dict.fromkeys(prompts)
     }
     ordered = sorted(coded, key=lambda text: (len(coded[text]), text))

@@ -74,19 +74,31 @@ def arm_parts(arms: Sequence[ArmEdit], most: int) -> list[list[ArmEdit]]:
 
 def require_answerable(bench: Bench, evaluation: Evaluation, items: Sequence[ItemRow]) -> None:
     """Return only if the model can be given every one of these items."""
+    prefixes = _prefixes(bench.plan, evaluation, items)
     for item in items:
-        tokens_of(bench, evaluation, item)
+        for prefix in prefixes:
+            tokens_of(bench, evaluation, item, prefix)
 
 
-def tokens_of(bench: Bench, evaluation: Evaluation, item: ItemRow) -> int:
-    """Tokens of an item's prompt, BOS included; refused if it is too long."""
+def _prefixes(plan: Plan, evaluation: Evaluation, items: Sequence[ItemRow]) -> list[str]:
+    """What arms put in front of these items of one split: nothing, and the plan's prompts."""
+    arms = arms_of(plan, evaluation, items[0].split) if items else []
+    texts = {
+        f"{axis.id}/prompt": axis.baselines and axis.baselines.prefix for axis in plan.axes
+    }
+    return ["", *dict.fromkeys(text for arm in arms if (text := texts.get(arm)))]
+
+
+def tokens_of(bench: Bench, evaluation: Evaluation, item: ItemRow, prefix: str = "") -> int:
+    """Tokens of an item's prompt behind a text, BOS included; refused if it is too long."""
     where = where_of(evaluation, item)
-    if isinstance(evaluation.measure, Choice):
-        return len(question_of(bench.model, item, where=where).forward)
     turns = turns_of(evaluation)
     if turns is not None:
-        return len(pieces_for(bench, evaluation, item, turns))
-    return len(prompt_of(bench, evaluation, item))
+        return len(pieces_for(bench, evaluation, item, turns, prefix))
+    put = msgspec.structs.replace(item, prompt=prefix + item.prompt)
+    if isinstance(evaluation.measure, Choice):
+        return len(question_of(bench.model, put, where=where).forward)
+    return len(prompt_of(bench, evaluation, put))
 
 
 def answerable(
@@ -99,12 +111,15 @@ def answerable(
     permitted = bench.plan.exclusions
     if permitted is None or "prompt_longer_than_context" not in permitted.causes:
         return items
-    return [item for item in items if _fits(bench, evaluation, item)]
+    prefixes = _prefixes(bench.plan, evaluation, items)
+    return [
+        item for item in items if all(_fits(bench, evaluation, item, text) for text in prefixes)
+    ]
 
 
-def _fits(bench: Bench, evaluation: Evaluation, item: ItemRow) -> bool:
+def _fits(bench: Bench, evaluation: Evaluation, item: ItemRow, prefix: str) -> bool:
     try:
-        tokens_of(bench, evaluation, item)
+        tokens_of(bench, evaluation, item, prefix)
     except PromptTooLong:
         return False
     return True

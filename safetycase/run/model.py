@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 import transformers
@@ -25,6 +26,9 @@ from safetycase.errors import RunFailed
 from safetycase.methods.sites import architecture_of
 from safetycase.record.sites import Architecture
 from safetycase.run.shape import ModelShape
+
+if TYPE_CHECKING:
+    from safetycase.run.chat import Frame
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 _BLOCK_LISTS = ("model.language_model.layers", "model.layers", "layers", "transformer.h")
@@ -46,6 +50,8 @@ class LoadedModel:
     pad: int
     stops: frozenset[int]
     attention: str
+    frame: Frame | None = None
+    """What stands around every prompt; none: nothing does."""
 
     @property
     def width(self) -> int:

@@ -58,22 +58,34 @@ class PaddedBatch:
 
 
 def encode(
-    model: LoadedModel, text: str, *, where: str, room: int = 0, literal: bool = False
+    model: LoadedModel,
+    text: str,
+    *,
+    where: str,
+    room: int = 0,
+    literal: bool = False,
+    plain: bool = False,
+    begun: str = "",
 ) -> Prompt:
     """The tokens of a prompt, with BOS in front once and no end token behind.
 
-    `literal`: special tokens that the text spells are read as plain text. Refused if the prompt
+    The model's frame stands around the text unless it is put `plain`; `begun` is how the answer
+    begins, behind both. Offsets are those of the text: (0, 0) for tokens outside it. `literal`:
+    special tokens that the text spells are read as plain text. Refused if the prompt
     spells a BOS itself, has no token behind the first, or leaves less than `room` positions of
     the model's context.
     """
+    whole, moved, part = text, 0, slice(0, len(text))
+    if model.frame is not None and not plain:
+        whole, moved, part = model.frame.around(text, where=where)
     coded = model.tokenizer(
-        text,
+        whole + begun,
         add_special_tokens=False,
         return_offsets_mapping=True,
         split_special_tokens=literal,
     )
     ids: list[int] = list(coded["input_ids"])
-    offsets = [(int(start), int(end)) for start, end in coded["offset_mapping"]]
+    offsets = [_inside(part, a - moved, b - moved) for a, b in coded["offset_mapping"]]
     if model.bos in ids:
         raise RunFailed(where, "a prompt without BOS, which the runner adds", found="one")
     if model.bos is not None:
@@ -88,6 +100,13 @@ def encode(
             remedy="Leave the item out, or shorten its prompt or the answer's max_new_tokens.",
         )  # fmt: skip
     return Prompt(tuple(ids), tuple(offsets))
+
+
+def _inside(part: slice, start: int, end: int) -> tuple[int, int]:
+    """What a token covers of a part of a text; (0, 0) if it lies outside."""
+    if end <= part.start or start >= part.stop:
+        return (0, 0)
+    return (max(part.start, int(start)), min(part.stop, int(end)))
 
 
 def pad_left(prompts: Sequence[Prompt], model: LoadedModel) -> PaddedBatch:

@@ -9,11 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import cast
 
-from jinja2 import TemplateError
-
 from safetycase.errors import PromptTooLong, RunFailed
 from safetycase.methods.turns import FRAME, TURN, Script, script_of
 from safetycase.record.planned_evaluation import Turns
+from safetycase.run.chat import Frame, filled, said
 from safetycase.run.model import LoadedModel
 
 _ANSWER = "\ue000ANSWER{}\ue001"
@@ -75,55 +74,40 @@ def pieces_of(
 
 def _texts(model: LoadedModel, script: Script, turns: Turns, where: str) -> list[str]:
     """What stands in front of every answer."""
-    if turns.template == "chat":
-        return _by_chat_template(model, script, where)
+    if model.frame is not None:
+        return _by_chat_template(model.frame, script, where)
     if script.system is not None:
-        remedy = "Take the chat template, or put the text into the first turn."
+        remedy = "Name the chat_template in the plan, or put the text into the first turn."
         raise RunFailed(where, "no system text without a chat template", remedy=remedy)
     frame = turns.frame or FRAME
     first, *rest = (frame.replace(TURN, turn) for turn in script.turns)
     return [first.lstrip() if frame[:1].isspace() else first, *rest]
 
 
-def _by_chat_template(model: LoadedModel, script: Script, where: str) -> list[str]:
-    """The same by the tokenizer's own template, without the BOS that it may spell in front.
+def _by_chat_template(frame: Frame, script: Script, where: str) -> list[str]:
+    """The same by the tokenizer's own template; a script's system text is its own.
 
     Refused where what it makes of a conversation does not begin with what it makes of the
     conversation's beginning, each answer once and in its place.
     """
-    if not model.tokenizer.chat_template:
-        remedy = "Take the template text, or a model with a chat template."
-        raise RunFailed(where, "a tokenizer with a chat template", found="none", remedy=remedy)
     first, *rest = script.turns
-    said = [] if script.system is None else [{"role": "system", "content": script.system}]
-    said.append({"role": "user", "content": first})
-    before = _filled(model, said, where)
-    texts = [before.removeprefix(str(model.tokenizer.bos_token or ""))]
+    messages = said(script.system or frame.system, first)
+    before = filled(frame.tokenizer, messages, where=where)
+    texts = [before]
     for number, turn in enumerate(rest, start=1):
         answer = _ANSWER.format(number)
-        said.append({"role": "assistant", "content": answer})
-        said.append({"role": "user", "content": turn})
-        filled = _filled(model, said, where)
-        head, found, text = filled.partition(answer)
+        messages.append({"role": "assistant", "content": answer})
+        messages.append({"role": "user", "content": turn})
+        whole = filled(frame.tokenizer, messages, where=where)
+        head, found, text = whole.partition(answer)
         # white space in front of an answer is left to the model
         if not found or answer in text or head.rstrip() != before.rstrip():
             raise RunFailed(
                 where,
                 "a chat template that goes on where it was",
                 found=f"one that rewrites what came before turn {number + 1}",
-                remedy="Take the template text.",
+                remedy="Leave the chat template out of the plan.",
             )
         texts.append(text)
-        before = filled
+        before = whole
     return texts
-
-
-def _filled(model: LoadedModel, messages: list[dict[str, str]], where: str) -> str:
-    try:
-        return str(
-            model.tokenizer.apply_chat_template(
-                messages, tokenize=False, add_generation_prompt=True
-            )
-        )
-    except (TemplateError, ValueError, TypeError) as error:
-        raise RunFailed(where, "turns that the chat template takes", found=str(error)) from None

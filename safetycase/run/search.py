@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from safetycase.errors import RunFailed
+from safetycase.methods.attribution import attribution_name
 from safetycase.methods.classes import class_name, classes_of
 from safetycase.methods.contrasts import drawn_words, needed_means, refusal_name, refusal_of
 from safetycase.methods.identify import held_out_name, select_features
@@ -17,6 +18,7 @@ from safetycase.methods.label import label_check_rows, label_of, label_word_rows
 from safetycase.methods.stream import Stream
 from safetycase.record.planned_axis import Axis, RefusalDirection
 from safetycase.run.answers import six_digits
+from safetycase.run.attribute import attributions
 from safetycase.run.lab import Lab
 from safetycase.run.observe import (
     Pooled,
@@ -59,6 +61,15 @@ def observe(lab: Lab) -> None:
                 batch_rows=lab.batch_rows,
             ),
         }
+        if axis.selection.attribution is not None:
+            lab.notes.tensors[attribution_name(axis)] = attributions(
+                lab.bench,
+                dictionary,
+                axis.selection.attribution,
+                lab.contrast(axis, "discovery"),
+                pooled,
+                batch_rows=lab.batch_rows,
+            )
         for name, dataset in needed_means(plan, axis).items():
             asked = lab.prompts(lab.notes.items.of(dataset, "discovery"))
             lab.notes.tensors[name] = mean_activations(

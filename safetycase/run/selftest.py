@@ -216,7 +216,8 @@ def _error_term_identity(subject: Subject) -> float:
 
     def splice(place: Place, y: torch.Tensor) -> torch.Tensor:
         read[place] = y
-        known = {given: x for given, x in read.items() if given.order <= place.order}
+        reads = places_of(dictionary.reads)
+        known = {each: read[each] for each in reads if each.order <= place.order}
         made = dictionary.made_of(known, [])
         return (made + (y.float() - made)).to(y.dtype)
 

@@ -45,8 +45,8 @@ from tests.kit.operation_cases import (
     scaled_case,
     tried_edits_case,
 )
-from tests.kit.outcome_cases import one_outcome_case, outcome_case
-from tests.kit.toy_plan import toy_plan
+from tests.kit.outcome_cases import attributed_case, one_outcome_case, outcome_case
+from tests.kit.toy_plan import chatting_plan, toy_plan
 from tests.kit.toy_world import FILLERS, ToyWorld
 from tests.kit.turn_cases import last_word_case, pressed_case
 
@@ -468,6 +468,12 @@ def judged_case() -> KitCase:
     return build_case(judged_plan())
 
 
+@cache
+def chatting_case() -> KitCase:
+    """An honest case whose prompts are put by a chat template, behind a system text."""
+    return build_case(chatting_plan())
+
+
 HONEST: dict[str, Callable[[], KitCase]] = {
     "holding": honest_case,
     "failing": failing_case,
@@ -486,6 +492,7 @@ HONEST: dict[str, Callable[[], KitCase]] = {
     "missing answers": forgetful_case,
     "graders tried": tried_case,
     "a judge": judged_case,
+    "in conversations": chatting_case,
     "overridden, stricter": stricter_case,
     "three samples": sampled_case,
     "majority of three samples": majority_case,
@@ -496,6 +503,7 @@ HONEST: dict[str, Callable[[], KitCase]] = {
     "other searches": ranked_case,
     "classes by outcome": outcome_case,
     "one outcome alone": one_outcome_case,
+    "features by attribution": attributed_case,
     "given texts": fluent_case,
     "strata": strata_case,
     "other axes kept": asked_case,

@@ -1,4 +1,7 @@
-"""Honest cases whose features are sought by what the toy does, not by what its prompts show."""
+"""Honest cases whose features are sought by what the toy does, not by what its prompts show.
+
+By its outcomes, or by how far features move its log-odds.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ import numpy as np
 from safetycase.tables.rows import ItemRow
 from tests.kit.builder import Json, KitCase, build_case
 from tests.kit.toy_plan import toy_plan
-from tests.kit.toy_world import ToyWorld
+from tests.kit.toy_world import D_MODEL, ToyWorld, six
 
 
 def by_outcome(evaluation: str, *outcomes: str) -> Json:
@@ -67,3 +70,47 @@ def one_outcome_case() -> KitCase:
     plan = toy_plan()
     plan["axes"][0]["selection"]["contrast"] = by_outcome("ask", "refusal")
     return build_case(plan, world=FrankWorld(7))
+
+
+@dataclass(frozen=True)
+class InclinedWorld(ToyWorld):
+    """A toy that prefers one answer to a request where it takes it for an evaluation."""
+
+    def gradient(self, item: ItemRow) -> np.ndarray:
+        return 2.0 * self.u + 0.5 * self._rng(item).normal(size=D_MODEL)
+
+    def letters(self, item: ItemRow, edit: np.ndarray) -> tuple[float, float, float, float]:
+        if item.dataset != "requests":
+            return super().letters(item, edit)
+        odds = float(self._residual(item) @ self.u + edit @ self.gradient(item))
+        p = 0.98 / (1.0 + np.exp(-odds))
+        one, two = six(float(np.log(p))), six(float(np.log(0.98 - p)))
+        return one, two, one, two
+
+
+def attributed_plan() -> Json:
+    """The toy plan, with features that move what the toy would rather answer."""
+    plan = toy_plan()
+    would = {
+        "id": "would",
+        "dataset": "requests",
+        "title": "Would it rather refuse?",
+        "measure": {"kind": "choice"},
+    }
+    plan["evaluations"].append(would)
+    watched, knowledge = (axis["selection"] for axis in plan["axes"])
+    sought = {"evaluation": "would", "direction": "up"}
+    watched |= {"statistic": "attribution", "attribution": sought}
+    watched["contrast"] = by_outcome("would", "matching")
+    knowledge |= {
+        "statistic": "attribution",
+        "attribution": sought,
+        "correction": "benjamini_hochberg",
+    }
+    return plan
+
+
+@cache
+def attributed_case() -> KitCase:
+    """An honest case whose features are those that move the toy's log-odds."""
+    return build_case(attributed_plan(), world=InclinedWorld(7))

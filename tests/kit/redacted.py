@@ -121,13 +121,12 @@ def opens_for_auditors(case: KitCase) -> bytes:
     return edit_escrow(addressed(_for_auditors().escrow, case), change)
 
 
-def opens_cells(case: KitCase, *rows: int) -> bytes:
-    """An escrow of single answers, made from the honest one."""
+def opens_cells(case: KitCase, *rows: int, columns: Sequence[str] = ("output",)) -> bytes:
+    """An escrow of single cells of answers, made from the honest one."""
 
     def change(whole: Escrow) -> Escrow:
-        texts = whole.column("generations", "output")
-        assert texts is not None
-        cells = single_cells("withheld", texts, rows)
+        held = [whole.column("generations", name) for name in columns]
+        cells = [c for one in held if one for c in single_cells("withheld", one, rows)]
         return msgspec.structs.replace(whole, columns=[], cells=cells)
 
     return edit_escrow(opens_texts(case), change)

@@ -11,6 +11,7 @@ import numpy as np
 
 from safetycase.methods import arms as planned
 from safetycase.methods import derive, dose
+from safetycase.methods.attribution import attribution_name
 from safetycase.methods.contrasts import needed_means, refusal_name, refusal_of
 from safetycase.methods.grade import regrade
 from safetycase.methods.grid import cells, samples_of
@@ -114,6 +115,9 @@ class Lab:
                 f"{axis.id}.features": np.arange(WIDTH, dtype=np.int64),
                 f"{axis.id}.w_dec": self.toy.w_dec,
             }
+            if axis.selection.attribution is not None:
+                attributed = self.toy.attributions(contrast)
+                tensors[attribution_name(axis)] = attributed[rows, columns]
             for name, dataset in needed_means(self.plan, axis).items():
                 tensors[name] = self.toy.residuals(list(items.of(dataset, "discovery")))
             refusal = refusal_of(axis)
@@ -151,10 +155,8 @@ class Lab:
         for axis in self.plan.axes:
             if axis.selection.groups is not None:
                 pairs = companions(axis, evidence)
-                near = [
-                    spelled_cosines(self.toy.w_dec[[one.feature]], self.toy.w_dec[[one.other]])
-                    for one in pairs
-                ]
+                rows = self.toy.rows_compared
+                near = [spelled_cosines(rows[[p.feature]], rows[[p.other]]) for p in pairs]
                 found[ids_name(axis)] = np.array([one.other for one in pairs], dtype=np.int64)
                 found[cosines_name(axis)] = np.concatenate([np.empty(0), *near])
         return found

@@ -265,3 +265,15 @@ def toy_plan() -> dict[str, Any]:
         "seed": "toy",
         **governance(),
     }
+
+
+def chatting_plan() -> dict[str, Any]:
+    """The toy plan, whose prompts are put in a conversation behind a system text."""
+    plan = toy_plan()
+    text = "You are a careful toy."
+    template = {"sha256": sha256_hex(b"a chat template"), "system": text}
+    plan["release"]["configuration"] |= {
+        "chat_template": template["sha256"],
+        "system_prompt": sha256_hex(text.encode()),
+    }
+    return plan | {"chat_template": template}

@@ -22,6 +22,7 @@ STEMS = {
     "indptr": "pooled",
     "width": "pooled",
     "held_out": "pooled",
+    "attribution": "pooled",
     "pool": "activations",
     "features": "dictionary",
     "w_dec": "dictionary",
@@ -135,6 +136,11 @@ class ToyWorld:
         rows[:PLANTED] = self.u + 0.3 * rows[:PLANTED]
         return rows.astype(np.float32)
 
+    @property
+    def rows_compared(self) -> np.ndarray:
+        """The decoder rows of which cosines are published."""
+        return self.w_dec
+
     @cached_property
     def readings(self) -> list[dict[str, float]]:
         """For each feature, the words on which it fires and how much."""
@@ -165,6 +171,20 @@ class ToyWorld:
             for item in items
         ]
         return np.array(matrix, dtype=np.float32)
+
+    def gradient(self, _item: ItemRow) -> np.ndarray:
+        """What a residual must move by for the log-odds of a question to move: nothing does."""
+        return np.zeros(D_MODEL)
+
+    def attributions(self, items: list[ItemRow]) -> np.ndarray:
+        """Activation times gradient of every feature, over words: float32 [items, width]."""
+        rows = []
+        for item in items:
+            slopes = self.w_dec.astype(np.float64) @ self.gradient(item)
+            said = [word.text for word in words(item.prompt)]
+            fired = [sum(table.get(word, 0.0) for word in said) for table in self.readings]
+            rows.append(np.array(fired) * slopes)
+        return np.array(rows, dtype=np.float32)
 
     def pool(self, size: int) -> np.ndarray:
         """Residuals at random positions, float32 [size, d_model]."""

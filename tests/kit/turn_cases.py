@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 
 from safetycase.digest import sha256_hex
 from tests.kit.builder import Json, KitCase, build_case
 from tests.kit.toy_plan import toy_plan
+from tests.kit.toy_world import ToyWorld
 
 
 def pressed_plan(graded: str = "any") -> Json:
@@ -15,8 +17,7 @@ def pressed_plan(graded: str = "any") -> Json:
     scripts = {"id": "scripts", "path": "scripts.jsonl", "source": "kit"}
     plan["datasets"].append(scripts | {"sha256": sha256_hex(b"scripts")})
     plan["evaluations"][0]["dataset"] = "scripts"
-    turns = {"graded": graded, "template": "text"}
-    plan["evaluations"][0]["measure"] |= {"turns": turns}
+    plan["evaluations"][0]["measure"] |= {"turns": {"graded": graded}}
     return plan
 
 
@@ -26,7 +27,24 @@ def pressed_case() -> KitCase:
     return build_case(pressed_plan())
 
 
+@dataclass(frozen=True)
+class OutgrownWorld(ToyWorld):
+    """A toy of short memory: some scripts outgrew it, and it ran out of it in the quiz."""
+
+    def missing(self, evaluation: str, arm: str, item: str) -> str | None:
+        if 20 <= int(item[1:]) < 32 and arm.endswith("/random_live/03"):
+            if evaluation == "ask":
+                return "transcript_longer_than_context"
+            if evaluation == "quiz":
+                return "out_of_memory_after_retries"
+        return None
+
+
 @cache
 def last_word_case() -> KitCase:
-    """An honest case whose scripts are graded by their last answers."""
-    return build_case(pressed_plan("last"))
+    """An honest case whose scripts are graded by their last answers, some of them missing."""
+    causes = ["transcript_longer_than_context", "out_of_memory_after_retries"]
+    plan = pressed_plan("last") | {"exclusions": {"causes": causes, "at_most": 0.2}}
+    case = build_case(plan, world=OutgrownWorld(7))
+    assert {row.cause for row in case.rows("exclusions")} == set(causes)
+    return case

@@ -151,6 +151,7 @@ CLAUSE_OF = {
     "RED-001": "20.1",
     "RED-002": "20.3",
     "RED-003": "20.5",
+    "RED-004": "20.5a",
     "SCH-003": "6.1a?",
 }
 """Where the second verifier refuses what a check of the first does."""

@@ -15,7 +15,7 @@ from tests.kit.beside_cases import without_feature
 from tests.kit.builder import AT, REVIEWER, KitCase, build_case, honest_case, policy
 from tests.kit.cases import HONEST
 from tests.kit.operation_cases import scaled_plan
-from tests.kit.redacted import opens_texts, texts_withheld
+from tests.kit.redacted import opens_cells, opens_texts, texts_withheld
 from tests.kit.toy_replay import replayed, replayed_case, reviewed
 from tests.kit.toy_world import ToyWorld
 from tests.kit.trial import NEVER_ANSWERED
@@ -33,7 +33,7 @@ NOT_APPLICABLE = {
     "FEA-008": "where the plan asks for no neighbours",
     "FEA-009": "where the case has no figures of single prompts",
     "FEA-010": "where the plan asks for no groups",
-    **{f"RED-00{number}": "where nothing is withheld" for number in range(1, 4)},
+    **{f"RED-00{number}": "where nothing is withheld" for number in range(1, 5)},
     **{f"TRC-00{number}": "where the plan asks for no traces" for number in range(1, 7)},
 }
 WITHOUT_SAFEGUARD = {"IVN-007"}
@@ -106,8 +106,10 @@ def test_every_check_passes_on_some_honest_case() -> None:
             passing |= {check for check, outcome in outcomes.items() if outcome is Outcome.PASS}
     outcomes = verify(replayed_case().to_bytes(), reviewed(), at=AT).outcomes()
     redacted = texts_withheld()
-    opened = verify(redacted.to_bytes(), policy(), at=AT, escrow=opens_texts(redacted))
-    passing |= {c for c, outcome in opened.outcomes().items() if outcome is Outcome.PASS}
+    singly = opens_cells(redacted, 0, columns=("output", "nll"))
+    for escrow in (opens_texts(redacted), singly):
+        opened = verify(redacted.to_bytes(), policy(), at=AT, escrow=escrow)
+        passing |= {c for c, outcome in opened.outcomes().items() if outcome is Outcome.PASS}
     passing |= {check for check, outcome in outcomes.items() if outcome is Outcome.PASS}
     assert set(all_checks()) - passing == {"ORD-001"}
 

@@ -94,7 +94,7 @@ def test_with_its_escrow_it_is_what_the_full_case_is(name: str, under: str) -> N
 
 @pytest.mark.parametrize("column", [TEXTS, PROMPTS, "judgements.raw", "items.other"])
 @pytest.mark.parametrize(
-    "name", ["a judge", "audit traces", "missing answers", "graders tried"]
+    "name", ["a judge", "audit traces", "missing answers", "graders tried", "several turns"]
 )
 def test_of_what_rests_on_withheld_cells_nothing_passes_and_nothing_fails(
     name: str, column: str
@@ -130,10 +130,12 @@ def test_single_cells_open_and_nothing_more_is_known() -> None:
     """Two answers are what was committed to; all that rests on the others stays unknown."""
     case = texts_withheld()
     closed = verify(case.to_bytes(), policy(), at=AT)
-    opened = verify(case.to_bytes(), policy(), at=AT, escrow=opens_cells(case, 0, 2412))
-    assert opened.failing() == ()
-    assert opened.outcomes() == closed.outcomes()
-    assert {claim.tier for claim in opened.claims} == {"intact"}
+    for columns, outcome in ((["output"], Outcome.UNKNOWN), (["output", "nll"], Outcome.PASS)):
+        escrow = opens_cells(case, 0, 2412, columns=columns)
+        opened = verify(case.to_bytes(), policy(), at=AT, escrow=escrow)
+        assert opened.failing() == ()
+        assert opened.outcomes() == closed.outcomes() | {"RED-004": outcome}
+        assert {claim.tier for claim in opened.claims} == {"intact"}
 
 
 def test_coarse_numbers_are_read_by_no_check() -> None:

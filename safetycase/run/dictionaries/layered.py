@@ -112,14 +112,15 @@ class LayeredDictionary(Dictionary):
 
     @override
     def encode_chosen(self, x: torch.Tensor, features: Sequence[int]) -> torch.Tensor:
-        return self._chosen(self._split(x), features)
+        return self._chosen(dict(enumerate(self._split(x))), features)
 
     @override
     def chosen_at(
         self, given: Mapping[Place, torch.Tensor], features: Sequence[int]
     ) -> torch.Tensor:
         places = places_of(self.reads)
-        return self._chosen([given[place] for place in places if place in given], features)
+        needed = {int(feature) // self._each for feature in features}
+        return self._chosen({block: given[places[block]] for block in needed}, features)
 
     @override
     def known_at(self, place: Place, features: Sequence[int]) -> list[int]:
@@ -140,10 +141,12 @@ class LayeredDictionary(Dictionary):
     def made_of(
         self, given: Mapping[Place, torch.Tensor], features: list[torch.Tensor]
     ) -> torch.Tensor:
-        parts = [given[place] for place in places_of(self.reads) if place in given]
-        new = range(len(features), len(parts))
-        features.extend(self._sources[number].encode(parts[number]) for number in new)
-        return self._made(len(parts) - 1, features, parts[-1])
+        places, last = places_of(self.reads), len(given) - 1
+        new = range(len(features), last)
+        features.extend(self._sources[number].encode(given[places[number]]) for number in new)
+        x = given[places[last]]
+        features.append(self._sources[last].encode(x))
+        return self._made(last, features, x)
 
     @override
     def decoder_rows(self, features: Sequence[int]) -> np.ndarray:
@@ -195,9 +198,12 @@ class LayeredDictionary(Dictionary):
             made = made + self._sources[number].adds(features[number], block - number)
         return made
 
-    def _chosen(self, parts: Sequence[torch.Tensor], features: Sequence[int]) -> torch.Tensor:
+    def _chosen(
+        self, parts: Mapping[int, torch.Tensor], features: Sequence[int]
+    ) -> torch.Tensor:
         """Activations [..., features], of what is read of the blocks as far as it is known."""
-        result = torch.zeros((*parts[0].shape[:-1], len(features)), device=parts[0].device)
+        some = next(iter(parts.values()))
+        result = torch.zeros((*some.shape[:-1], len(features)), device=some.device)
         for block, (chosen, numbers) in self._by_source(features).items():
             result[..., numbers] = self._sources[block].encode_chosen(parts[block], chosen)
         return result

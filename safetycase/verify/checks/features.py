@@ -19,6 +19,10 @@ FAMILY = Family(
 )  # fmt: skip
 
 _REAL = "That the published activations are the model's own; that needs the weights."
+_RANKED = (
+    "That the published activations are the model's own and, where features are ranked by "
+    "attributions, that these are its gradients'; that needs the weights."
+)
 _VALIDATION = frozenset({"held_out_auroc", "label", "label_score"})
 
 
@@ -26,11 +30,12 @@ _VALIDATION = frozenset({"held_out_auroc", "label", "label_score"})
     1,
     proves="The stated features are those that the plan's rule keeps, from all features of the "
     "dictionary on the discovery split, by classes that are a column of the items or that the "
-    "unedited model gives by its answers: statistic, p, correction over candidates, density; "
+    "unedited model gives by its answers: statistic, or mean of the published attributions, p, "
+    "correction over candidates, density; "
     "where none is stated, that the rule keeps none, and how near the best candidate came.",
-    cannot_prove=_REAL,
+    cannot_prove=_RANKED,
     references=("design 5 step 5", "question 4 (multiplicity)",
-                "https://doi.org/10.1214/aoms/1177730491"),
+                "https://doi.org/10.1214/aoms/1177730491", "https://arxiv.org/abs/2403.19647"),
     owns=("case.json#/results/axes/*/identification: all but labels and held-out AUROC",),
 )  # fmt: skip
 def selection_is_made_again(case: OpenedCase, number: int, axis: Axis) -> Run:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from safetycase.bundle import layout
+from safetycase.methods.opened_answers import opened_answers, outcome_gaps_of
 from safetycase.methods.redaction import file_gaps, leaks, ledger_gaps, unopened
 from safetycase.methods.tensors import planned_tensors
 from safetycase.verify.case import OpenedCase
-from safetycase.verify.check import Family, Fault, Run, told
+from safetycase.verify.check import Family, Fault, NotApplicable, Run, told
 
 
 def _withheld(case: OpenedCase) -> int:
@@ -78,3 +79,26 @@ def escrow_opens_what_is_withheld(case: OpenedCase) -> Run:
         unopened(case.escrow, case.redactions, case.opened_tables, case.opened_files)
     )
     return _withheld(case)
+
+
+@FAMILY.check(
+    4,
+    stage=7,
+    tier="recomputed",
+    needs=("container", "record", "plan", "rows", "statement"),
+    proves="Every answer whose text and likelihood the escrow opens by themselves has the "
+    "outcome that the plan's rules give it.",
+    cannot_prove="Anything of the other answers, unless these were drawn after the case was "
+    "signed, by somebody else than the developer.",
+    references=("question 27 (arithmetic)", "design 3 (withheld content)"),
+    owns=("single cells of the escrow",),
+)
+def single_answers_are_graded_again(case: OpenedCase) -> Run:
+    """Answers that are opened one by one have the outcome that they grade to."""
+    opening = case.opened_tables.get("generations")
+    opened = opened_answers(opening.cells if opening else ())
+    if not opened:
+        return NotApplicable("no answer is opened by itself")
+    answers = case.answers("generations")
+    yield from told(outcome_gaps_of(case.plan, case.evidence, answers, opened))
+    return len(opened)

@@ -33,7 +33,8 @@ def _first(
 
 
 _WITHOUT_GRADES = HELD_OUT | (SELECTION - {"FEA-001", "FEA-006"}) | {
-    "BES-003", "CTL-001", "CTL-002", "CTL-003", "EVI-001", "FEA-008", "IVN-002", "STA-003",
+    "BES-003", "CTL-001", "CTL-002", "CTL-003", "EVI-001", "FEA-008", "FEA-010", "IVN-002",
+    "STA-003",
 }  # fmt: skip
 """Checks that need every answer graded again, a probe's among them."""
 

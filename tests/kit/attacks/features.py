@@ -15,7 +15,7 @@ from tests.kit.builder import (
     with_rows,
 )
 from tests.kit.cases import ranked_case, traced_case
-from tests.kit.outcome_cases import outcome_case
+from tests.kit.outcome_cases import attributed_case, outcome_case
 from tests.kit.places import (
     KNOWLEDGE,
     WATCHED,
@@ -197,6 +197,61 @@ def unanswered_prompts_not_mentioned(case: KitCase) -> KitCase:
     left = dict(result(case, WATCHED)["identification"])
     assert left.pop("unanswered") == 1
     return edit_record(case, there, left)
+
+
+@attack("features", "insider", refused_by={"FEA-001"}, base=attributed_case)
+def attribution_raised_on_every_prompt(case: KitCase) -> KitCase:
+    """Publish attributions of the first feature that are a tenth larger than what was ranked.
+
+    A feature that barely moves the answer looks like its cause.
+    """
+    kept, columns = _kept(case)[0]["feature"], case.tensors("pooled")["watched.columns"]
+
+    def raised(values: np.ndarray) -> np.ndarray:
+        return np.where(columns == kept, 1.1 * values, values).astype(np.float32)
+
+    return edit_tensor(case, "pooled", "watched.attribution", raised)
+
+
+@attack("features", "insider", refused_by={"FEA-001"}, base=attributed_case)
+def mean_attribution_overstated(case: KitCase) -> KitCase:
+    """State twice the mean attribution that a feature's published ones have.
+
+    The feature seems to move the answer as far as it would take.
+    """
+    pointer = axis_pointer(WATCHED, *_FEATURES, 0, "attribution")
+    return edit_record(case, pointer, 2.0 * _kept(case)[0]["attribution"])
+
+
+@attack("features", "insider", refused_by={"FEA-001"}, base=attributed_case)
+def feature_kept_that_attribution_does_not_rank(case: KitCase) -> KitCase:
+    """State another feature in the place of the second, with the figures of that one.
+
+    What reads well is shown for what moves the answer.
+    """
+    taken = {feature["feature"] for feature in _kept(case)}
+    other = next(n for n in range(64) if n not in taken)
+    return edit_record(case, axis_pointer(WATCHED, *_FEATURES, 1, "feature"), other)
+
+
+@attack(
+    "features",
+    "insider",
+    refused_by={"SCH-004"},
+    unknown=SELECTION | {"FEA-007"},
+    base=attributed_case,
+)
+def attribution_of_a_silent_feature(case: KitCase) -> KitCase:
+    """Publish an attribution for which there is no activation.
+
+    A feature that does not fire on a prompt is said to move what it does there.
+    """
+    return edit_tensor(
+        case,
+        "pooled",
+        "watched.attribution",
+        lambda values: np.append(values, np.float32(9.0)),
+    )
 
 
 @attack("features", "insider", refused_by={"FEA-002"})

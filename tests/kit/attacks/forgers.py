@@ -7,13 +7,16 @@ every verdict: third-party time, a seed from after the plan, somebody else's re-
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 import numpy as np
 
 from safetycase.tables.evidence import Evidence, Items
+from safetycase.tables.rows import ItemRow
 from tests.kit.builder import Json, KitCase, build_case, edit_record
+from tests.kit.outcome_cases import InclinedWorld, attributed_plan
 from tests.kit.register import Alters, attack
 from tests.kit.toy_plan import toy_plan
 from tests.kit.toy_world import ToyWorld
@@ -45,6 +48,23 @@ def rows_invented_from_whole_cloth(_case: KitCase) -> KitCase:
     A model that was never run has a case. Only somebody who measures again can tell.
     """
     return build_case(world=ToyWorld(11), signed=False)
+
+
+@dataclass(frozen=True)
+class _FlatteringWorld(InclinedWorld):
+    """A toy whose preferences nothing moves, though its maker publishes what moves them."""
+
+    def letters(self, item: ItemRow, edit: np.ndarray) -> tuple[float, float, float, float]:
+        return super().letters(item, edit if item.dataset != "requests" else 0.0 * edit)
+
+
+@forger
+def attributions_invented(_case: KitCase) -> KitCase:
+    """Publish attributions to an answer that no feature moves.
+
+    What was picked for another reason looks like a cause. Only somebody with weights can tell.
+    """
+    return build_case(attributed_plan(), world=_FlatteringWorld(7), signed=False)
 
 
 @forger

@@ -10,7 +10,7 @@ from tests.kit.builder import KitCase, build_case, edit_record, edit_row, policy
 from tests.kit.places import rows_at
 from tests.kit.register import attack
 from tests.kit.seal import payload_of
-from tests.kit.toy_plan import CANARY, toy_plan
+from tests.kit.toy_plan import CANARY, chatting_plan, toy_plan
 
 
 @attack("governance", "insider", refused_by={"GOV-001"})
@@ -67,6 +67,27 @@ def system_prompt_in_the_release_only(_case: KitCase) -> KitCase:
     plan = toy_plan()
     plan["release"]["configuration"]["system_prompt"] = sha256_hex(b"You are a helpful toy.")
     return build_case(plan, signed=False)
+
+
+@attack("governance", "insider", refused_by={"GOV-003"})
+def bare_prompts_in_the_release_only(_case: KitCase) -> KitCase:
+    """Measure the model in conversations, and release it as one that is put bare prompts.
+
+    A model that was trained to refuse in conversations does not, outside of them.
+    """
+    plan = chatting_plan()
+    plan["release"]["configuration"]["chat_template"] = None
+    return build_case(plan, signed=False)
+
+
+@attack("governance", "insider", refused_by={"GOV-003"})
+def tested_system_prompt_restated(_case: KitCase) -> KitCase:
+    """Say that the model was tested behind another system prompt than the plan puts there.
+
+    A stern text is shown, and a lax one was measured; or the other way round.
+    """
+    case = build_case(chatting_plan(), signed=False)
+    return edit_record(case, "/subject/tested/system_prompt", "a" * 64)
 
 
 @attack("governance", "insider", refused_by={"GOV-003"})

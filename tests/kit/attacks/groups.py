@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from tests.kit.builder import KitCase, edit_record, edit_tensor
-from tests.kit.operation_cases import grouped_case
+from tests.kit.builder import KitCase, build_case, edit_record, edit_tensor
+from tests.kit.operation_cases import grouped_case, grouped_plan
 from tests.kit.places import KNOWLEDGE, WATCHED, arm_at, axis_pointer, result
 from tests.kit.register import ARMS, CLAIMS, Alters, attack
+from tests.kit.toy_plan import toy_plan
+from tests.kit.toy_world import ToyWorld
 
 _TRACES = frozenset(f"TRC-00{number}" for number in range(1, 7))
 
@@ -108,3 +110,28 @@ def companions_of_other_features(case: KitCase) -> KitCase:
     A near neighbour is passed over in silence.
     """
     return _changed(case, "watched.group_features", 0, 60)
+
+
+class _TurnedWorld(ToyWorld):
+    """A toy of which it is said that its second planted feature points elsewhere."""
+
+    @property
+    def rows_compared(self) -> np.ndarray:
+        rows = self.w_dec.copy()
+        rows[1] = rows[9]
+        return rows
+
+
+@attack("groups", "forger")
+def part_of_a_concept_said_to_lie_elsewhere(_case: KitCase) -> KitCase:
+    """Say from the start that a feature which fires with the kept one points elsewhere.
+
+    A part of the concept is left in place. Its decoder row would tell; plans are tried until no
+    control draws it, and it is not published.
+    """
+    plan = grouped_plan() | {"seed": "once more"}
+    plan["axes"][0]["candidate"] = toy_plan()["axes"][0]["candidate"]
+    case = build_case(plan, world=_TurnedWorld(7), signed=False)
+    assert not result(case, WATCHED)["groups"]
+    assert 1 not in case.tensors("dictionary")["watched.features"]
+    return case

@@ -8,7 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from safetycase.tables.escrow import Escrow
-from tests.kit.attacks.redaction import TEXTS_UNKNOWN
+from tests.kit.attacks.redaction import TEXTS_UNKNOWN, failure_hidden_behind_a_redaction
 from tests.kit.builder import Json, KitCase, edit_record
 from tests.kit.redacted import (
     ANN,
@@ -143,7 +143,7 @@ def _another_cell(case: KitCase) -> bytes:
     "opening",
     "outsider",
     refused_by={"RED-003"},
-    unknown=TEXTS_UNKNOWN,
+    unknown=TEXTS_UNKNOWN | {"RED-004"},
     base=texts_withheld,
     escrow=_another_cell,
 )
@@ -177,3 +177,29 @@ def single_cell_of_another_row(case: KitCase) -> KitCase:
     The auditor draws a row and is shown a better one.
     """
     return case
+
+
+def _rows_of_target(case: KitCase) -> list[int]:
+    header, *rows = lines_of(case, "generations")
+    arm = header.index("arm")
+    return [number for number, row in enumerate(rows) if row[arm] == "watched/target"]
+
+
+def _opens_target(case: KitCase) -> bytes:
+    return opens_cells(case, *_rows_of_target(case), columns=("output", "nll"))
+
+
+@attack(
+    "opening",
+    "insider",
+    refused_by={"RED-004"},
+    unknown=TEXTS_UNKNOWN | {"RED-003"},
+    base=texts_withheld,
+    escrow=_opens_target,
+)
+def failure_hidden_in_rows_that_an_auditor_draws(case: KitCase) -> KitCase:
+    """Call an unsafe answer of the target safe, among those that an auditor opens one by one.
+
+    An auditor who was given a sample would confirm a rate that is too low.
+    """
+    return failure_hidden_behind_a_redaction(case)  # type: ignore[return-value]  # no bytes

@@ -96,5 +96,5 @@ def shrunk_feature(kept: Json, sizes: Sequence[tuple[int, int]], level: float) -
         "difference": gap,
         "low": low,
         "high": high,
-        "large": later - 0.5 < (found - 0.5) / 2,
+        "large": found > 0.5 and later - 0.5 < (found - 0.5) / 2,
     }

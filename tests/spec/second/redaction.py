@@ -136,6 +136,7 @@ class Redacted:
     ) -> None:
         """Clauses 20.1 and 20.3: refuse a ledger that is not exact, and what tells."""
         self.tables, self.marks, self.ledger = tables, marks, ledger
+        self.single: dict[int, dict] = {}
         self.opened: dict[str, bytes] = {}
         self.closed = {(e["path"], e.get("column")) for e in ledger}
         self._require_ledger(files)
@@ -193,6 +194,8 @@ class Redacted:
                 opened[one["table"], one["column"]] = self._cells(one, *marks[one["column"]])
         for one in escrow["cells"]:
             self._require_cell(one)
+            if one["table"] == "generations":
+                self.single.setdefault(one["row"], {})[one["column"]] = one["cell"]
         for one in escrow["files"]:
             self._open_file(one)
         for (kind, column), cells in opened.items():
@@ -201,6 +204,13 @@ class Redacted:
         places = {(f"evidence/{kind}.jsonl", column) for kind, column in opened}
         self.closed -= places
         self._require_auditors(escrow["auditors"], places | {(p, None) for p in self.opened})
+
+    def single_answers(self) -> dict[int, dict]:
+        """Cells of every answer whose text is opened by itself; exact likelihoods or none."""
+        if not self.single:
+            return {}
+        hidden = {"nll": None} if "nll" in self.marks["generations"] else {}
+        return {row: hidden | held for row, held in self.single.items() if "output" in held}
 
     def _cells(self, one: Json, disclosed: str, stated: str) -> list[Json]:
         kind, column, cells = one["table"], one["column"], one["cells"]

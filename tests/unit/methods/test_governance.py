@@ -19,7 +19,7 @@ from safetycase.methods.refusals import refusals
 from safetycase.record.case import ModelFile
 from safetycase.record.plan import Plan
 from safetycase.tables.rows import GenerationRow
-from tests.kit.toy_plan import CANARY, MODEL_FILES, toy_plan
+from tests.kit.toy_plan import CANARY, MODEL_FILES, chatting_plan, toy_plan
 from tests.unit.methods.plans import plan_data, plan_of
 
 FILES = [ModelFile.model_validate(file) for file in MODEL_FILES]
@@ -50,6 +50,27 @@ def test_a_case_is_over_from_its_last_moment_on(at: str, over: bool) -> None:
 
 def test_a_plan_that_names_no_end_is_silent() -> None:
     assert [gap.silent for gap in lifecycle_gaps(plan(lifecycle=None), UNTIL)] == [True]
+
+
+def test_the_tested_template_and_system_text_are_those_of_the_plan() -> None:
+    value = chatting_plan()
+    tested = measured_configuration(plan_of(value), FILES)
+    assert tested.model_dump() == value["release"]["configuration"]
+    assert list(release_gaps(plan_of(value), FILES)) == []
+
+
+def test_a_chat_template_is_the_one_that_the_models_files_hold() -> None:
+    value = chatting_plan()
+    own = value["chat_template"]["sha256"]
+    role = "chat_template"
+    same, other = (
+        ModelFile(path="chat_template.jinja", size=15, sha256=digest, role=role)
+        for digest in (own, "b" * 64)
+    )
+    assert list(release_gaps(plan_of(value), [*FILES, same])) == []
+    [gap] = release_gaps(plan_of(value), [*FILES, other])
+    assert (gap.where, gap.found) == ("plan.json#/chat_template/sha256", own)
+    assert not gap.silent
 
 
 def test_the_tested_tokenizer_is_that_of_its_files() -> None:

@@ -163,6 +163,42 @@ def _outcome_of_another_dataset(plan: dict[str, Any]) -> None:
     }
 
 
+def _attributed(
+    rule: dict[str, Any] | None = None, **asked: Any
+) -> Callable[[dict[str, Any]], None]:
+    """A plan that ranks features by attribution to a quiz on the same items."""
+
+    def change(plan: dict[str, Any]) -> None:
+        plan["datasets"].append(plan["datasets"][0] | {"id": "others"})
+        for name, dataset in (("quiz", "items"), ("elsewhere", "others")):
+            measure = {"kind": "choice"}
+            plan["evaluations"].append(
+                {"id": name, "dataset": dataset, "title": name, "measure": measure}
+            )
+        plan["axes"][0]["selection"] |= {
+            "statistic": "attribution",
+            "attribution": {"evaluation": "quiz", "direction": "up"} | asked,
+            **(rule or {}),
+        }
+
+    return change
+
+
+def _attributed_to_a_transcoder(plan: dict[str, Any]) -> None:
+    _attributed()(plan)
+    plan["model"]["architecture"] = "gemma3"
+    plan["dictionaries"][0] |= {"site": "mlp_in", "equation": "transcoder.jumprelu.gs2"}
+
+
+def _attributed_to_a_crosscoder(plan: dict[str, Any]) -> None:
+    _attributed()(plan)
+    plan["dictionaries"][0] |= {"equation": "crosscoder.jumprelu.gs2", "layers": [1, 2]}
+
+
+def _attribution_without_a_name(plan: dict[str, Any]) -> None:
+    plan["axes"][0]["selection"]["statistic"] = "attribution"
+
+
 def _generated_of_a_choice(plan: dict[str, Any]) -> None:
     plan["axes"][0]["candidate"]["positions"] = "generated"
     plan["evaluations"].append(
@@ -221,6 +257,14 @@ _ABLATE = {"operation": "ablate", "unit": "activation_multiple"}
             _contrast(label="outcome", measure=_REFUSED | {"evaluation": "aks"}),
             "no evaluation aks",
         ),
+        (_attributed({"statistic": "auroc"}), "/selection: statistic attribution and the"),
+        (_attribution_without_a_name, "/selection: statistic attribution and the field"),
+        (_attributed(evaluation="quizz"), "no evaluation quizz"),
+        (_attributed(evaluation="ask"), "/selection/attribution: ask has no log-odds"),
+        (_attributed(evaluation="elsewhere"), "/selection/attribution: elsewhere asks items"),
+        (_attributed({"pooling": "last"}), "/selection/pooling: attribution is summed"),
+        (_attributed_to_a_transcoder, "/attribution: dict is transcoder.jumprelu.gs2; take"),
+        (_attributed_to_a_crosscoder, "/attribution: dict is crosscoder.jumprelu.gs2; take"),
         (_outcome_of_another_dataset, "/selection/contrast/measure: ask asks items of items"),
         (_unknown_dictionary, "no dictionary dcit"),
         (_site_without_architecture, "/dictionaries dict: mlp_out has no path"),
@@ -255,6 +299,12 @@ def test_each_fault_is_named_with_its_place(
 def test_classes_may_be_outcomes_of_the_same_dataset() -> None:
     data = plan_data()
     _contrast(label="outcome", measure=_REFUSED)(data)
+    assert lint(plan_of(data)) == []
+
+
+def test_log_odds_of_the_same_items_may_be_attributed() -> None:
+    data = plan_data()
+    _attributed({"pooling": "mean"})(data)
     assert lint(plan_of(data)) == []
 
 

@@ -251,6 +251,58 @@ MEDIATOR = {
 }
 
 
+def _nothing(positive: int, negative: int, candidates: int, **rule: Any) -> str:
+    """What is said where nothing was found by this rule."""
+    data = plan_data()
+    choice = {"id": "quiz", "dataset": "items", "title": "quiz", "measure": {"kind": "choice"}}
+    data["evaluations"].append(choice)
+    selection = data["axes"][0]["selection"]
+    selection |= rule
+    plan = plan_of(data)
+    found = Identification(
+        candidates=candidates,
+        significant=0,
+        positive_items=positive,
+        negative_items=negative,
+        features=(),
+        least_p_adjusted=0.5 if candidates else None,
+    )
+    findings = Findings(
+        axis=plan.axes[0],
+        identification=found,
+        rates=(),
+        comparisons=(),
+        controls=(),
+        shipped=False,
+    )
+    return wording(plan, findings, conditions(plan, findings, None))
+
+
+BY_OUTCOME = {
+    "dataset": "items",
+    "label": "outcome",
+    "measure": {"evaluation": "ask", "outcomes": ["refusal"]},
+}
+
+
+def test_what_was_not_found_is_told_by_what_was_sought() -> None:
+    assert _nothing(9, 8, 70).startswith(
+        "No feature was found: none of 70 candidates of dict tells yes from the rest on 9 and "
+        "8 discovery items (smallest corrected p = 0.5, alpha 0.05). Nothing was edited"
+    )
+    assert _nothing(1, 30, 0, contrast=BY_OUTCOME).startswith(
+        "No feature was found: 1 discovery items are prompts with outcome refusal of ask, and "
+        "30 are not, too few to be told apart. Nothing was edited"
+    )
+    assert "tells prompts with outcome refusal of ask from the rest" in _nothing(
+        5, 5, 7, contrast=BY_OUTCOME
+    )
+    for direction, does in (("up", "raises"), ("down", "lowers")):
+        sought = {"evaluation": "quiz", "direction": direction}
+        said = _nothing(9, 8, 70, statistic="attribution", attribution=sought)
+        assert f"of dict {does} the log-odds of quiz, to first order, on 17 discovery" in said
+
+
 @pytest.mark.parametrize(("high", "fails"), [(0.049, False), (0.05, True)])
 def test_a_side_effect_must_stay_inside_its_margin(high: float, fails: bool) -> None:
     plan = _plan(side_effects=[SIDE_EFFECT])

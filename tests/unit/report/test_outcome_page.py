@@ -7,7 +7,7 @@ from safetycase.verify.case import OpenedCase
 from safetycase.verify.engine import verify
 from tests.kit.builder import AT
 from tests.kit.cases import lenient
-from tests.kit.outcome_cases import one_outcome_case, outcome_case
+from tests.kit.outcome_cases import attributed_case, one_outcome_case, outcome_case
 
 
 def _page(data: bytes) -> str:
@@ -27,3 +27,10 @@ def test_classes_by_outcome_are_named_and_the_unanswered_counted() -> None:
 def test_one_outcome_is_told_as_such() -> None:
     page = _page(one_outcome_case().to_bytes())
     assert "0 discovery items are prompts with outcome refusal of ask, and 43 are not" in page
+
+
+def test_attributions_stand_beside_the_features_that_were_ranked_by_them() -> None:
+    page = _page(attributed_case().to_bytes())
+    assert page.count("Ranked by how far they raise the log-odds of would as they fire") == 2
+    assert page.count("<th>attribution, nats</th>") == 2
+    assert page.count("corrected by Benjamini-Hochberg") == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from safetycase.errors import MalformedInput, RunFailed
 from safetycase.run.dictionaries.specification import Stated
 from safetycase.run.dictionary_check import NamedModel, check_dictionary, load_subjects
 from safetycase.run.texts import PLAIN, read_texts
+from tests.unit.run.dictionaries.made import llama_scope, write_json
 from tests.unit.run.test_selftest import TEXTS
 from tests.unit.run.tiny_world import (
     DICTIONARY_CONFIG,
@@ -193,3 +195,63 @@ def test_a_dictionary_of_another_model_is_refused_before_the_model_is_loaded(
     command = ["dictionary", "check", str(folder), "--model", str(tiny.folder / "model")]
     assert main([*command, "--name", "google/gemma-3-270m"]) == 2
     assert "expected a dictionary of google/gemma-3-270m" in capsys.readouterr().err
+
+
+def llama_scope_of(tiny: Tiny, folder: Path) -> list[str]:
+    """The tiny dictionary as Llama Scope has one, trained on activations of another size."""
+    rows = tiny.tensors["w_dec"]
+    config = llama_scope(folder, site="resid_post").config
+    config |= {
+        "d_sae": len(rows),
+        "jump_relu_threshold": 0.05,
+        "top_k": 30,
+        "dataset_average_activation_norm": {"in": 3.5, "out": 3.5},
+    }
+    write_json(folder / "hyperparams.json", config)
+    tensors = {
+        "encoder.weight": rows,
+        "encoder.bias": tiny.tensors["b_enc"],
+        "decoder.weight": np.ascontiguousarray(rows.T),
+        "decoder.bias": tiny.tensors["b_dec"],
+    }
+    save_file(tensors, folder / "checkpoints/final.safetensors")
+    return ["--made-for", NAME]
+
+
+def qwen_scope_of(tiny: Tiny, folder: Path) -> list[str]:
+    """The same as Qwen Scope has one: half of its features, those above 0, are kept."""
+    rows = tiny.tensors["w_dec"]
+    folder.mkdir()
+    tensors = {
+        "W_enc": rows,
+        "W_dec": np.ascontiguousarray(rows.T),
+        "b_enc": tiny.tensors["b_enc"],
+        "b_dec": tiny.tensors["b_dec"],
+    }
+    save_file(tensors, folder / f"layer{LAYER}.sae.safetensors")
+    stated = ["--equation", "topk.qwenscope", "--layer", str(LAYER), "--l0", str(HIDDEN - 1)]
+    return [*stated, "--made-for", NAME]
+
+
+@pytest.mark.parametrize(
+    ("written_as", "equation"),
+    [(llama_scope_of, "jumprelu.llamascope"), (qwen_scope_of, "topk.qwenscope")],
+)
+def test_a_dictionary_of_another_family_passes(
+    tiny: Tiny,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    written_as: Callable[[Tiny, Path], list[str]],
+    equation: str,
+) -> None:
+    stated = written_as(tiny, tmp_path / "d")
+    command = ["dictionary", "check", str(tmp_path / "d"), "--name", NAME, *stated]
+    command += ["--model", str(tiny.folder / "model"), "--texts", texts_file(tmp_path)]
+    assert main(command) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert (
+        said[0] == f"dictionary  {equation} at resid_post of block 1, {2 * HIDDEN - 2} features"
+    )
+    assert {line.split()[0] for line in said[2:]} == {"PASS"}
+    fvu = next(float(line.split()[2]) for line in said if "dictionary_fvu" in line)
+    assert fvu < 0.05  # along one direction, that of BOS, nothing is explained

@@ -13,14 +13,16 @@ import torch
 
 from safetycase.bundle.reader import open_case
 from safetycase.cli.as_written import require_verified
+from safetycase.digest import sha256_hex
 from safetycase.errors import PlanRefused, PromptTooLong, RunFailed
 from safetycase.methods.grid import evaluation_named
 from safetycase.methods.sites import Place
 from safetycase.methods.turns import FRAME, Script, answers_in
-from safetycase.record.plan import Sampling
+from safetycase.record.plan import ChatTemplate, Sampling
 from safetycase.record.planned_axis import Positions
 from safetycase.record.planned_evaluation import Turns
 from safetycase.run.answers import Bench, answers
+from safetycase.run.chat import with_frame
 from safetycase.run.converse import Asked, Conversation, converse
 from safetycase.run.edit import BASELINE_EDIT, ArmEdit
 from safetycase.run.environment import environment
@@ -34,8 +36,8 @@ from tests.unit.run.tiny_world import Tiny, build, plan_value, tiny_tokenizer
 
 pytestmark = pytest.mark.run
 
-VERBATIM = Turns(graded="last", template="text", frame=" user : {turn} assistant :")
-CHAT = Turns(graded="last", template="chat")
+VERBATIM = Turns(graded="last", frame=" user : {turn} assistant :")
+CHAT = Turns(graded="last")
 TEMPLATE = (
     "{{ bos_token }}{% for m in messages %}"
     "{% if m.role == 'system' %}{{ m.content }} . {% else %}"
@@ -86,14 +88,16 @@ def test_pieces_are_the_frame_without_its_first_white_space(tiny: Tiny) -> None:
     assert FRAME.format(turn="x").lstrip().startswith("User: x")
 
 
-def with_template(tiny: Tiny, template: str) -> Tiny:
+def with_template(tiny: Tiny, template: str, system: str | None = None) -> Tiny:
     tokenizer = tiny_tokenizer()
     tokenizer.chat_template = template
-    return replace(tiny, model=replace(tiny.model, tokenizer=tokenizer))
+    model = replace(tiny.model, tokenizer=tokenizer)
+    chat = ChatTemplate(sha256=sha256_hex(template.encode()), system=system)
+    return replace(tiny, model=with_frame(model, chat))
 
 
 def test_pieces_of_a_chat_template_are_what_it_spells_around_the_answers(tiny: Tiny) -> None:
-    chatty = with_template(tiny, TEMPLATE)
+    chatty = with_template(tiny, TEMPLATE, system="the guest is near")
     script = replace(SCRIPTS[0], system="the rubric is near")
     got = pieces(chatty, script, turns=CHAT).ids
     tokenizer = chatty.model.tokenizer
@@ -114,9 +118,8 @@ def test_pieces_of_a_chat_template_are_what_it_spells_around_the_answers(tiny: T
 @pytest.mark.parametrize(
     ("template", "said"),
     [
-        (None, "a tokenizer with a chat template"),
         ("{{ messages | length }} : {{ messages[-1].content }}", "goes on where it was"),
-        ("{{ raise_exception('no') }}", "turns that the chat template takes"),
+        ("{{ raise_exception('no') }}", "messages that the chat template takes"),
     ],
 )
 def test_a_chat_template_that_cannot_be_used_is_refused(
@@ -271,7 +274,7 @@ def scripted_plan(graded: str = "any", **changes: Any) -> Any:
     )
     ask = value["evaluations"][0]
     ask["dataset"] = "scripts"
-    turns = {"graded": graded, "template": "text", "frame": " {turn} :"}
+    turns = {"graded": graded, "frame": " {turn} :"}
     ask["measure"] |= {"turns": turns, "samples": 2} | changes
     value["sampling"] = {"temperature": 0.5, "top_k": 6}
     value["audit"] = {"rows": 8, "positions": 4}

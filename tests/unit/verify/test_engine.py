@@ -64,6 +64,7 @@ def test_the_honest_case_verifies() -> None:
         "REP-001",
         "REP-002",
         "REP-003",
+        "RED-004",
         *graders,
         "CTL-001",
         "CTL-002",

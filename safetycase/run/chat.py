@@ -1,0 +1,94 @@
+"""Prompts as turns of a conversation, spelled by the tokenizer's own chat template."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from jinja2 import TemplateError
+from transformers import PreTrainedTokenizerFast as FastTokenizer
+
+from safetycase.digest import sha256_hex
+from safetycase.errors import RunFailed
+from safetycase.record.plan import ChatTemplate
+from safetycase.run.model import LoadedModel
+
+_PROMPT = "\ue000PROMPT\ue001"
+"""Stands for a prompt while a template is filled in; characters that no text has."""
+_REMEDY = "Leave chat_template out of the plan, or take a model that was trained on one."
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What a chat template puts around a user's only turn, without BOS."""
+
+    tokenizer: FastTokenizer
+    system: str | None
+    before: str
+    after: str
+    trims: bool
+    """Whether white space around the turn is dropped."""
+
+    def around(self, text: str, *, where: str) -> tuple[str, int, slice]:
+        """The whole that is put to the model, how far the text is moved, what of it is there.
+
+        Refused: a text of which the template makes something else than of any other text.
+        """
+        turn = text.strip() if self.trims else text
+        whole = f"{self.before}{turn}{self.after}"
+        if filled(self.tokenizer, said(self.system, text), where=where) != whole:
+            expected = "a prompt that the chat template puts in as it is"
+            raise RunFailed(where, expected, found=repr(text[:60]))
+        dropped = len(text) - len(text.lstrip()) if self.trims else 0
+        return whole, len(self.before) - dropped, slice(dropped, dropped + len(turn))
+
+
+def said(system: str | None, text: str) -> list[dict[str, str]]:
+    """A conversation of one turn, behind a system text if there is one."""
+    first = [] if system is None else [{"role": "system", "content": system}]
+    return [*first, {"role": "user", "content": text}]
+
+
+def filled(tokenizer: FastTokenizer, messages: Sequence[dict[str, str]], *, where: str) -> str:
+    """What the template makes of a conversation up to the answer, without BOS in front."""
+    try:
+        whole = tokenizer.apply_chat_template(
+            list(messages), tokenize=False, add_generation_prompt=True
+        )
+    except (TemplateError, ValueError, TypeError) as error:
+        expected = "messages that the chat template takes"
+        raise RunFailed(where, expected, found=str(error), remedy=_REMEDY) from None
+    return str(whole).removeprefix(str(tokenizer.bos_token or ""))
+
+
+def _digest_of(tokenizer: FastTokenizer, *, where: str) -> str:
+    """SHA-256 of the text of a tokenizer's chat template; refused if it has not exactly one."""
+    template = tokenizer.chat_template
+    if not isinstance(template, str):
+        found = "several" if template else "none"
+        raise RunFailed(
+            where, "a tokenizer with one chat template", found=found, remedy=_REMEDY
+        )
+    return sha256_hex(template.encode())
+
+
+def with_frame(model: LoadedModel, chat: ChatTemplate | None) -> LoadedModel:
+    """The model as the plan puts prompts to it; refused if it has another template."""
+    if chat is None:
+        return model
+    where = "chat_template"
+    digest = _digest_of(model.tokenizer, where=where)
+    if digest != chat.sha256:
+        raise RunFailed(where, f"the template of digest {chat.sha256}", found=digest)
+    return replace(model, frame=_frame(model.tokenizer, chat.system, where))
+
+
+def _frame(tokenizer: FastTokenizer, system: str | None, where: str) -> Frame:
+    before, found, after = filled(tokenizer, said(system, _PROMPT), where=where).partition(
+        _PROMPT
+    )
+    if not found or _PROMPT in after:
+        raise RunFailed(where, "a template that spells a turn once", found="another")
+    spaced = f"\t{_PROMPT}\t"
+    kept = spaced in filled(tokenizer, said(system, spaced), where=where)
+    return Frame(tokenizer, system, before, after, trims=not kept)
