@@ -40,6 +40,14 @@ class ChatTemplate(Record):
     """SHA-256 of the template's text; left out in YAML: of that which the tokenizer has."""
     system: Text | None = None
     """A system text in front of every prompt; none: no system message."""
+    date: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")] | None = None
+    """The day that a template is told that asks for one; none: such a template is refused."""
+    thinking: bool | None = None
+    """Value of the template's `enable_thinking`; none: it is not given."""
+    date: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")] | None = None
+    """The day that a template is told that asks for one; none: such a template is refused."""
+    thinking: bool | None = None
+    """Value of the template's `enable_thinking`; none: it is not given."""
 
 
 class PlannedDictionary(Record):

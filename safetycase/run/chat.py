@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerFast as FastTokenizer
@@ -23,7 +24,7 @@ class Frame:
     """What a chat template puts around a user's only turn, without BOS."""
 
     tokenizer: FastTokenizer
-    system: str | None
+    chat: ChatTemplate
     before: str
     after: str
     trims: bool
@@ -36,29 +37,39 @@ class Frame:
         """
         turn = text.strip() if self.trims else text
         whole = f"{self.before}{turn}{self.after}"
-        if filled(self.tokenizer, said(self.system, text), where=where) != whole:
+        if self.filled(said(self.chat.system, text), where=where) != whole:
             expected = "a prompt that the chat template puts in as it is"
             raise RunFailed(where, expected, found=repr(text[:60]))
         dropped = len(text) - len(text.lstrip()) if self.trims else 0
         return whole, len(self.before) - dropped, slice(dropped, dropped + len(turn))
 
-
-def said(system: str | None, text: str) -> list[dict[str, str]]:
-    """A conversation of one turn, behind a system text if there is one."""
-    first = [] if system is None else [{"role": "system", "content": system}]
-    return [*first, {"role": "user", "content": text}]
-
-
-def filled(tokenizer: FastTokenizer, messages: Sequence[dict[str, str]], *, where: str) -> str:
-    """What the template makes of a conversation up to the answer, without BOS in front."""
+    def _filled(
+    tokenizer: FastTokenizer, chat: ChatTemplate, messages: Sequence[dict[str, str]], where: str
+) -> str:
+    given = {} if chat.thinking is None else {"enable_thinking": chat.thinking}
     try:
         whole = tokenizer.apply_chat_template(
-            list(messages), tokenize=False, add_generation_prompt=True
+            list(messages),
+            tokenize=False,
+            add_generation_prompt=True,
+            strftime_now=_day(chat.date),
+            **given,
         )
     except (TemplateError, ValueError, TypeError) as error:
         expected = "messages that the chat template takes"
         raise RunFailed(where, expected, found=str(error), remedy=_REMEDY) from None
     return str(whole).removeprefix(str(tokenizer.bos_token or ""))
+
+
+def _day(date: str | None) -> Callable[[str], str]:
+    """The clock of a template: the day of the plan, the same on every day of a run."""
+
+    def strftime_now(form: str) -> str:
+        if date is None:
+            raise TemplateError("it asks for the date; state one in chat_template/date")
+        return datetime.fromisoformat(date).strftime(form)
+
+    return strftime_now
 
 
 def _digest_of(tokenizer: FastTokenizer, *, where: str) -> str:
@@ -80,15 +91,15 @@ def with_frame(model: LoadedModel, chat: ChatTemplate | None) -> LoadedModel:
     digest = _digest_of(model.tokenizer, where=where)
     if digest != chat.sha256:
         raise RunFailed(where, f"the template of digest {chat.sha256}", found=digest)
-    return replace(model, frame=_frame(model.tokenizer, chat.system, where))
+    return replace(model, frame=_frame(model.tokenizer, chat, where))
 
 
-def _frame(tokenizer: FastTokenizer, system: str | None, where: str) -> Frame:
-    before, found, after = filled(tokenizer, said(system, _PROMPT), where=where).partition(
-        _PROMPT
-    )
+def _frame(tokenizer: FastTokenizer, chat: ChatTemplate, where: str) -> Frame:
+    def put(text: str) -> str:
+        return _filled(tokenizer, chat, said(chat.system, text), where)
+
+    before, found, after = put(_PROMPT).partition(_PROMPT)
     if not found or _PROMPT in after:
         raise RunFailed(where, "a template that spells a turn once", found="another")
     spaced = f"\t{_PROMPT}\t"
-    kept = spaced in filled(tokenizer, said(system, spaced), where=where)
-    return Frame(tokenizer, system, before, after, trims=not kept)
+    return Frame(tokenizer, chat, before, after, trims=spaced not in put(spaced))

@@ -12,7 +12,7 @@ from typing import cast
 from safetycase.errors import PromptTooLong, RunFailed
 from safetycase.methods.turns import FRAME, TURN, Script, script_of
 from safetycase.record.planned_evaluation import Turns
-from safetycase.run.chat import Frame, filled, said
+from safetycase.run.chat import Frame, said
 from safetycase.run.model import LoadedModel
 
 _ANSWER = "\ue000ANSWER{}\ue001"
@@ -91,14 +91,14 @@ def _by_chat_template(frame: Frame, script: Script, where: str) -> list[str]:
     conversation's beginning, each answer once and in its place.
     """
     first, *rest = script.turns
-    messages = said(script.system or frame.system, first)
-    before = filled(frame.tokenizer, messages, where=where)
+    messages = said(script.system or frame.chat.system, first)
+    before = frame.filled(messages, where=where)
     texts = [before]
     for number, turn in enumerate(rest, start=1):
         answer = _ANSWER.format(number)
         messages.append({"role": "assistant", "content": answer})
         messages.append({"role": "user", "content": turn})
-        whole = filled(frame.tokenizer, messages, where=where)
+        whole = frame.filled(messages, where=where)
         head, found, text = whole.partition(answer)
         # white space in front of an answer is left to the model
         if not found or answer in text or head.rstrip() != before.rstrip():

@@ -121,6 +121,52 @@ def test_a_template_that_makes_something_else_of_a_prompt_is_refused(folder: Pat
     assert encode(model, "the panel comes", where="test")
 
 
+def taught(folder: Path, template: str, **stated: Any) -> LoadedModel:
+    (folder / "model" / "chat_template.jinja").write_text(template)
+    model = load_model(folder / "model", dtype="float32")
+    return with_frame(model, ChatTemplate(sha256=sha256_hex(template.encode()), **stated))
+
+
+def test_a_template_that_asks_for_the_date_is_told_the_plans(folder: Path) -> None:
+    dated = TEMPLATE.replace("user :", "{{ strftime_now('%d %b %Y') }} user :")
+    with pytest.raises(RunFailed, match="state one in chat_template/date"):
+        taught(folder, dated)
+    model = taught(folder, dated, date="2026-11-22")
+    assert model.frame is not None
+    assert model.frame.before.startswith("22 Nov 2026 user")
+
+
+@pytest.mark.parametrize(("thinking", "after"), [(None, ""), (True, ""), (False, "no ")])
+def test_a_template_is_told_whether_to_think(
+    folder: Path, thinking: bool | None, after: str
+) -> None:
+    asks = "{% if enable_thinking is defined and not enable_thinking %}no {% endif %}"
+    model = taught(folder, TEMPLATE + asks, thinking=thinking)
+    assert model.frame is not None
+    assert model.frame.after == f" .\nassistant :\n{after}"
+
+
+GEMMA_3 = (
+    "{{ bos_token }}{%- if messages[0]['role'] == 'system' -%}"
+    "{%- set first_user_prefix = messages[0]['content'] + '\\n\\n' -%}"
+    "{%- set loop_messages = messages[1:] -%}{%- else -%}"
+    '{%- set first_user_prefix = "" -%}{%- set loop_messages = messages -%}{%- endif -%}'
+    "{%- for message in loop_messages -%}"
+    "{{ '<start_of_turn>' + message['role'] + '\\n' + (first_user_prefix if loop.first) }}"
+    "{{ message['content'] | trim }}{{ '<end_of_turn>\\n' }}{%- endfor -%}"
+    "{%- if add_generation_prompt -%}{{'<start_of_turn>model\\n'}}{%- endif -%}"
+)
+"""That of Gemma 3, without what it does with answers and images."""
+
+
+def test_the_template_of_gemma_3_has_its_system_text_in_the_users_turn(folder: Path) -> None:
+    frame = taught(folder, GEMMA_3, system=SYSTEM).frame
+    assert frame is not None
+    assert frame.before == f"<start_of_turn>user\n{SYSTEM}\n\n"
+    assert frame.after == "<end_of_turn>\n<start_of_turn>model\n"
+    assert frame.trims
+
+
 @pytest.mark.parametrize("held", ["file", "configuration"])
 def test_a_frozen_plan_names_the_template_that_is_there(folder: Path, held: str) -> None:
     if held == "configuration":
