@@ -137,6 +137,8 @@ class Appendix:
     tables: tuple[Named, ...]
     deviations: tuple[tuple[Shown, Shown], ...]
     withheld: tuple[WithheldRow, ...]
+    auditors: tuple[Shown, ...]
+    """To whom what opens the withheld is encrypted; none: to nobody in particular."""
     extensions: str | None
     argument: tuple[NodeRow, ...]
     limitations: tuple[Shown, ...]
@@ -167,6 +169,7 @@ def appendix(source: Source, verdict: Verdict) -> Appendix:
             for i in range(len(case.deviations))
         ),
         withheld=tuple(_withheld(source)),
+        auditors=tuple(_auditors(source)),
         extensions=extensions,
         argument=tuple(_argument(source)),
         limitations=source.show_each("/limitations"),
@@ -287,6 +290,16 @@ def _withheld(source: Source) -> Iterator[WithheldRow]:
             ground=source.show(f"{here}/ground"),
             reason=source.show(f"{here}/reason"),
         )
+
+
+def _auditors(source: Source) -> Iterator[Shown]:
+    """Every auditor of the ledger once, where it is first named."""
+    seen: set[str] = set()
+    for number in range(len(source.case.redactions or ())):
+        for one in source.show_each(f"/redactions/{number}/auditors"):
+            if one.text not in seen:
+                seen.add(one.text)
+                yield one
 
 
 def _argument(source: Source) -> Iterator[NodeRow]:

@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from safetycase import canonical
@@ -27,9 +28,9 @@ from safetycase.errors import SafetyCaseError
 from safetycase.methods.figures_on_page import read_page
 from safetycase.run.plan_file import as_plan
 from safetycase.sign.sealing import generate_auditor, read_auditor, seal, unseal
-from safetycase.tables.closing import open_table
+from safetycase.tables.closing import open_table, single_cells
 from safetycase.tables.codec import read_table
-from safetycase.tables.escrow import read_escrow
+from safetycase.tables.escrow import Escrow, read_escrow, write_escrow
 from safetycase.tables.rows import TABLES, path_of
 from safetycase.verify.engine import verify
 from safetycase.verify.outcome import Outcome, Verdict
@@ -95,6 +96,16 @@ def _text(data: bytes) -> None:
 @cache
 def _redacted() -> Redacted:
     return redacted_from(small_case(), PROMPTS)
+
+
+def _single_cells() -> bytes:
+    """An escrow of two prompts and a name."""
+    whole = read_escrow(_redacted().escrow)
+    prompts, names = whole.column("items", "prompt"), whole.column("items", "item")
+    if prompts is None or names is None:
+        raise ValueError("escrow")
+    cells = single_cells("withheld", prompts, (0, 7)) + single_cells("keyed", names, (3,))
+    return write_escrow(msgspec.structs.replace(whole, columns=[], files=[], cells=cells))
 
 
 @cache
@@ -290,8 +301,9 @@ def seeds() -> dict[str, list[bytes]]:
         "policy": [canonical.write(policy().spelled())],
         "plan": [case.members["plan.json"]],
         "page": [b'<p data-pointer="/title">x</p>', b"<p>x</p><![/ p>"],
-        "escrow": [_redacted().escrow],
+        "escrow": [_redacted().escrow, _single_cells()],
         "sealed escrow": [
-            seal(b"{}", "0" * 64, [read_auditor(auditor_key().with_suffix(".json"))])
+            seal(data, "0" * 64, [read_auditor(auditor_key().with_suffix(".json"))])
+            for data in (b"{}", write_escrow(Escrow.empty()))
         ],
     }
