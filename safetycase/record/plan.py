@@ -44,10 +44,6 @@ class ChatTemplate(Record):
     """The day that a template is told that asks for one; none: such a template is refused."""
     thinking: bool | None = None
     """Value of the template's `enable_thinking`; none: it is not given."""
-    date: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")] | None = None
-    """The day that a template is told that asks for one; none: such a template is refused."""
-    thinking: bool | None = None
-    """Value of the template's `enable_thinking`; none: it is not given."""
 
 
 class PlannedDictionary(Record):

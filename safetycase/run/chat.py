@@ -43,7 +43,18 @@ class Frame:
         dropped = len(text) - len(text.lstrip()) if self.trims else 0
         return whole, len(self.before) - dropped, slice(dropped, dropped + len(turn))
 
-    def _filled(
+    def filled(self, messages: Sequence[dict[str, str]], *, where: str) -> str:
+        """What the template makes of a conversation up to the answer, without BOS."""
+        return _filled(self.tokenizer, self.chat, messages, where)
+
+
+def said(system: str | None, text: str) -> list[dict[str, str]]:
+    """A conversation of one turn, behind a system text if there is one."""
+    first = [] if system is None else [{"role": "system", "content": system}]
+    return [*first, {"role": "user", "content": text}]
+
+
+def _filled(
     tokenizer: FastTokenizer, chat: ChatTemplate, messages: Sequence[dict[str, str]], where: str
 ) -> str:
     given = {} if chat.thinking is None else {"enable_thinking": chat.thinking}
