@@ -40,8 +40,9 @@ class ChatTemplate(Record):
     """SHA-256 of the template's text; left out in YAML: of that which the tokenizer has."""
     system: Text | None = None
     """A system text in front of every prompt; none: no system message."""
-    date: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")] | None = None
-    """The day that a template is told that asks for one; none: such a template is refused."""
+    date: Text | None = None
+    """Value of the template's `date_string`, for one that tells the model the day; none: such a
+    template is refused, since it would put other prompts tomorrow."""
     thinking: bool | None = None
     """Value of the template's `enable_thinking`; none: it is not given."""
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from typing import Any
 
 from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerFast as FastTokenizer
@@ -16,6 +16,9 @@ from safetycase.run.model import LoadedModel
 
 _PROMPT = "\ue000PROMPT\ue001"
 """Stands for a prompt while a template is filled in; characters that no text has."""
+_CLOCK = "strftime_now"
+_NO_CLOCK = f"{{% set {_CLOCK} = none +%}}"
+"""In front of a template: whoever asks the clock is told nothing, and fails."""
 _REMEDY = "Leave chat_template out of the plan, or take a model that was trained on one."
 
 
@@ -57,30 +60,26 @@ def said(system: str | None, text: str) -> list[dict[str, str]]:
 def _filled(
     tokenizer: FastTokenizer, chat: ChatTemplate, messages: Sequence[dict[str, str]], where: str
 ) -> str:
-    given = {} if chat.thinking is None else {"enable_thinking": chat.thinking}
+    given: dict[str, Any] = {"enable_thinking": chat.thinking, "date_string": chat.date}
     try:
         whole = tokenizer.apply_chat_template(
             list(messages),
+            chat_template=f"{_NO_CLOCK}{tokenizer.chat_template}",
             tokenize=False,
             add_generation_prompt=True,
-            strftime_now=_day(chat.date),
-            **given,
+            **{name: value for name, value in given.items() if value is not None},
         )
     except (TemplateError, ValueError, TypeError) as error:
+        if isinstance(error, TypeError) and _CLOCK in str(tokenizer.chat_template):
+            raise RunFailed(
+                where,
+                "a template that says the same on every day",
+                found=f"one that asks the clock ({_CLOCK})",
+                remedy="State chat_template/date, if the template takes a date_string.",
+            ) from None
         expected = "messages that the chat template takes"
         raise RunFailed(where, expected, found=str(error), remedy=_REMEDY) from None
     return str(whole).removeprefix(str(tokenizer.bos_token or ""))
-
-
-def _day(date: str | None) -> Callable[[str], str]:
-    """The clock of a template: the day of the plan, the same on every day of a run."""
-
-    def strftime_now(form: str) -> str:
-        if date is None:
-            raise TemplateError("it asks for the date; state one in chat_template/date")
-        return datetime.fromisoformat(date).strftime(form)
-
-    return strftime_now
 
 
 def _digest_of(tokenizer: FastTokenizer, *, where: str) -> str:

@@ -17,7 +17,8 @@ _REPLANNED = {"DES-002", "DES-003", "DES-005", "EVI-005", "FEA-007"}
 _UNDRAWN = (
     SELECTION
     | HELD_OUT
-    | {"BES-003", "CTL-001", "CTL-002", "CTL-003", "EVI-001", "FEA-008", "IVN-002", "STA-003"}
+    | {"BES-003", "CTL-001", "CTL-002", "CTL-003", "EVI-001", "FEA-008", "FEA-010"}
+    | {"IVN-002", "STA-003"}
 )
 
 

@@ -127,13 +127,26 @@ def taught(folder: Path, template: str, **stated: Any) -> LoadedModel:
     return with_frame(model, ChatTemplate(sha256=sha256_hex(template.encode()), **stated))
 
 
-def test_a_template_that_asks_for_the_date_is_told_the_plans(folder: Path) -> None:
-    dated = TEMPLATE.replace("user :", "{{ strftime_now('%d %b %Y') }} user :")
-    with pytest.raises(RunFailed, match="state one in chat_template/date"):
-        taught(folder, dated)
-    model = taught(folder, dated, date="2026-11-22")
+DATED = TEMPLATE.replace(
+    "user :",
+    "{% if date_string is not defined %}{% set date_string = strftime_now('%d %b %Y') %}"
+    "{% endif %}{{ date_string }} user :",
+)
+"""Tells the day as Llama 3.1's does."""
+
+
+def test_a_template_that_asks_the_clock_is_told_the_plans_day(folder: Path) -> None:
+    with pytest.raises(RunFailed, match=r"asks the clock .* State chat_template/date"):
+        taught(folder, DATED)
+    model = taught(folder, DATED, date="22 Nov 2026")
     assert model.frame is not None
-    assert model.frame.before.startswith("22 Nov 2026 user")
+    assert model.frame.before == "22 Nov 2026 user : "
+
+
+def test_a_template_that_asks_the_clock_whatever_it_is_told_is_refused(folder: Path) -> None:
+    deaf = TEMPLATE.replace("user :", '{{ strftime_now("%Y-%m-%d") }} user :')
+    with pytest.raises(RunFailed, match="asks the clock"):
+        taught(folder, deaf, date="1999-12-31")
 
 
 @pytest.mark.parametrize(("thinking", "after"), [(None, ""), (True, ""), (False, "no ")])
