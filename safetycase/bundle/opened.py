@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec import Meta
 from typing_extensions import override
 
 from safetycase.bundle import layout
@@ -22,6 +23,54 @@ from safetycase.tables.rows import columns, path_of
 
 State = Literal["open", "cells", "closed", "refused"]
 """Open as a whole, in single cells, not at all; or not what was committed to."""
+
+OPENED_SCHEMA: Literal["https://safetycase.dev/opened/v1alpha"] = (
+    "https://safetycase.dev/opened/v1alpha"
+)
+
+
+class ShownCell(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """An opened cell, as a program reads it."""
+
+    place: Annotated[str, Meta(description="table.column:row, rows from 0.")]
+    cell: Annotated[Spelled, Meta(description="What was withheld.")]
+    published: Annotated[
+        dict[str, Spelled],
+        Meta(description="What the case shows of its row; of cells asked for one by one."),
+    ] = msgspec.field(default_factory=dict)
+
+
+class ListedPlace(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A column or file that the case withholds."""
+
+    place: Annotated[str, Meta(description="table.column, or the path of a file.")]
+    state: Annotated[
+        State,
+        Meta(
+            description="Open as a whole, in single cells, not at all (closed), or not as "
+            "committed to (refused)."
+        ),
+    ]
+    cells: Annotated[int, Meta(description="Cells that are open.", ge=0)]
+    of: Annotated[int, Meta(description="Cells that are withheld; 1 of a file.", ge=0)]
+
+
+class OpenedDocument(
+    msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True
+):
+    """What `safetycase open --json` writes: the cells asked for, or else all places."""
+
+    schema: Annotated[
+        Literal["https://safetycase.dev/opened/v1alpha"], Meta(description="This version.")
+    ]
+    case: Annotated[str, Meta(description="Id of the redacted case.")]
+    cells: Annotated[list[ShownCell], Meta(description="Cells, in the order asked for.")] = (
+        msgspec.field(default_factory=list)
+    )
+    places: Annotated[
+        list[ListedPlace],
+        Meta(description="Every place of the ledger, where none is asked for."),
+    ] = msgspec.field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,18 +106,6 @@ class Shown:
     published: dict[str, Spelled]
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """How far a place is open."""
-
-    place: str
-    state: State
-    cells: int
-    """Cells that are open."""
-    of: int
-    """Cells that are withheld there; 1 for a file."""
-
-
 class OpenedPlaces:
     """A redacted case and an escrow of it, whose files are those of the case's statement.
 
@@ -92,7 +129,7 @@ class OpenedPlaces:
         """Id of the case."""
         return self._case.case_id
 
-    def standings(self) -> Iterator[Standing]:
+    def standings(self) -> Iterator[ListedPlace]:
         """Every place of the ledger, in its order."""
         files = self._case.opened_files
         for entry in self._case.redactions:
@@ -100,13 +137,13 @@ class OpenedPlaces:
                 bad = entry.path in files.refused
                 state: State = "refused" if bad else "closed"
                 state = "open" if entry.path in files.files else state
-                yield Standing(entry.path, state, int(state == "open"), 1)
+                yield ListedPlace(entry.path, state, int(state == "open"), 1)
                 continue
             kind = next((k for k in self._case.opened_tables if path_of(k) == entry.path), "")
             opening = self._case.opened_tables.get(kind, Opening([]))
             state, count = _state_of(opening, entry.column)
             count = entry.count if state == "open" else count
-            yield Standing(f"{kind}.{entry.column}", state, count, entry.count)
+            yield ListedPlace(f"{kind}.{entry.column}", state, count, entry.count)
 
     def cells(self, place: Place) -> list[Shown]:
         """The cells of a place; all of a column, or the one that is asked for.

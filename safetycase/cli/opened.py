@@ -20,9 +20,7 @@ from safetycase.cli.inputs import CasePath, require_file
 from safetycase.errors import UsageError, Withheld
 
 if TYPE_CHECKING:
-    from safetycase.bundle.opened import OpenedPlaces, Place, Standing
-
-OPENED_SCHEMA = "https://safetycase.dev/opened/v1alpha"
+    from safetycase.bundle.opened import ListedPlace, OpenedDocument, OpenedPlaces, Place
 
 
 def open_places(
@@ -135,11 +133,9 @@ def _require_consistent(
 def _list(opened: OpenedPlaces, out: Path | None, *, as_json: bool) -> int:
     standings = list(opened.standings())
     if as_json:
-        places = [
-            {"place": one.place, "state": one.state, "cells": one.cells, "of": one.of}
-            for one in standings
-        ]
-        _give(_document(opened, places=places), out)
+        from safetycase.bundle.opened import OPENED_SCHEMA, OpenedDocument
+
+        _give(_line(OpenedDocument(OPENED_SCHEMA, opened.case_id, places=standings)), out)
     else:
         _give("".join(f"{_told(one)}\n" for one in standings).encode(), out, for_people=True)
     states = {one.state for one in standings}
@@ -148,7 +144,7 @@ def _list(opened: OpenedPlaces, out: Path | None, *, as_json: bool) -> int:
     return ExitCode.VERIFIED if states == {"open"} else ExitCode.UNDECIDED
 
 
-def _told(one: Standing) -> str:
+def _told(one: ListedPlace) -> str:
     return f"{one.state:<8}  {one.place} ({one.cells} of {one.of})"
 
 
@@ -165,14 +161,12 @@ def _show(
         return ExitCode.VERIFIED
     import msgspec
 
+    from safetycase.bundle.opened import OPENED_SCHEMA, OpenedDocument, ShownCell
+
     cells = [one for place in wanted for one in opened.cells(place)]
     if as_json:
-        spelled = [
-            {"place": str(one.place), "cell": one.cell}
-            | ({"published": one.published} if one.published else {})
-            for one in cells
-        ]
-        _give(_document(opened, cells=spelled), out)
+        shown = [ShownCell(str(one.place), one.cell, one.published) for one in cells]
+        _give(_line(OpenedDocument(OPENED_SCHEMA, opened.case_id, cells=shown)), out)
         return ExitCode.VERIFIED
     lines: list[str] = []
     for one in cells:
@@ -183,11 +177,10 @@ def _show(
     return ExitCode.VERIFIED
 
 
-def _document(opened: OpenedPlaces, **parts: object) -> bytes:
+def _line(document: OpenedDocument) -> bytes:
     import msgspec
 
-    about = {"schema": OPENED_SCHEMA, "case": opened.case_id} | parts
-    return msgspec.json.encode(about) + b"\n"
+    return msgspec.json.encode(document) + b"\n"
 
 
 def _give(data: bytes, out: Path | None, *, for_people: bool = False) -> None:

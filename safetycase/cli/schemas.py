@@ -15,6 +15,7 @@ def published() -> dict[str, bytes]:
     """Every schema of this version by file name: documents, policy, and one a table."""
     import msgspec
 
+    from safetycase.bundle.opened import OpenedDocument
     from safetycase.record.schema import (
         document_schema,
         file_name,
@@ -35,6 +36,7 @@ def published() -> dict[str, bytes]:
         file_name("policy"): document_schema("policy", Policy),
         file_name("verdict"): verdict_schema(),
         file_name("escrow"): spell("escrow", msgspec.json.schema(Escrow)),
+        file_name("opened"): spell("opened", msgspec.json.schema(OpenedDocument)),
         file_name("sealed-escrow"): spell("sealed-escrow", msgspec.json.schema(SealedEscrow)),
     }
     return record_schemas() | documents | tables

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from jsonschema import Draft202012Validator
 
 from safetycase.cli.main import main
 from safetycase.sign.sealing import generate_auditor, read_auditor, seal
@@ -18,6 +19,9 @@ from tests.kit.builder import KitCase, honest_case, resign
 from tests.kit.cases import small_case
 from tests.kit.redacted import PROMPTS, TEXTS, addressed, case_id_of, edit_opened, redacted_from
 
+SCHEMA = json.loads(
+    (Path(__file__).parents[3] / "schemas" / "v1" / "opened.schema.json").read_bytes()
+)
 Ask = Callable[..., tuple[int, str, str]]
 POOLED = "evidence/pooled.safetensors"
 
@@ -63,6 +67,7 @@ def test_the_places_are_listed_with_how_far_they_are_open(ask: Ask) -> None:
     assert f"open      {POOLED} (1 of 1)" in said.splitlines()
     without = _part(lambda e: {"columns": [c for c in e.columns if c.column != "output"]})
     code, said, _ = ask("--json", escrow=without)
+    Draft202012Validator(SCHEMA).validate(json.loads(said))
     listed = {one["place"]: one for one in json.loads(said)["places"]}
     assert code == 3
     assert listed["generations.output"] == {
@@ -75,6 +80,7 @@ def test_a_column_is_shown_row_by_row(ask: Ask) -> None:
     code, said, _ = ask("--column", "generations.output", "--json")
     document = json.loads(said)
     assert code == 0
+    Draft202012Validator(SCHEMA).validate(document)
     assert document["case"] == case_id_of(_made()[0])
     assert [one["cell"] for one in document["cells"]] == _texts()
     assert document["cells"][3]["place"] == "generations.output:3"
@@ -84,6 +90,7 @@ def test_a_cell_is_shown_with_what_is_published_of_its_row(ask: Ask) -> None:
     code, said, _ = ask(
         "--cell", "generations.output:2", "--cell", "generations.tokens:2", "--json"
     )
+    Draft202012Validator(SCHEMA).validate(json.loads(said))
     text, tokens = json.loads(said)["cells"]
     row = small_case().rows("generations")[2]
     assert code == 0

@@ -43,7 +43,16 @@ def _objects(schema: object) -> Iterator[dict[str, Any]]:
 
 
 def test_the_set_is_every_document_and_every_table() -> None:
-    documents = {"case", "escrow", "plan", "policy", "replay", "sealed-escrow", "verdict"}
+    documents = {
+        "case",
+        "escrow",
+        "plan",
+        "policy",
+        "replay",
+        "opened",
+        "sealed-escrow",
+        "verdict",
+    }
     assert set(NAMES) == {file_name(stem) for stem in documents | set(TABLES)}
 
 
