@@ -148,7 +148,7 @@ class _Mapped(Numbers):
 
     @override
     def plane(self, index: int) -> Numbers:
-        return _Plane(self, index)
+        return _Plane(self, index) if len(self.shape) == 3 else super().plane(index)
 
 
 class _Plane(Numbers):

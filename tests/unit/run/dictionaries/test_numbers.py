@@ -12,7 +12,12 @@ from safetensors.torch import save_file as save_torch
 
 from safetycase.digest import hash_file
 from safetycase.errors import RunFailed
-from safetycase.run.dictionaries.numbers import digest_finite, read_npz, read_safetensors
+from safetycase.run.dictionaries.numbers import (
+    Constant,
+    digest_finite,
+    read_npz,
+    read_safetensors,
+)
 
 ROWS = np.random.default_rng(0).normal(size=(7, 5)).astype(np.float32)
 
@@ -126,3 +131,36 @@ def test_nan_in_half_precision_is_refused(tmp_path: Path) -> None:
     save_torch({"w": torch.tensor([1.0, float("nan")], dtype=torch.bfloat16)}, path)
     with pytest.raises(RunFailed):
         digest_finite(path, name="x", where="here")
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_views_read_the_same_whole_or_in_part(tmp_path: Path, dtype: torch.dtype) -> None:
+    cube = torch.randn(5, 3, 4, generator=torch.Generator().manual_seed(1)).to(dtype)
+    save_torch({"cube": cube, "flat": cube[:, 0].clone()}, tmp_path / "t.safetensors")
+    held = read_safetensors(tmp_path / "t.safetensors", where="d")
+    wide = cube.float().numpy()
+    views = {
+        "a plane": (held["cube"].plane(2), wide[:, 2]),
+        "a plane turned": (held["cube"].plane(1).turned(), wide[:, 1].T),
+        "scaled": (held["flat"].scaled(2.5), wide[:, 0] * np.float32(2.5)),
+        "scaled and turned": (held["flat"].turned().scaled(0.5), wide[:, 0].T / 2),
+        "exponentials": (held["flat"].exponentials(), np.exp(wide[:, 0])),
+    }
+    for name, (numbers, expected) in views.items():
+        assert numbers.shape == expected.shape, name
+        np.testing.assert_array_equal(numbers.whole(), expected, err_msg=name)
+        np.testing.assert_array_equal(numbers.rows([3, 0]), expected[[3, 0]], err_msg=name)
+        np.testing.assert_array_equal(
+            numbers.columns([2, 1]), expected[:, [2, 1]], err_msg=name
+        )
+    with pytest.raises(TypeError):
+        held["flat"].plane(0).whole()
+
+
+def test_a_constant_is_one_number() -> None:
+    one = Constant("threshold", 0.25)
+    assert (one.shape, one.dtype) == ((), "F32")
+    assert one.whole() == np.float32(0.25)
+    for part in (one.rows, one.columns):
+        with pytest.raises(TypeError):
+            part([0])
