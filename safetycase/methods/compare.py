@@ -32,6 +32,8 @@ def shown(value: object) -> str:
 
 def _as_json(value: object) -> object:
     """What models and figures spell as JSON; a member that is none is not spelled."""
+    if value is None or isinstance(value, (str, float, int)):
+        return value
     if isinstance(value, Record):
         return value.spelled()
     if is_dataclass(value) and not isinstance(value, type):
@@ -47,7 +49,7 @@ def _at(document: object, pointer: str) -> object:
     """What a document states at a JSON pointer, or `_NOTHING`."""
     value = document
     for step in pointer.split("/")[1:]:
-        if isinstance(value, Mapping) and step in value:
+        if isinstance(value, dict) and step in value:
             value = value[step]
         elif isinstance(value, list) and step.isdigit() and int(step) < len(value):
             value = value[int(step)]
@@ -56,8 +58,7 @@ def _at(document: object, pointer: str) -> object:
     return value
 
 
-def _stated(record: object, pointer: str) -> object:
-    value = _at(record, pointer)
+def _found(pointer: str, value: object) -> object:
     if value is _NOTHING:
         raise MethodRefused(f"case.json#{pointer}", "a stated value", found="nothing")
     return value
@@ -79,27 +80,28 @@ def stated_gaps(
     elif stated is _NOTHING and _at(record, pointer.rpartition("/")[0]) is not _NOTHING:
         yield Gap(place, shown(wanted), "nothing")
     else:
-        yield from differences(place, _stated(record, pointer), wanted, skip=skip)
+        yield from differences(place, _found(pointer, stated), wanted, skip=skip)
 
 
 def entry_values(
-    record: object, pointer: str, derived: object, field: str, by: Sequence[str]
+    record: object, pointer: str, derived: Sequence[object], field: str, by: Sequence[str]
 ) -> list[tuple[str, object]]:
     """What follows for one field of every stated entry of a list, and the field's pointer.
 
     Entries are matched by the members `by`; one that the derived list has not is left out.
     """
-    stated, again = (
-        cast("list[dict[str, object]]", each)
-        for each in (_stated(record, pointer), _as_json(derived))
-    )
-    wanted = {str([entry[key] for key in by]): entry for entry in again}
-    places = ((place, str([entry[key] for key in by])) for place, entry in enumerate(stated))
+    stated = cast("list[dict[str, object]]", _found(pointer, _at(record, pointer)))
+    wanted = {_name([getattr(entry, key) for key in by]): entry for entry in derived}
+    named = ((place, _name([entry[key] for key in by])) for place, entry in enumerate(stated))
     return [
-        (f"{pointer}/{place}/{field}", wanted[key].get(field))
-        for place, key in places
-        if key in wanted
+        (f"{pointer}/{place}/{field}", getattr(wanted[name], field))
+        for place, name in named
+        if name in wanted
     ]
+
+
+def _name(members: Sequence[object]) -> str:
+    return str(_as_json(members))
 
 
 def differences(

@@ -19,7 +19,8 @@ from safetycase.methods.gap import Gap
 from safetycase.methods.grid import BASELINE
 from safetycase.record.plan import Plan
 from safetycase.record.planned_evaluation import Choice, Perplexity, Probe
-from safetycase.tables.columns import Answers, Flags, Texts
+from safetycase.tables.alike import alike
+from safetycase.tables.columns import Answers, Flags, Texts, stacked
 
 TELLING_ROWS = 3
 """Scored rows that differ from the baseline before equal scores of two arms are a trace."""
@@ -94,7 +95,7 @@ def copies(answers: Arms, specs: Sequence[ArmSpec]) -> Iterator[Copy]:
     arms or more: from outside they look like a state that many edits lead to.
     """
     adding = {spec.id: spec for spec in specs if spec.coefficient}
-    given: dict[str, _Given] = {}
+    given: dict[str, dict[str, Flags]] = {}
     for evaluation, first, arm in _twins(answers, adding):
         one, two, rows = adding[first], adding[arm], answers[evaluation, arm]
         if rows.kind != "generations":
@@ -103,7 +104,7 @@ def copies(answers: Arms, specs: Sequence[ArmSpec]) -> Iterator[Copy]:
         elif _parts(one).isdisjoint(_parts(two)):
             if evaluation not in given:
                 given[evaluation] = _given(answers, adding, evaluation)
-            if _texts_tell(given[evaluation], rows):
+            if _texts_tell(given[evaluation][arm], rows):
                 yield Copy(evaluation, arm, first, scored=False)
 
 
@@ -131,29 +132,29 @@ def _scores_tell(answers: Arms, evaluation: str, arm: str) -> bool:
     return int(changed.sum()) >= TELLING_ROWS
 
 
-_Given = dict[Hashable, set[Hashable]]
-"""Under which directions an answer is given; the baseline's is none."""
+def _given(answers: Arms, adding: Mapping[str, ArmSpec], evaluation: str) -> dict[str, Flags]:
+    """For each arm, whether each of its texts is given under at most two directions.
+
+    That of the baseline, nothing, is one of them; a text belongs to its item.
+    """
+    arms = {
+        arm: rows
+        for (name, arm), rows in answers.items()
+        if name == evaluation and rows.kind == "generations"
+    }
+    columns = _SAID["generations"]
+    said = alike(*(stacked([rows.held[c] for rows in arms.values()]) for c in columns))
+    numbers: dict[Hashable, int] = {}
+    directions = [numbers.setdefault(_direction(adding.get(arm)), len(numbers)) for arm in arms]
+    lengths = [len(rows) for rows in arms.values()]
+    pairs = np.unique(said * len(numbers) + np.repeat(directions, lengths))
+    is_rare = np.bincount(pairs // len(numbers)) <= 2
+    return dict(zip(arms, np.split(is_rare[said], np.cumsum(lengths)[:-1]), strict=True))
 
 
-def _given(answers: Arms, adding: Mapping[str, ArmSpec], evaluation: str) -> _Given:
-    given: _Given = {}
-    for (name, arm), rows in answers.items():
-        if name == evaluation:
-            direction = _direction(adding.get(arm))
-            for said in _said(rows):
-                given.setdefault(said, set()).add(direction)
-    return given
-
-
-def _texts_tell(given: _Given, rows: Answers) -> bool:
+def _texts_tell(is_rare: Flags, rows: Answers) -> bool:
     """Whether enough texts are given under these two directions and no other."""
-    said = zip(rows.texts("output"), _said(rows), strict=True)
-    return len({text for text, row in said if len(given[row]) <= 2}) >= TELLING_TEXTS
-
-
-def _said(answers: Answers) -> Iterator[Hashable]:
-    columns = [answers.held[name] for name in _SAID[answers.kind]]
-    return zip(*(c if isinstance(c, Texts) else c.tolist() for c in columns), strict=True)
+    return len(np.unique(rows.texts("output").codes[is_rare])) >= TELLING_TEXTS
 
 
 def _direction(spec: ArmSpec | None) -> Hashable:

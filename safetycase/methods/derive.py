@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import msgspec
+import numpy as np
 
 from safetycase.canonical import write
 from safetycase.digest import sha256_hex
@@ -33,6 +34,7 @@ from safetycase.methods.split import SPLITS, assign_all
 from safetycase.methods.spread import steering
 from safetycase.methods.traces import Traces, trace_rows
 from safetycase.methods.wording import wording
+from safetycase.record.doses import DoseResponse
 from safetycase.record.identification import GroupMember
 from safetycase.record.plan import Plan
 from safetycase.record.planned_axis import Axis
@@ -122,12 +124,19 @@ def intervention_digest(
 
 
 def arm_specs(
-    plan: Plan, axis: Axis, plan_digest: str, evidence: Evidence
+    plan: Plan,
+    axis: Axis,
+    plan_digest: str,
+    evidence: Evidence,
+    responses: Sequence[DoseResponse] | None = None,
 ) -> list[planned.ArmSpec]:
-    """All arms of an axis, tuning first; needs the tuning rows. None without a feature."""
+    """All arms of an axis, tuning first; needs the tuning rows. None without a feature.
+
+    `responses`: the axis's dose series, where they are derived already.
+    """
     if finds_nothing(axis, evidence):
         return []
-    chosen = choose(axis, dose_responses(plan, axis, evidence))
+    chosen = choose(axis, responses or dose_responses(plan, axis, evidence))
     return [
         *planned.tuning_arms(plan, axis, plan_digest, evidence),
         *planned.gauge_arms(plan, axis, plan_digest, evidence, chosen),
@@ -135,12 +144,11 @@ def arm_specs(
     ]
 
 
-def arms(plan: Plan, axis: Axis, plan_digest: str, evidence: Evidence) -> tuple[Arm, ...]:
+def arms(
+    plan: Plan, axis: Axis, evidence: Evidence, specs: Sequence[planned.ArmSpec]
+) -> tuple[Arm, ...]:
     """All arms of an axis with their realised edits."""
-    return tuple(
-        _arm(plan, axis, evidence, spec)
-        for spec in arm_specs(plan, axis, plan_digest, evidence)
-    )
+    return tuple(_arm(plan, axis, evidence, spec) for spec in specs)
 
 
 def _arm(plan: Plan, axis: Axis, evidence: Evidence, spec: planned.ArmSpec) -> Arm:
@@ -167,13 +175,16 @@ def _arm(plan: Plan, axis: Axis, evidence: Evidence, spec: planned.ArmSpec) -> A
     )
 
 
-def traces_of(plan: Plan, axis: Axis, plan_digest: str, evidence: Evidence) -> Traces | None:
-    """The audit traces of an axis; none without an audit."""
-    if plan.audit is None:
-        return None
-    specs = arm_specs(plan, axis, plan_digest, evidence)
+def traces_of(
+    plan: Plan,
+    axis: Axis,
+    plan_digest: str,
+    evidence: Evidence,
+    specs: Sequence[planned.ArmSpec],
+    directions: np.ndarray,
+) -> Traces:
+    """The audit traces of an axis, of a plan that asks for an audit."""
     rows = trace_rows(plan, axis, plan_digest, evidence, specs)
-    directions = planned.directions(plan, axis, specs, evidence)
     states = state_edits(axis, specs, directions, evidence)
     return Traces(plan, axis, evidence, rows, specs, directions, states)
 
@@ -274,14 +285,18 @@ def _axis_result(
     plan: Plan, axis: Axis, plan_digest: str, evidence: Evidence, found: Findings, claim: Claim
 ) -> AxisResult:
     responses = dose_responses(plan, axis, evidence)
-    traces = traces_of(plan, axis, plan_digest, evidence)
+    specs = arm_specs(plan, axis, plan_digest, evidence, responses)
+    traces = None
+    if plan.audit is not None:
+        lines = planned.directions(plan, axis, specs, evidence)
+        traces = traces_of(plan, axis, plan_digest, evidence, specs, lines)
     near = neighbours_of(plan, axis, evidence)
     return AxisResult(
         axis=axis.id,
         identification=found.identification,
         intervention=intervention(plan, axis, evidence),
         intervention_digest=target_digest(plan, axis, evidence),
-        arms=arms(plan, axis, plan_digest, evidence),
+        arms=arms(plan, axis, evidence, specs),
         dose_response=responses,
         rates=tuple(found.rates),
         comparisons=tuple(found.comparisons),

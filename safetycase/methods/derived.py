@@ -18,14 +18,14 @@ from safetycase.methods import arms as planned
 from safetycase.methods import beside, derive, dose, identify, label, measure, spread
 from safetycase.methods import claims as judged
 from safetycase.methods.argument import argument, limitations
-from safetycase.methods.arm_edits import clamp_units, state_edits
+from safetycase.methods.arm_edits import clamp_units
 from safetycase.methods.calibration import calibrations
 from safetycase.methods.decision import decide
 from safetycase.methods.degradation import matched_comparison
 from safetycase.methods.grade import regrade
 from safetycase.methods.grid import BASELINE
 from safetycase.methods.once import once
-from safetycase.methods.traces import Traces, trace_rows
+from safetycase.methods.traces import Traces
 from safetycase.record.beside import OutcomeCount, Shrinkage, Stratum
 from safetycase.record.calibration import EvaluationCalibration
 from safetycase.record.case import Node
@@ -204,9 +204,8 @@ class DerivedAxis:
     @once
     def arm_specs(self) -> list[planned.ArmSpec]:
         """All arms as the plan's seed draws them, tuning first."""
-        return derive.arm_specs(
-            self.whole.plan, self.axis, self.whole.plan_digest, self.evidence
-        )
+        whole, doses = self.whole, self.dose_response
+        return derive.arm_specs(whole.plan, self.axis, whole.plan_digest, self.evidence, doses)
 
     @once
     def directions(self) -> np.ndarray:
@@ -217,21 +216,16 @@ class DerivedAxis:
     @once
     def traces(self) -> Traces | None:
         """The audit traces; none if the plan asks for none."""
-        whole = self.whole
-        if whole.plan.audit is None:
+        plan, digest = self.whole.plan, self.whole.plan_digest
+        if plan.audit is None:
             return None
-        specs = self.arm_specs
-        rows = trace_rows(whole.plan, self.axis, whole.plan_digest, self.evidence, specs)
-        states = state_edits(self.axis, specs, self.directions, self.evidence)
-        return Traces(
-            whole.plan, self.axis, self.evidence, rows, specs, self.directions, states
-        )
+        specs, lines = self.arm_specs, self.directions
+        return derive.traces_of(plan, self.axis, digest, self.evidence, specs, lines)
 
     @once
     def arms(self) -> tuple[Arm, ...]:
         """All arms with their realised edits."""
-        whole = self.whole
-        return derive.arms(whole.plan, self.axis, whole.plan_digest, self.evidence)
+        return derive.arms(self.whole.plan, self.axis, self.evidence, self.arm_specs)
 
     @once
     def intervention(self) -> Intervention | None:

@@ -36,6 +36,7 @@ class Interval:
     high: float
 
 
+@lru_cache(maxsize=10_000, typed=True)
 def clopper_pearson(k: int, n: int, level: float = 0.95, side: Side = "two-sided") -> Interval:
     """Bound a proportion from k of n so that the chance of missing it is never over 1 - level.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from statistics import median
 from typing import Any
 
@@ -56,11 +55,6 @@ TABLE_OF_KIND = {
 }
 
 
-@lru_cache(maxsize=10_000)
-def _exact_interval(counted: int, items: int, level: float) -> Interval:
-    return clopper_pearson(counted, items, level)
-
-
 def rate(plan: Plan, evidence: Evidence, measure: Measure, arm: str) -> Rate:
     """The held-out rate of an arm over all its items, with its exact interval.
 
@@ -75,7 +69,7 @@ def rate(plan: Plan, evidence: Evidence, measure: Measure, arm: str) -> Rate:
 
     def interval(k: int) -> Interval:
         if clustered is None:
-            return _exact_interval(k, items, level)
+            return clopper_pearson(k, items, level)
         return korn_graubard(k / items, clustered.effective, level)
 
     kind = evaluation_named(plan, measure.evaluation).measure.kind

@@ -174,6 +174,7 @@ def non_inferiority(
     raise MethodRefused("non_inferiority", "worse: lower or higher", found=repr(worse))
 
 
+@lru_cache(maxsize=1_000, typed=True)
 def minimum_detectable_difference(
     n: int, discordance: float, alpha: float, power: float
 ) -> float:

@@ -62,9 +62,8 @@ def trace(lab: Lab) -> None:
             features=planned.needed_features(specs),
         )
         notes.traces += rows
-        found = traces_of(plan, axis, lab.plan_digest, notes.evidence())
-        if found is not None:
-            require_sound(found)
+        published = notes.evidence()
+        require_sound(traces_of(plan, axis, lab.plan_digest, published, specs, directions))
         lab.progress.advance(1)
 
 

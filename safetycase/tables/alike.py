@@ -7,14 +7,30 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+_FITS = 2**62
+"""How many different rows can be told apart by one whole number."""
+
 
 def alike(*columns: NDArray[Any]) -> NDArray[np.intp]:
     """Number rows from 0 so that rows alike in all columns, and no others, share a number."""
-    number = np.zeros(len(columns[0]), dtype=np.intp)
+    number, size = np.zeros(len(columns[0]), dtype=np.int64), 1
     for column in columns:
-        values, code = np.unique(column, return_inverse=True)
-        _, number = np.unique(number * len(values) + code, return_inverse=True)
-    return number
+        code, different = _codes(column)
+        if size * different > _FITS:
+            values, number = np.unique(number, return_inverse=True)
+            size = len(values)
+        number, size = number * different + code, size * different
+    return np.unique(number, return_inverse=True)[1]
+
+
+def _codes(column: NDArray[Any]) -> tuple[NDArray[np.int64], int]:
+    """A number below the second for each value: itself, if whole numbers lie close together."""
+    if column.dtype.kind in "iu" and len(column):
+        least, most = int(column.min()), int(column.max())
+        if most - least < len(column) + 2**16:
+            return column.astype(np.int64) - least, most - least + 1
+    values, code = np.unique(column, return_inverse=True)
+    return code.astype(np.int64), max(1, len(values))
 
 
 def stretches(*columns: NDArray[Any]) -> NDArray[np.intp]:

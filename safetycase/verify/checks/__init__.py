@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from safetycase.verify.check import Check, Family
 from safetycase.verify.checks import (
@@ -39,6 +40,9 @@ _IN_ORDER = (
 FAMILIES: tuple[Family, ...] = tuple(module.FAMILY for module in _IN_ORDER)
 
 
+_ALL = MappingProxyType({n: check for family in FAMILIES for n, check in family.checks.items()})
+
+
 def all_checks() -> Mapping[str, Check]:
     """Every check by its id, family by family."""
-    return {name: check for family in FAMILIES for name, check in family.checks.items()}
+    return _ALL

@@ -13,7 +13,8 @@ from msgspec.structs import replace as replace_row
 
 from safetycase.cli.as_written import require_verified
 from safetycase.errors import RunFailed
-from safetycase.methods.derive import traces_of
+from safetycase.methods.arms import directions
+from safetycase.methods.derive import arm_specs, traces_of
 from safetycase.methods.fit import fit_faults, fvu_of, l0_of
 from safetycase.methods.traces import CONTROL_ROLES, Traces
 from safetycase.run.trace import require_sound
@@ -41,8 +42,10 @@ def case_path(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def traces(case_path: Path) -> Traces:
     plan, digest, evidence, _ = opened(case_path)
     rows = read_table("traces", members(case_path)["evidence/traces.jsonl"])
-    found = traces_of(plan, plan.axes[0], digest, replace(evidence, traces=rows))
-    assert found is not None
+    (axis, *_) = plan.axes
+    specs = arm_specs(plan, axis, digest, evidence)
+    lines = directions(plan, axis, specs, evidence)
+    found = traces_of(plan, axis, digest, replace(evidence, traces=rows), specs, lines)
     assert list(found.rows) == rows
     return found
 

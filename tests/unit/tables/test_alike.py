@@ -13,6 +13,20 @@ def test_rows_alike_share_a_number() -> None:
     assert len(set(numbers.tolist())) == 3
 
 
+def test_many_columns_of_any_numbers_are_told_apart() -> None:
+    """More combinations than one whole number holds; every row beside a copy of it."""
+    rng = np.random.default_rng(3)
+    half = [rng.integers(-3, 10**5, 300) for _ in range(5)] + [rng.normal(size=300).round(1)]
+    half += [rng.integers(0, 2**60, 300)]
+    order = rng.permutation(300)
+    columns = [np.concatenate([column, column[order]]) for column in half]
+    numbers = alike(*columns)
+    rows = list(zip(*(column.tolist() for column in columns), strict=True))
+    known = dict(zip(rows, numbers.tolist(), strict=True))
+    assert [known[row] for row in rows] == numbers.tolist()
+    assert sorted(set(numbers.tolist())) == list(range(len(set(rows))))
+
+
 def test_a_stretch_begins_where_a_column_changes() -> None:
     assert stretches(np.array([1, 1, 2]), np.array([5, 5, 5])).tolist() == [0, 2, 3]
     assert stretches(np.array([])).tolist() == [0]
