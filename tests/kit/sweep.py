@@ -1,10 +1,11 @@
 """The leaf sweep: one value of a signed case is changed at a time, everywhere.
 
 Every leaf of case.json and plan.json, every column of every table for every sort of row, and a
-number of every tensor. The case is signed again with the right key, and a changed plan gets its
-new digest in the record. What is not refused must stand in fixtures/unchecked_fields.json with
-a reason: that file is the honest boundary of the verifier. `python -m tests.kit.sweep` tries
-all leaves instead of one for each field, and prints what was let through.
+number of every tensor, in the first of the least cases (`small_cases`) that has it. The case is
+signed again with the right key, and a changed plan gets its new digest in the record. What is
+not refused must stand in fixtures/unchecked_fields.json with a reason: that file is the honest
+boundary of the verifier. `python -m tests.kit.sweep` tries all leaves of all the cases instead
+of one for each field, and prints what was let through.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import re
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
@@ -25,6 +26,7 @@ from safetycase import canonical
 from safetycase.bundle.tensors import read_tensors
 from safetycase.digest import sha256_hex
 from safetycase.methods.derive import splits_of
+from safetycase.methods.gold import GOLD
 from safetycase.record.plan import Plan
 from safetycase.tables.rows import TABLES, columns, path_of
 from safetycase.verify.engine import verify
@@ -39,8 +41,8 @@ from tests.kit.builder import (
     edit_tensor,
     policy,
 )
-from tests.kit.cases import small_case
 from tests.kit.seal import sealed
+from tests.kit.small_cases import SMALL
 
 LISTED = Path(__file__).resolve().parents[2] / "fixtures" / "unchecked_fields.json"
 
@@ -56,10 +58,14 @@ class Change:
     where: str
     altered: Json = field(repr=False)
     """A function that gives the altered case."""
+    must_hold: str = "all"
+    """Whose claims the policy asks to hold: all, or none where they did not before."""
 
     def verdict(self) -> Verdict:
         """What the verifier says of the change, signed by the right key."""
-        return verify(sealed(self.altered()).to_bytes(), policy(), at=AT)
+        return verify(
+            sealed(self.altered()).to_bytes(), policy(must_hold=self.must_hold), at=AT
+        )
 
 
 def listed() -> dict[str, str]:
@@ -74,8 +80,15 @@ def entries_for(field: str) -> list[str]:
 
 
 def changes() -> Iterator[Change]:
-    """Every change to every value of the small case."""
-    case = small_case()
+    """Every change to every value of the least cases."""
+    for make in SMALL.values():
+        case = make()
+        held = all(axis["claim"]["holds"] for axis in case.record["results"]["axes"])
+        for change in _changes_of(case):
+            yield change if held else replace(change, must_hold="none")
+
+
+def _changes_of(case: KitCase) -> Iterator[Change]:
     yield from _json_changes("case.json", case.record, partial(edit_record, case))
     yield from _json_changes("plan.json", case.plan, partial(_plan_changed, case))
     yield from _table_changes(case)
@@ -145,6 +158,7 @@ class _Sorts:
     """Names the sort of a row, so that one row stands for all that are checked alike."""
 
     case: KitCase
+    frozen: Plan
     splits: dict[tuple[str, str], str]
     datasets: dict[str, str]
     claims: dict[str, str]
@@ -155,15 +169,16 @@ class _Sorts:
         plan = case.plan
         return cls(
             case,
+            Plan.model_validate_json(case.members["plan.json"]),
             {(row.dataset, row.item): row.split for row in case.rows("items")},
             {each["id"]: each["dataset"] for each in plan["evaluations"]},
             {each["id"]: each["claim"]["measure"]["evaluation"] for each in plan["axes"]},
-            Counter(_said(row) for row in case.rows("generations")),
+            Counter(map(_said, case.rows("generations") if _generates(case) else ())),
         )
 
     def sort(self, row: Json) -> str:
         if hasattr(row, "arm"):
-            return self._answer(row)
+            return "a gold row" if row.arm == GOLD else self._answer(row)
         if hasattr(row, "split"):
             return f"a {row.split} item"
         if hasattr(row, "position"):
@@ -181,9 +196,18 @@ class _Sorts:
             named = f"{named} on {claim}"
         return f"a {split} row of {named}"
 
+    def split_of(self, cluster: str) -> str:
+        """The split of a cluster, by the plan."""
+        digest = sha256_hex(self.case.members["plan.json"])
+        return splits_of(self.frozen, digest, [cluster])[cluster]
+
     def is_shared(self, row: Json) -> bool:
         """Whether another arm gives the same answer to the same item."""
         return self.texts[_said(row)] > 1
+
+
+def _generates(case: KitCase) -> bool:
+    return path_of("generations") in case.members
 
 
 def _said(row: Json) -> tuple[str, str, str]:
@@ -218,6 +242,9 @@ def _cells(sorts: _Sorts, row: Json, column: str) -> Iterator[tuple[str, Json]]:
     elif column == "score":
         yield " (grade kept)", value + 1.0 if row.outcome == "above" else value - 1.0
         yield " (slightly)", value * (1.0 + _SLIGHT)
+    elif column == "nll" and not hasattr(row, "output"):
+        yield " (grade kept)", value - 0.01
+        yield " (slightly)", value * (1.0 + _SLIGHT)
     elif column == "nll":
         shared = "given" if sorts.is_shared(row) else "not given"
         yield f" (text {shared} elsewhere)", value / 2
@@ -232,12 +259,9 @@ def _cells(sorts: _Sorts, row: Json, column: str) -> Iterator[tuple[str, Json]]:
 
 def _clusters(sorts: _Sorts, row: Json) -> Iterator[tuple[str, Json]]:
     """Another name that falls into another split, and one that falls into the same."""
-    plan = Plan.model_validate_json(sorts.case.members["plan.json"])
-    digest = sha256_hex(sorts.case.members["plan.json"])
-    names = [f"{row.cluster}{suffix}" for suffix in "abcdefghijklmnopqrstuvwxyz"]
-    splits = splits_of(plan, digest, names)
-    yield "", next(name for name in names if splits[name] != row.split)
-    yield " (same split)", next(name for name in names if splits[name] == row.split)
+    names = [f"{row.cluster}-{number}" for number in range(64)]
+    yield "", next(name for name in names if sorts.split_of(name) != row.split)
+    yield " (same split)", next(name for name in names if sorts.split_of(name) == row.split)
 
 
 def _tensor_changes(case: KitCase) -> Iterator[Change]:
@@ -262,10 +286,8 @@ def _places(case: KitCase, name: str, arrays: Mapping[str, Any]) -> list[tuple[s
     results = {result["axis"]: result for result in case.record["results"]["axes"]}
     kept = {found["feature"] for found in results[axis]["identification"]["features"]}
     read = [int(column) in kept for column in arrays[f"{axis}.columns"]]
-    return [
-        ("values of a kept feature", read.index(True)),
-        ("values of another feature", read.index(False)),
-    ]
+    sorts = {True: "values of a kept feature", False: "values of another feature"}
+    return [(what, read.index(sort)) for sort, what in sorts.items() if sort in read]
 
 
 def _number_changes(array: Json, place: int) -> Iterator[tuple[str, Json]]:

@@ -113,8 +113,9 @@ def _unchecked() -> Iterator[str]:
     yield ""
     yield (
         "Every leaf of case.json and plan.json, every column of every sort of row and a number "
-        "of every tensor of a small honest case is changed, one at a time, and the case signed "
-        "again (`tests/kit/sweep.py`). All such changes are refused but these "
+        "of every tensor is changed, one at a time, in small honest cases that hold all of "
+        "them together (`tests/kit/small_cases.py`), and the case is signed again "
+        "(`tests/kit/sweep.py`). All such changes are refused but these "
         "([fixtures/unchecked_fields.json](../fixtures/unchecked_fields.json)); the tests fail "
         "if one of these is refused, or any other is not. *Slightly* is by a millionth."
     )
