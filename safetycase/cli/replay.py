@@ -15,7 +15,7 @@ from safetycase.cli import clock, console
 from safetycase.cli.exit_code import ExitCode
 from safetycase.cli.inputs import CasePath, require_file
 from safetycase.cli.progress import watched
-from safetycase.cli.run import BatchRows, Device, Threads, require_runner
+from safetycase.cli.run import BatchRows, Device, DeviceMap, Threads, require_runner
 from safetycase.errors import KeyRefused, NotVerified, UsageError
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ def replay(
     threads: Threads = None,
     batch_rows: BatchRows = None,
     device: Device = "cpu",
+    device_map: DeviceMap = None,
 ) -> int:
     """Measure rows of a case again, and sign what was found as a reviewer.
 
@@ -78,7 +79,9 @@ def replay(
         WeightsAtHand(model, _by_id(dictionary or []), Path.cwd()),
         (nonce, rows),
         keys,
-        RunOptions(threads=threads, batch_rows=batch_rows, device=device),
+        RunOptions(
+            threads=threads, batch_rows=batch_rows, device=device, device_map=device_map
+        ),
         out,
     )
     for line in _told(done, keys.signer.name, time.monotonic() - started):

@@ -33,7 +33,14 @@ FoundBatchRows: TypeAlias = Annotated[
     ),
 ]
 Device: TypeAlias = Annotated[
-    str, typer.Option(help="Where the model runs: auto, cpu, cuda or cuda:N.")
+    str, typer.Option(help="Where the model runs: auto, cpu, mps, cuda or cuda:N.")
+]
+DeviceMap: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="WAY|FILE",
+        help="Spread the model: auto, balanced, sequential, or JSON of parts and devices.",
+    ),
 ]
 
 
@@ -53,6 +60,7 @@ def run(
     threads: Threads = None,
     batch_rows: FoundBatchRows = None,
     device: Device = "cpu",
+    device_map: DeviceMap = None,
     engine: Annotated[
         EngineName, typer.Option(help="Processes of this machine, or a Ray cluster.")
     ] = EngineName.LOCAL,
@@ -90,6 +98,7 @@ def run(
         threads=threads,
         batch_rows=_rows(batch_rows),
         device=device,
+        device_map=device_map,
         engine=chosen,
         fresh=fresh,
         replace=replace,
@@ -106,6 +115,7 @@ def measured(
     threads: int | None,
     batch_rows: int | Literal["auto"] | None,
     device: str,
+    device_map: str | None = None,
     engine: EngineOptions | None = None,
     fresh: bool,
     replace: bool,
@@ -128,7 +138,9 @@ def measured(
             clock=clock.now,
             progress=progress,
             verify=lambda case: require_verified(case, at=clock.spell(clock.now())),
-            options=RunOptions(threads=threads, batch_rows=batch_rows, device=device),
+            options=RunOptions(
+                threads=threads, batch_rows=batch_rows, device=device, device_map=device_map
+            ),
             engine=engine,
             replace=replace,
         )

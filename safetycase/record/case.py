@@ -137,6 +137,10 @@ class Environment(Record):
     """Largest number of rows in a batch; part of every unit's key."""
     batch_rows_by: Literal["trial"] | None = None
     """Whether that number was found by trying on the machine; absent if it was fixed."""
+    device_map: dict[str, str] | None = None
+    """Device of every part of the model, or `disk`, where it was spread over several."""
+    flags: dict[str, str] | None = None
+    """Settings of a GPU's kernels that can change a number; absent on processors."""
 
 
 class Times(Record):

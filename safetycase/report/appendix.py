@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from safetycase import canonical
@@ -151,14 +151,16 @@ def appendix(source: Source, verdict: Verdict) -> Appendix:
     """The appendix of a case under a verdict."""
     case = source.case
     stated = case.environment.spelled()
-    names = [name for name in type(case.environment).model_fields if name in stated]
-    names.remove("packages")
+    fields = [name for name in type(case.environment).model_fields if name in stated]
+    names = [name for name in fields if not isinstance(stated[name], dict)]
     extensions = canonical.write(case.extensions).decode() if case.extensions else None
     return Appendix(
         splits=tuple(_splits(source)),
         evaluations=tuple(_evaluations(source)),
         self_tests=tuple(_self_tests(source)),
-        environment=_named(source, "/environment", names),
+        environment=_named(source, "/environment", names)
+        + _as_named(source, "/environment/flags", case.environment.flags)
+        + _as_named(source, "/environment/device_map", case.environment.device_map),
         packages=_named(source, "/environment/packages", sorted(case.environment.packages)),
         times=_named(source, "/times", ["started", "finished"]),
         files=tuple(_files(source)),
@@ -181,6 +183,12 @@ def appendix(source: Source, verdict: Verdict) -> Appendix:
 
 def _named(source: Source, here: str, names: Sequence[str]) -> tuple[Named, ...]:
     return tuple(Named(in_words(name), source.show(f"{here}/{_token(name)}")) for name in names)
+
+
+def _as_named(source: Source, here: str, values: Mapping[str, str] | None) -> tuple[Named, ...]:
+    """Values under the names that they have in the record: a module's path is no words."""
+    names = sorted(values or {})
+    return tuple(Named(name, source.show(f"{here}/{_token(name)}")) for name in names)
 
 
 def _token(name: str) -> str:

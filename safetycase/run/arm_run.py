@@ -18,10 +18,11 @@ from safetycase.methods.sites import Place, Where, places_of
 from safetycase.run.below import BlocksBelow
 from safetycase.run.cache import new_cache
 from safetycase.run.dictionaries.dictionary import Dictionary
-from safetycase.run.edit import ArmEdit, RowEdits
+from safetycase.run.edit import ArmEdit
 from safetycase.run.model import LoadedModel
 from safetycase.run.prompts import PaddedBatch, Prompt, pad_left
 from safetycase.run.realised import Realised
+from safetycase.run.row_edits import RowEdits
 from safetycase.run.sites import on_read
 
 
@@ -185,7 +186,7 @@ def reading(
     last = max(places, key=lambda place: place.order)
 
     def keep(place: Place, value: torch.Tensor) -> None:
-        caught[place] = value
+        caught[place] = value.to(model.device)
         if stop and place == last:
             raise _Reached
 

@@ -19,6 +19,7 @@ from safetycase.methods.sites import places_of
 from safetycase.record.planned_axis import Attribution
 from safetycase.run.answers import Bench, where_of
 from safetycase.run.choose import Question, question_of
+from safetycase.run.device import wide
 from safetycase.run.dictionaries.dictionary import Dictionary
 from safetycase.run.measure import answerable
 from safetycase.run.model import LoadedModel
@@ -112,7 +113,7 @@ def _gradient(
             raise RunFailed(str(places[0]), "one activation in a pass", found=str(len(caught)))
         measured = log_odds(torch.log_softmax(output.logits[:, -1].float(), -1), asked)
         (gradient,) = torch.autograd.grad(measured.sum(), caught)
-    return caught[0].detach(), gradient
+    return caught[0].detach().to(model.device), gradient.to(model.device)
 
 
 def log_odds(log_p: torch.Tensor, asked: Sequence[Question]) -> torch.Tensor:
@@ -129,11 +130,11 @@ def _summed(dictionary: Dictionary, h: torch.Tensor, gradient: torch.Tensor) -> 
     What a feature adds is asked of the dictionary, which may scale it token by token.
     """
     size = max(1, ENCODED_AT_ONCE // dictionary.width)
-    total = torch.zeros(dictionary.width, dtype=torch.float64, device=h.device)
+    total = wide(torch.zeros(dictionary.width, device=h.device))
     for x, g in zip(torch.split(h, size), torch.split(gradient, size), strict=True):
         z = dictionary.encode(x).detach().requires_grad_()
         with torch.enable_grad():
             made = dictionary.decode(z, x)
         (adds,) = torch.autograd.grad(made, z, grad_outputs=g)
-        total += (z.detach() * adds).double().sum(0)
+        total += wide(z.detach() * adds).sum(0)
     return total

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from safetycase import canonical
 from safetycase.canonical import JsonValue
@@ -25,6 +24,7 @@ from safetycase.methods.turns import turns_in, turns_of
 from safetycase.record.planned_evaluation import Choice, Evaluation, Generate
 from safetycase.run.answers import Bench, answers
 from safetycase.run.below import BlocksBelow
+from safetycase.run.device import free_memory
 from safetycase.run.edit import BASELINE_EDIT, ArmEdit
 from safetycase.run.measure import answerable, arm_parts, arms_of, tokens_of
 from safetycase.run.progress import Progress
@@ -158,8 +158,7 @@ def _trials(bench: Bench, items: Items, clock: Callable[[], float]) -> list[Tria
                 raise
             return Trial(rows, 0, None)
         finally:
-            if torch.cuda.is_available():
-                torch.cuda.empty_cache()
+            free_memory()
 
     return tried(trial, most=min(MOST, _rows_of_plan(bench, items)))
 

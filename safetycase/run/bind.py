@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import torch
+from safetensors import safe_open
 
 from safetycase.digest import manifest_digest, tensor_root
 from safetycase.errors import RunFailed
@@ -18,7 +20,7 @@ from safetycase.record.plan import PlannedDictionary
 from safetycase.record.planned_evaluation import Judge
 from safetycase.run.answers import Bench
 from safetycase.run.chat import with_frame
-from safetycase.run.device import device_of
+from safetycase.run.device import DeviceMap, device_map_of, device_of
 from safetycase.run.dictionaries.dictionary import Dictionary
 from safetycase.run.dictionaries.fit import require_fit
 from safetycase.run.dictionaries.layered import load
@@ -42,8 +44,11 @@ class RunOptions:
     """Rows of a batch; `auto` is for a run to find, and until then by the model's size."""
     batch_rows_by: Literal["trial"] | None = None
     """Whether that number was found by trying."""
-    attention: str = "sdpa"
+    attention: str | None = None
+    """Which attention; none: scaled dot products where the architecture has them."""
     device: str = "cpu"
+    device_map: DeviceMap | None = None
+    """For a model that one device cannot hold: the map, or what `--device-map` says."""
 
 
 @dataclass(frozen=True)
@@ -73,9 +78,10 @@ def bind(frozen: FrozenPlan, cache: Path, options: RunOptions) -> Bound:
         dtype=plan.model.dtype,
         attention=options.attention,
         device=device_of(options.device),
+        device_map=None if options.device_map is None else device_map_of(options.device_map),
     )
     model = with_frame(model, plan.chat_template)
-    _require_finite(model, plan.model.name)
+    _require_finite(model, plan.model.name, folder)
     threads = options.threads or default_threads(model.parameters)
     if threads is not None:
         torch.set_num_threads(threads)
@@ -112,8 +118,8 @@ def _judge(
     return JudgeOnHand(model, root)
 
 
-def _require_finite(model: LoadedModel, name: str) -> None:
-    for tensor, values in model.network.named_parameters():
+def _require_finite(model: LoadedModel, name: str, folder: Path) -> None:
+    for tensor, values in _tensors(model, folder):
         if not torch.isfinite(values).all():
             raise RunFailed(
                 f"model {name}, {tensor}",
@@ -121,6 +127,17 @@ def _require_finite(model: LoadedModel, name: str) -> None:
                 found="NaN or infinity",
                 remedy="The file is damaged, or was written by a training that went wrong.",
             )
+
+
+def _tensors(model: LoadedModel, folder: Path) -> Iterator[tuple[str, torch.Tensor]]:
+    """The weights: those in memory or, where a map leaves some on disk, those of the files."""
+    if not any(weight.is_meta for weight in model.network.parameters()):
+        yield from model.network.named_parameters()
+        return
+    for file in sorted(folder.glob("*.safetensors")):
+        with safe_open(file, framework="pt") as opened:
+            for tensor in opened.keys():  # noqa: SIM118  # it is no mapping
+                yield tensor, opened.get_tensor(tensor)
 
 
 def _require_sound_dictionaries(frozen: FrozenPlan, shape: ModelShape) -> None:

@@ -81,6 +81,12 @@ class RoomyLayer(DynamicLayer):  # type: ignore[no-untyped-call]
         self.values = self._value_buffer.appended(self.values, value_states)
         return self.keys, self.values
 
+    @override
+    def batch_select_indices(self, indices: torch.Tensor) -> None:
+        """These rows alone, named on whatever device."""
+        if self.keys is not None:
+            super().batch_select_indices(indices.to(self.keys.device))
+
 
 class RoomySlidingLayer(DynamicSlidingWindowLayer):  # type: ignore[no-untyped-call]
     """A layer whose attention reaches the last positions, as many as its window."""
@@ -107,3 +113,9 @@ class RoomySlidingLayer(DynamicSlidingWindowLayer):  # type: ignore[no-untyped-c
         self.keys = keys[..., -self.sliding_window + 1 :, :]
         self.values = values[..., -self.sliding_window + 1 :, :]
         return keys, values
+
+    @override
+    def batch_select_indices(self, indices: torch.Tensor) -> None:
+        """These rows alone, named on whatever device."""
+        if self.keys is not None:
+            super().batch_select_indices(indices.to(self.keys.device))

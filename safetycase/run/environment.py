@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import platform
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
@@ -44,19 +46,47 @@ def environment(
         platform=f"{platform.system()} {platform.machine()}",
         packages={"safetycase": __version__}
         | {name: version(name) for name in PACKAGES}
-        | _kernels(model.device),
-        device=_device(model.device),
+        | _kernels(_devices(model)),
+        device=", ".join(_device(device) for device in _devices(model)),
         threads=torch.get_num_threads(),
         attention=model.attention,
         deterministic=torch.are_deterministic_algorithms_enabled(),
         batch_rows=batch_rows,
         batch_rows_by=batch_rows_by,
+        device_map=model.device_map,
+        flags=_flags(_devices(model)),
     )
 
 
-def _kernels(device: torch.device) -> dict[str, str]:
+def _devices(model: LoadedModel) -> list[torch.device]:
+    """The devices that compute, the one that tokens go to first."""
+    placed = (model.device_map or {}).values()
+    others = {torch.device(name) for name in placed if name != "disk"} - {model.device}
+    return [model.device, *sorted(others, key=str)]
+
+
+def _flags(devices: Sequence[torch.device]) -> dict[str, str] | None:
+    """What is set of a GPU's kernels, as far as numbers can depend on it; else nothing is."""
+    if all(device.type != "cuda" for device in devices):
+        return None
+    cuda, cudnn = torch.backends.cuda, torch.backends.cudnn
+    kernels = ("flash", "mem_efficient", "math", "cudnn")
+    enabled = [name for name in kernels if getattr(cuda, f"{name}_sdp_enabled")()]
+    return {
+        "attention kernels": ", ".join(enabled),
+        "CUBLAS_WORKSPACE_CONFIG": os.environ.get("CUBLAS_WORKSPACE_CONFIG", "none"),
+        "cudnn.benchmark": str(cudnn.benchmark),
+        "cudnn.deterministic": str(cudnn.deterministic),
+        "float32 matmul": torch.get_float32_matmul_precision(),
+        "tf32": str(cuda.matmul.allow_tf32),
+    }
+
+
+def _kernels(devices: Sequence[torch.device]) -> dict[str, str]:
     """What computes on a GPU, by version; a processor's kernels come with torch."""
-    if device.type != "cuda":
+    if any(device.type == "mps" for device in devices):
+        return {"macos": platform.mac_ver()[0] or "not told"}
+    if all(device.type != "cuda" for device in devices):
         return {}
     driver = Path("/proc/driver/nvidia/version")
     found = driver.read_text().splitlines()[0] if driver.is_file() else "not told"
@@ -70,4 +100,6 @@ def _kernels(device: torch.device) -> dict[str, str]:
 def _device(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
+    if device.type == "mps":
+        return f"mps {platform.processor()}"
     return f"{device.type} {torch.backends.cpu.get_cpu_capability()}"

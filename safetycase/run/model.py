@@ -6,6 +6,9 @@ Nothing random, nothing trained; the same machine gives the same numbers.
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
+import weakref
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +28,7 @@ from transformers import PreTrainedTokenizerFast as FastTokenizer
 from safetycase.errors import RunFailed
 from safetycase.methods.sites import architecture_of
 from safetycase.record.sites import Architecture
+from safetycase.run.device import DeviceMap, spelled_map
 from safetycase.run.shape import ModelShape
 
 if TYPE_CHECKING:
@@ -50,6 +54,10 @@ class LoadedModel:
     pad: int
     stops: frozenset[int]
     attention: str
+    device: torch.device
+    """Where tokens go in and logits come out; all weights are there, but for a device map."""
+    device_map: dict[str, str] | None = None
+    """The device of every part, where they are on several."""
     frame: Frame | None = None
     """What stands around every prompt; none: nothing does."""
 
@@ -62,11 +70,6 @@ class LoadedModel:
     def architecture(self) -> Architecture:
         """Which modules hold which activations."""
         return self.shape.architecture
-
-    @property
-    def device(self) -> torch.device:
-        """Where the weights are."""
-        return self.network.device
 
     @property
     def parameters(self) -> int:
@@ -120,10 +123,21 @@ def shape_of(config: PreTrainedConfig, name: str) -> ModelShape:
 
 
 def load_model(
-    folder: Path, *, dtype: str, attention: str = "sdpa", device: str = "cpu"
+    folder: Path,
+    *,
+    dtype: str,
+    attention: str | None = None,
+    device: str = "cpu",
+    device_map: DeviceMap | None = None,
 ) -> LoadedModel:
-    """The model of a folder of safetensors, in evaluation mode; nothing is downloaded."""
+    """The model of a folder of safetensors, in evaluation mode; nothing is downloaded.
+
+    Attention: none is scaled dot products where the architecture has them, as Gemma 2 has not.
+    On one device, or spread over several by a map: accelerate then moves what blocks are given,
+    and reads from disk what is to stay there.
+    """
     where = folder.name
+    scratch = None if device_map is None else tempfile.mkdtemp(prefix="safetycase-offload-")
     try:
         network = AutoModelForCausalLM.from_pretrained(
             folder,
@@ -132,7 +146,11 @@ def load_model(
             local_files_only=True,
             trust_remote_code=False,
             use_safetensors=True,
+            device_map=device_map,
+            offload_folder=scratch,
         )
+        if scratch is not None:
+            weakref.finalize(network, shutil.rmtree, scratch, ignore_errors=True)
         tokenizer = AutoTokenizer.from_pretrained(
             folder, local_files_only=True, trust_remote_code=False
         )
@@ -146,8 +164,10 @@ def load_model(
 def wrap(
     network: PreTrainedModel, tokenizer: FastTokenizer, *, device: str = "cpu"
 ) -> LoadedModel:
-    """A network and its tokenizer as the runner uses them."""
-    nn.Module.to(network, torch.device(device))
+    """A network and its tokenizer as the runner uses them; one that is spread stays so."""
+    placed = getattr(network, "hf_device_map", None)
+    if placed is None:
+        nn.Module.to(network, torch.device(device))
     network.train(mode=False)
     network.requires_grad_(requires_grad=False)
     blocks_path, blocks = _find_blocks(network)
@@ -165,7 +185,24 @@ def wrap(
         pad=_token("pad", _first(tokenizer.pad_token_id, tokenizer.eos_token_id)),
         stops=_stops(network, tokenizer),
         attention=str(network.config._attn_implementation),  # noqa: SLF001  # its only name
+        device=_entrance(network),
+        device_map=None if placed is None else spelled_map(placed),
     )
+
+
+def _entrance(network: PreTrainedModel) -> torch.device:
+    """Where tokens are embedded, also if those weights are elsewhere between two passes."""
+    embedding = network.get_input_embeddings()
+    hook = getattr(embedding, "_hf_hook", None)
+    for one in getattr(hook, "hooks", [hook]):
+        device = getattr(one, "execution_device", None)
+        if device is not None:
+            return (
+                torch.device("cuda", device)
+                if isinstance(device, int)
+                else torch.device(device)
+            )
+    return next(embedding.parameters()).device
 
 
 def _first(*values: int | None) -> int | None:

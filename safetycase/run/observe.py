@@ -17,6 +17,7 @@ from safetycase.methods.sites import Where, places_of
 from safetycase.methods.stream import Stream
 from safetycase.record.planned_axis import Pooling
 from safetycase.run.arm_run import reading, run_until_read, side_by_side
+from safetycase.run.device import wide
 from safetycase.run.dictionaries.dictionary import Dictionary
 from safetycase.run.model import LoadedModel
 from safetycase.run.prompts import Prompt, pad_left
@@ -79,7 +80,7 @@ def pooled_activations(
 
 def _pooled(f: torch.Tensor, pooling: Pooling) -> torch.Tensor:
     """What is kept of the activations [tokens, width] of a part of a prompt; sums of a mean."""
-    return f.double().sum(0) if pooling == "mean" else f.amax(0)
+    return wide(f).sum(0) if pooling == "mean" else f.amax(0)
 
 
 def _of_parts(parts: Sequence[torch.Tensor], tokens: int, pooling: Pooling) -> np.ndarray:

@@ -10,6 +10,7 @@ import torch
 from safetycase.errors import RunFailed
 from safetycase.run.arm_run import ArmRun
 from safetycase.run.below import BlocksBelow
+from safetycase.run.device import wide
 from safetycase.run.dictionaries.dictionary import Dictionary
 from safetycase.run.edit import ArmEdit
 from safetycase.run.likelihood import LOGITS_AT_ONCE
@@ -65,7 +66,7 @@ def likelihoods(
             last = run.prefill(use_cache=False, below=below)
     finally:
         hook.remove()
-    hidden = run.spread(caught[0])
+    hidden = run.spread(caught[0].to(run.device))
     _require_head(model, hidden[:, -1], last)
     realised = run.realised()
     results = []
@@ -94,7 +95,7 @@ def _means(model: LoadedModel, hidden: torch.Tensor, text: ScoredText) -> list[f
         parts = zip(torch.split(before, size), torch.split(wanted, size), strict=True)
         for places, tokens in parts:
             log_p = torch.log_softmax(_logits(model, row[places]), -1)
-            total -= float(log_p.gather(-1, tokens[:, None]).double().sum())
+            total -= float(wide(log_p.gather(-1, tokens[:, None])).sum())
         means.append(max(0.0, total / len(text.scored)))
     return means
 
@@ -106,7 +107,7 @@ def _logits(model: LoadedModel, hidden: torch.Tensor) -> torch.Tensor:
     cap = getattr(model.network.config.get_text_config(), "final_logit_softcapping", None)
     if cap is not None:
         logits = cap * torch.tanh(logits / cap)
-    return torch.as_tensor(logits).float()
+    return torch.as_tensor(logits).float().to(hidden.device)
 
 
 def _require_head(model: LoadedModel, hidden: torch.Tensor, logits: torch.Tensor) -> None:

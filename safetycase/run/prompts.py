@@ -54,7 +54,7 @@ class PaddedBatch:
         As an index, not as a count: a slice is not contiguous, and the product with a large
         vocabulary is then an order of magnitude slower.
         """
-        return torch.tensor([self.ids.shape[1] - 1], device=self.ids.device)
+        return torch.full((1,), self.ids.shape[1] - 1, device=self.ids.device)
 
 
 def encode(

@@ -40,9 +40,11 @@ class Account:
 
     def note(self, before: torch.Tensor, after: torch.Tensor, where: torch.Tensor) -> None:
         """What was done at a place in this pass [rows, positions, width]."""
-        delta = (after.float() - before.float()).norm(dim=-1).double()
-        residual = before.float().norm(dim=-1).double()
-        self._open.append(_Moved(where, delta * where, residual * where))
+        # summed on the processor: places may be on several devices, and not all have float64
+        delta = (after.float() - before.float()).norm(dim=-1).cpu().double()
+        residual = before.float().norm(dim=-1).cpu().double()
+        there = where.cpu()
+        self._open.append(_Moved(there, delta * there, residual * there))
 
     def close(self, kept: torch.Tensor) -> None:
         """Add up the pass, whose rows are these of the full batch."""
@@ -54,8 +56,8 @@ class Account:
             (self._delta, [moved.delta for moved in self._open]),
             (self._residual, [moved.residual for moved in self._open]),
         ):
-            sums[rows] += torch.stack(parts).square().sum(0).sqrt().sum(1).cpu()
-        self._edits[rows] += where.sum(1).cpu()
+            sums[rows] += torch.stack(parts).square().sum(0).sqrt().sum(1)
+        self._edits[rows] += where.sum(1)
         self._open.clear()
 
     def realised(self) -> list[Realised]:

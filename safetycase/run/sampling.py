@@ -43,7 +43,7 @@ def next_tokens(
     if sampling.temperature == 0.0 or sampling.top_k == 1:
         return logits.argmax(-1)
     best = logits.topk(min(sampling.top_k, logits.shape[-1]), dim=-1)
-    scaled = best.values.double() / sampling.temperature
-    noise = gumbel(keys, step, best.indices.cpu().numpy())
-    drawn = (scaled + torch.from_numpy(noise).to(scaled.device)).argmax(-1, keepdim=True)
-    return best.indices.gather(-1, drawn).squeeze(-1)
+    values, indices = best.values.cpu(), best.indices.cpu()  # not every device has float64
+    noise = gumbel(keys, step, indices.numpy())
+    drawn = (values.double() / sampling.temperature + torch.from_numpy(noise)).argmax(-1)
+    return indices.gather(-1, drawn[:, None]).squeeze(-1).to(logits.device)

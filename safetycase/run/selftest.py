@@ -21,6 +21,7 @@ from safetycase.methods.sites import Place, places_of
 from safetycase.record.case import SelfTest
 from safetycase.run.answers import six_digits
 from safetycase.run.arm_run import ArmRun
+from safetycase.run.device import wide
 from safetycase.run.dictionaries.dictionary import Dictionary
 from safetycase.run.edit import BASELINE_EDIT, ArmEdit
 from safetycase.run.model import LoadedModel
@@ -216,9 +217,9 @@ def _error_term_identity(subject: Subject) -> float:
 
     def splice(place: Place, y: torch.Tensor) -> torch.Tensor:
         read[place] = y
-        reads = places_of(dictionary.reads)
-        known = {each: read[each] for each in reads if each.order <= place.order}
-        made = dictionary.made_of(known, [])
+        reads = [each for each in places_of(dictionary.reads) if each.order <= place.order]
+        known = {each: read[each].to(dictionary.device) for each in reads}
+        made = dictionary.made_of(known, []).to(y.device)
         return (made + (y.float() - made)).to(y.dtype)
 
     with ExitStack() as stack:
@@ -247,10 +248,10 @@ def dictionary_fit(
         f = dictionary.encode(x)
         tokens += x.shape[0]
         fires = int((f > 0).sum())
-        missed = float((y - dictionary.decode(f, x)).double().square().sum())
+        missed = float(wide(y - dictionary.decode(f, x)).square().sum())
         active += fires
         error += missed
-        kept.append(y.double().cpu())
+        kept.append(wide(y).cpu())
         parts[number] = fires, missed, kept[-1]
     everything = torch.cat(kept)
     mean = everything.mean(0)

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import torch
 
+from safetycase.run.device import free_memory
 from safetycase.tables.codec import encode_rows
 from safetycase.tables.rows import AnswerRow
 
@@ -42,8 +43,7 @@ def in_batches_that_fit(
         else:
             head = b"" if size == len(items) else b"%s%d}\n" % (_MARK, size)
             return head + encode_rows(rows)
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        free_memory()
 
 
 def is_reshaped(result: bytes) -> bool:

@@ -75,7 +75,7 @@ def on_write(model: LoadedModel, place: Place, change: Change) -> list[Removable
         before[:] = [stream]
 
     def add(attention: torch.Tensor) -> torch.Tensor:
-        middle = before[0] + attention
+        middle = before[0].to(attention.device) + attention
         return attention + (change(middle) - middle)
 
     added = Place(place.layer, "attn_out")

@@ -7,7 +7,7 @@ activations of all features that some row edits are encoded once.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
@@ -56,6 +56,18 @@ class StateRows:
     offset: torch.Tensor
     only_active: torch.Tensor
 
+    def on(self, device: torch.device) -> StateRows:
+        """The same, on a device; the dictionary stays where it is."""
+        return replace(
+            self,
+            rows=self.rows.to(device),
+            places=self.places.to(device),
+            directions=self.directions.to(device),
+            slope=self.slope.to(device),
+            offset=self.offset.to(device),
+            only_active=self.only_active.to(device),
+        )
+
     def added(self, read: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
         """What is added, float32 [n, positions, width], to rows of the full batch [n].
 
@@ -73,7 +85,7 @@ class StateRows:
 
 
 def state_rows(
-    asked: Asked, items: int, dictionaries: Mapping[str, Dictionary], device: torch.device
+    asked: Asked, items: int, dictionaries: Mapping[str, Dictionary]
 ) -> list[StateRows]:
     """The parts of a batch of items by arms; none where no arm has such an edit."""
     groups: dict[str | None, list[int]] = {}
@@ -87,17 +99,17 @@ def state_rows(
         place = torch.zeros(len(asked), dtype=torch.int64)
         place[torch.tensor(numbers)] = torch.arange(len(numbers))
         features, *arrays = _projected(edits) if name is None else _read(edits)
-        directions, slope, offset = (torch.from_numpy(array).to(device) for array in arrays)
+        directions, slope, offset = (torch.from_numpy(array) for array in arrays)
         parts.append(
             StateRows(
-                rows=rows_of(numbers, len(asked), items, device),
+                rows=rows_of(numbers, len(asked), items),
                 dictionary=None if name is None else dictionaries[name],
                 features=features,
-                places=place.to(device).repeat(items),
+                places=place.repeat(items),
                 directions=directions,
                 slope=slope,
                 offset=offset,
-                only_active=torch.tensor([e.only_active for e in edits], device=device),
+                only_active=torch.tensor([e.only_active for e in edits]),
             )
         )
     return parts
@@ -131,7 +143,7 @@ def _projected(edits: Sequence[StateEdit]) -> Layout:
     return [], directions, slope, np.zeros_like(slope)
 
 
-def rows_of(numbers: list[int], arms: int, items: int, device: torch.device) -> torch.Tensor:
+def rows_of(numbers: list[int], arms: int, items: int) -> torch.Tensor:
     """Rows of some arms in a batch of items by arms, item by item."""
-    first = torch.arange(items, device=device)[:, None] * arms
-    return (first + torch.tensor(numbers, device=device)[None, :]).flatten()
+    first = torch.arange(items)[:, None] * arms
+    return (first + torch.tensor(numbers)[None, :]).flatten()

@@ -44,6 +44,11 @@ class Dictionary:
             self._small["row_norms"] = self._norms()
 
     @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return self._device
+
+    @property
     def equation(self) -> Equation:
         """The equation that it computes."""
         return self.specification.equation

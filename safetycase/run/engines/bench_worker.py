@@ -39,8 +39,17 @@ class Recipe:
     batch_rows_by: Literal["trial"] | None
     attention: str
     device: str
+    device_map: dict[str, str] | None
+    """Read already: what `auto` gives depends on the memory that is free."""
     environment: bytes
     """Of the process that runs everything else: units are keyed by it."""
+
+    @property
+    def gpus(self) -> int:
+        """How many GPUs a worker computes on."""
+        if self.device_map is None:
+            return int(self.device.startswith("cuda"))
+        return len({name for name in self.device_map.values() if name.startswith("cuda")})
 
 
 @dataclass(frozen=True)
@@ -62,6 +71,7 @@ def load_bench(recipe: Recipe) -> Bench:
         batch_rows_by=recipe.batch_rows_by,
         attention=recipe.attention,
         device=recipe.device,
+        device_map=recipe.device_map,
     )
     bench = bind(frozen, Path(recipe.cache), options).bench
     wanted = canonical.read(recipe.environment, where="environment")

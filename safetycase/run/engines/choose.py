@@ -45,6 +45,7 @@ def open_engine(
         batch_rows_by=bench.environment.batch_rows_by,
         attention=bench.environment.attention,
         device=str(bench.model.device.type),
+        device_map=bench.environment.device_map,
         environment=canonical.write(bench.environment.spelled()),
     )
     _note_crowding(options, recipe, progress)
@@ -54,8 +55,9 @@ def open_engine(
 
 
 def _process_of(recipe: Recipe) -> Callable[[int], Worker]:
-    """Processes by slot; slots share out the GPUs."""
-    gpus = torch.cuda.device_count() if recipe.device == "cuda" else 0
+    """Processes by slot; slots share out the GPUs, unless a map names them."""
+    is_shared = recipe.device == "cuda" and recipe.device_map is None
+    gpus = torch.cuda.device_count() if is_shared else 0
 
     def start(slot: int) -> Worker:
         return Process(replace(recipe, device=f"cuda:{slot % gpus}") if gpus else recipe)

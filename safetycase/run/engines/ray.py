@@ -48,8 +48,8 @@ class Actor:
 
     def __init__(self, recipe: Recipe) -> None:
         """Ask the cluster for it; it starts when there is room."""
-        gpus = 1 if recipe.device.startswith("cuda") else 0
-        remote = ray.remote(num_cpus=recipe.threads, num_gpus=gpus, max_restarts=0)(_Far)
+        room = {"num_cpus": recipe.threads, "num_gpus": recipe.gpus}
+        remote = ray.remote(**room, max_restarts=0)(_Far)
         self._actor = remote.remote()
         self._recipe = recipe
 

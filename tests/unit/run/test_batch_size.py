@@ -245,6 +245,7 @@ def test_a_worker_takes_the_number_that_was_found(tiny: Tiny, tmp_path: Path) ->
         batch_rows_by=made.batch_rows_by,
         attention=made.attention,
         device="cpu",
+        device_map=None,
         environment=canonical.write(made.spelled()),
     )
     assert load_bench(recipe).environment == made

@@ -122,9 +122,10 @@ def test_blocks_that_a_dictionary_reads_in_run(tiny: Tiny) -> None:
     """Written at the second block, read in the first: nothing there may be left out."""
 
     class Elsewhere:
+        id, device = "d", torch.device("cpu")
         reads, writes = Place(0, "mlp_out"), Place(1, "resid_post")
 
-        def made_of(self, given: dict[Place, torch.Tensor]) -> torch.Tensor:
+        def made_of(self, given: dict[Place, torch.Tensor], _: object) -> torch.Tensor:
             return given[self.reads] + 1.0
 
     arms = [BASELINE_EDIT, ArmEdit("made", Place(1, "resid_post"), None, "d")]

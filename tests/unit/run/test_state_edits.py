@@ -110,7 +110,6 @@ def test_the_hook_adds_what_the_reference_adds(
         [None, *((edit, "tiny") for edit in edits)],
         2,
         {"tiny": tiny.dictionary},
-        torch.device("cpu"),
     )
     assert part.rows.tolist() == [1, 2, 4, 5]
     read = given = torch.from_numpy(h)
