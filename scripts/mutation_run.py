@@ -54,6 +54,16 @@ SELECTION = (
     f"{ATTACKS}::test_left_undecided_by_exactly_the_declared_checks",
     f"{HONEST}::test_every_check_passes_or_is_declared_not_to",
 )  # fmt: skip
+ASKED = frozenset(
+    {
+        "holding", "two claims", "every control", "clusters", "missing answers", "a judge",
+        "majority of three samples", "with a page", "no feature on one axis", "audit traces",
+        "other searches", "classes by outcome", "given texts", "strata", "refusals alone",
+        "scaled and clamped", "a refusal direction", "groups", "several turns",
+        "a dictionary of two blocks",
+    }
+)  # fmt: skip
+"""Honest cases that ask something each; the others run the lines of one of these."""
 REMEMBERING = type(cache(len))
 
 
@@ -89,10 +99,7 @@ class Trial:
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Try one mutant after the other."""
-        for item in session.items:
-            self._files[item.nodeid.partition("::")[0]].append(item)
-        for items in self._files.values():
-            items.sort(key=_has_many_examples)
+        self._sort(session.items)
         self._reached = self._reach(session)
         for name in self._names:
             items = list(self._chosen(name))
@@ -108,6 +115,18 @@ class Trial:
         while self._running:
             self._reap(session)
         return True
+
+    def _sort(self, items: list[pytest.Item]) -> None:
+        """Tests by file, in each those last that try many examples."""
+        for item in items:
+            file = item.nodeid.partition("::")[0]
+            if file != HONEST or _case(item) in ASKED:
+                self._files[file].append(item)
+        for each in self._files.values():
+            each.sort(key=_has_many_examples)
+        unknown = ASKED - set(map(_case, self._files[HONEST]))
+        if unknown:
+            raise pytest.UsageError(f"no honest cases {sorted(unknown)}")
 
     def _reap(self, session: pytest.Session) -> None:
         process, status, usage = os.wait4(-1, 0)
