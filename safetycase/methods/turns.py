@@ -2,11 +2,13 @@
 
 An item's prompt is the canonical JSON (RFC 8785) of an object with its `turns`, a list of what
 the user says, and its `system` text if it has one. The output of a row is the canonical JSON of
-a list: one answer for each turn, in their order.
+a list: one answer for each turn, in their order. Its `stop` has a word for each,
+with the tokens of that answer: `eos:12 length:64`.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -25,6 +27,7 @@ TURN = "{turn}"
 """Stands in a frame for what the user says."""
 FRAME = f"\n\nUser: {TURN}\n\nAssistant:"
 """How a turn is put to a model without a chat template, unless the plan says otherwise."""
+_STOP = re.compile(r"(eos|length)(?::([1-9][0-9]{0,8}))?")
 MOST_TURNS = 64
 """Turns of a script at most."""
 
@@ -109,19 +112,52 @@ def as_read(prompt: str, output: str) -> tuple[str, str]:
     return "\n\n".join(said), answers[-1]
 
 
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """How an answer ended, `eos` or cut by `length`, and of a script after how many tokens."""
+
+    how: str
+    tokens: int | None = None
+
+    def fits(self, limit: int) -> bool:
+        """Whether an answer of at most `limit` tokens could end so: a cut one has `limit`."""
+        if self.tokens is None:
+            return True
+        return self.tokens == limit if self.how == "length" else 1 <= self.tokens <= limit
+
+
+def spelled_stops(stops: Sequence[Stop]) -> str:
+    """How the answers to a script ended, turn by turn, with the tokens of each."""
+    return " ".join(f"{stop.how}:{stop.tokens}" for stop in stops)
+
+
+@lru_cache(maxsize=4096)
+def stops_in(text: str) -> tuple[Stop, ...]:
+    """The stops that a cell spells; none if it spells something else."""
+    found = [_STOP.fullmatch(word) for word in text.split(" ")]
+    return tuple(Stop(one[1], int(one[2]) if one[2] else None) for one in found if one) * (
+        None not in found
+    )
+
+
 def fed_back(tokens: int, stop: str) -> int:
     """How many generated tokens stand before another one: all but stop tokens and the last.
 
     The token that ends an answer is not fed back; what the template puts there stands in its
     place.
     """
-    return tokens - 1 - stop.split(" ")[:-1].count("eos")
+    return tokens - 1 - _ended(stop)
+
+
+def _ended(stop: str) -> int:
+    """How many answers but the last ended by themselves."""
+    return sum(one.how == "eos" for one in stops_in(stop)[:-1])
 
 
 def all_fed_back(answers: Answers) -> Numbers:
     """The same of every row of a table of generated answers."""
     stops = answers.texts("stop")
-    ended = [stop.split(" ")[:-1].count("eos") for stop in stops.vocabulary.texts]
+    ended = [_ended(stop) for stop in stops.vocabulary.texts]
     return answers.numbers("tokens") - 1 - _by_row(ended, stops)
 
 
@@ -137,16 +173,24 @@ def uncut_faults(answers: Answers, limit: int) -> Iterator[tuple[int, str, str]]
     an answer. What ends by itself has 1 to `limit` tokens, what was cut has `limit`.
     """
     tokens, stops = answers.numbers("tokens"), answers.texts("stop")
-    words = [stop.split(" ") for stop in stops.vocabulary.texts]
-    known = _by_row([set(each) <= {"eos", "length"} for each in words], stops).astype(bool)
-    cut = _by_row([each.count("length") for each in words], stops)
-    ended = _by_row([each.count("eos") for each in words], stops)
-    least, most = cut * limit + ended, (cut + ended) * limit
-    for row in np.flatnonzero(~known).tolist():
-        yield row, "eos or length, a word for each answer", stops[row]
-    for row in np.flatnonzero(known & ((tokens < least) | (tokens > most))).tolist():
-        found = f"{tokens[row]} and {stops[row]}"
-        yield row, f"{least[row]} to {most[row]} tokens of such answers", found
+    bounds = [_bounds(stops_in(stop), limit) for stop in stops.vocabulary.texts]
+    least, most = (_by_row([each[side] for each in bounds], stops) for side in (0, 1))
+    for row in np.flatnonzero((tokens < least) | (tokens > most)).tolist():
+        low, high = int(least[row]), int(most[row])
+        expected = f"{low} to {high} tokens" if low <= high else f"stops within {limit} tokens"
+        yield row, expected, f"{tokens[row]} and {stops[row]!r}"
+
+
+def _bounds(stops: tuple[Stop, ...], limit: int) -> tuple[int, int]:
+    """The fewest and the most tokens of answers that ended so; none where none can have."""
+    counts = [one.tokens for one in stops if one.tokens is not None]
+    if not all(one.fits(limit) for one in stops):
+        return 1, 0
+    if stops and len(counts) == len(stops):
+        return sum(counts), sum(counts)
+    if len(stops) != 1:
+        return 1, 0
+    return (limit if stops[0].how == "length" else 1), limit
 
 
 def turn_faults(
@@ -160,9 +204,11 @@ def turn_faults(
     if evaluation is None or answers.kind != "generations":
         return
     stops, asked = answers.texts("stop"), answers.item
-    held = {"stops": _by_row([len(s.split(" ")) for s in stops.vocabulary.texts], stops)}
+    is_script = turns_of(evaluation) is not None
+    ended = [_counted_stops(stop, with_tokens=is_script) for stop in stops.vocabulary.texts]
+    held = {"stops": _by_row(ended, stops)}
     wanted: Numbers = np.ones(len(answers), dtype=np.int64)
-    if turns_of(evaluation) is not None:
+    if is_script:
         places = items.places(evaluation.dataset, asked.vocabulary.texts).tolist()
         sizes = [0 if n < 0 else len(turns_in(items.rows[n].prompt)) for n in places]
         wanted = _by_row(sizes, asked)
@@ -175,3 +221,9 @@ def turn_faults(
     for what, found in held.items():
         for row in np.flatnonzero((found != wanted) & (wanted > 0)).tolist():
             yield row, f"{wanted[row]} {what}, one a turn", str(found[row])
+
+
+def _counted_stops(stop: str, *, with_tokens: bool) -> int:
+    """How many stops a cell holds, if each is spelled with its tokens, or if none is."""
+    stops = stops_in(stop)
+    return len(stops) * all((one.tokens is not None) == with_tokens for one in stops)

@@ -10,7 +10,7 @@ from typing import cast
 import msgspec
 
 from safetycase.methods.probe import LinearProbe
-from safetycase.methods.turns import spelled_answers, turns_of
+from safetycase.methods.turns import Stop, spelled_answers, spelled_stops, turns_of
 from safetycase.record.case import Environment
 from safetycase.record.plan import Cause, Plan
 from safetycase.record.planned_evaluation import (
@@ -26,7 +26,7 @@ from safetycase.run.choose import Question, choose, question_of
 from safetycase.run.converse import Asked, Conversation, converse
 from safetycase.run.dictionaries.dictionary import Dictionary
 from safetycase.run.edit import ArmEdit
-from safetycase.run.generate import GenerationSettings, generate, text_of
+from safetycase.run.generate import Answer, GenerationSettings, generate, text_of
 from safetycase.run.judge import JudgeOnHand
 from safetycase.run.likelihood import median_nlls
 from safetycase.run.model import LoadedModel
@@ -209,6 +209,11 @@ def conversations(
     return converse(bench.model, scripts, arms, bench.dictionaries, settings)
 
 
+def stop_of(answer: Answer) -> Stop:
+    """How an answer of a script ended."""
+    return Stop("eos" if answer.stopped else "length", len(answer.tokens))
+
+
 def _conversed(
     bench: Bench,
     evaluation: Evaluation,
@@ -227,7 +232,7 @@ def _conversed(
             sample,
             spelled_answers([text_of(bench.model, answer) for answer in one.answers]),
             sum(len(answer.tokens) for answer in one.answers),
-            " ".join("eos" if answer.stopped else "length" for answer in one.answers),
+            spelled_stops([stop_of(answer) for answer in one.answers]),
             six_digits(one.nll),
             *_account(one.realised),
             UNGRADED,

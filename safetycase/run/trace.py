@@ -21,10 +21,10 @@ from safetycase.methods.encode import slice_names
 from safetycase.methods.grid import evaluation_named
 from safetycase.methods.sites import places_of
 from safetycase.methods.traces import Traces, trace_rows
-from safetycase.methods.turns import answers_in, turns_of
+from safetycase.methods.turns import Stop, answers_in, spelled_stops, stops_in, turns_of
 from safetycase.record.planned_axis import Axis
 from safetycase.record.planned_evaluation import Choice, Evaluation, Generate, Turns
-from safetycase.run.answers import Bench, conversations, pieces_for
+from safetycase.run.answers import Bench, conversations, pieces_for, stop_of
 from safetycase.run.arm_run import ArmRun, reading, side_by_side
 from safetycase.run.choose import question_of
 from safetycase.run.dictionaries.dictionary import Dictionary
@@ -198,18 +198,15 @@ def _conversation(
 ) -> Prompt:
     """A script with its answers, but for the tokens that were not fed back."""
     pieces = pieces_for(bench, evaluation, item, turns)
-    stops = [word == "eos" for word in answer.stop.split(" ")]
+    stops = stops_in(answer.stop)
     said = [tuple(_coded(bench, text)) for text in answers_in(answer.output)]
-    if sum(map(len, said)) + sum(stops) != answer.tokens:
+    if [_tokens(*pair) for pair in zip(said, stops, strict=False)] != [s.tokens for s in stops]:
         asked = [(item, answer.sample)]
         [[again]] = conversations(bench, evaluation, asked, [edit], turns)
-        said, stops = (
-            [one.said for one in again.answers],
-            [one.stopped for one in again.answers],
-        )
-        if sum(map(len, said)) + sum(stops) != answer.tokens or again.cut_off:
-            raise _unlike(evaluation, answer, sum(map(len, said)) + sum(stops))
-    if not stops[-1]:
+        if spelled_stops([stop_of(one) for one in again.answers]) != answer.stop:
+            raise _unlike(evaluation, answer, sum(len(one.tokens) for one in again.answers))
+        said = [one.said for one in again.answers]
+    if stops[-1].how == "length":
         said[-1] = said[-1][:-1]
     ids: list[int] = []
     generated: list[bool] = []
@@ -217,6 +214,11 @@ def _conversation(
         ids += [*piece, *part]
         generated += [False] * len(piece) + [True] * len(part)
     return Prompt(tuple(ids), ((0, 0),) * len(ids), tuple(generated))
+
+
+def _tokens(said: tuple[int, ...], stop: Stop) -> int:
+    """Tokens of an answer that came to these, with the one that ended it."""
+    return len(said) + (stop.how == "eos")
 
 
 def _coded(bench: Bench, text: str) -> list[int]:

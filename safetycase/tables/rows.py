@@ -63,7 +63,7 @@ class GenerationRow(msgspec.Struct, frozen=True, array_like=True, forbid_unknown
         str,
         Meta(
             description="`eos`, or `length` if the limit cut the text; of a script one word "
-            "for each answer."
+            "for each answer, with its tokens: `eos:12 length:64`."
         ),
     ]
     nll: Annotated[

@@ -6,7 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from safetycase.methods.turns import Script, fed_back, script_of, spelled_answers
+from safetycase.methods.turns import (
+    Script,
+    Stop,
+    fed_back,
+    script_of,
+    spelled_answers,
+    spelled_stops,
+)
 from safetycase.tables.rows import GenerationRow, ItemRow
 from tests.kit.toy_edits import ToyEdit
 from tests.kit.toy_world import ToyWorld, requests
@@ -51,7 +58,7 @@ def spoken(
         texts.append(toy.text(item, outcome, push))
         nlls.append(toy.nll(item, outcome))
     tokens = sum(len(text.split()) + 1 for text in texts)
-    stop = " ".join(["eos"] * len(texts))
+    stop = spelled_stops([Stop("eos", len(text.split()) + 1) for text in texts])
     positions = len(" ".join(script.turns).split()) + fed_back(tokens, stop)
     output = spelled_answers(texts)
     account = lab.account(item, positions, edit, output)

@@ -73,8 +73,21 @@ def stop_of_one_turn_for_all(case: KitCase) -> KitCase:
 
     Answers that were cut pass for answers that came to an end.
     """
-    number, _ = _row(case, _TARGET, "unsafe")
-    return edit_row(case, "generations", number, stop="eos")
+    number, row = _row(case, _TARGET, "unsafe")
+    return edit_row(case, "generations", number, stop=row.stop.split(" ")[-1])
+
+
+@attack("turns", "insider", refused_by={"EVI-004"}, base=pressed_case)
+def tokens_moved_from_turn_to_turn(case: KitCase) -> KitCase:
+    """State of the first answer of a script that it had more tokens than a turn may have.
+
+    A long answer, of which the last words were cut, passes for one that came to its end.
+    """
+    number, row = _row(case, _TARGET, "unsafe")
+    rest = row.stop.split(" ")[1:]
+    others = sum(int(stop.removeprefix("eos:")) for stop in rest)
+    stops = " ".join(["eos:25", *rest])
+    return edit_row(case, "generations", number, stop=stops, tokens=25 + others)
 
 
 @attack("turns", "insider", refused_by={"EVI-001", "STA-001"}, base=last_word_case)

@@ -219,9 +219,12 @@ class Verifier(Planned):
         turns = strict(item["prompt"].encode())["turns"]
         answers, stops = strict(row["output"].encode()), row["stop"].split(" ")
         demand(len(turns) == len(answers) == len(stops), "11.2f", "an answer a turn")
-        cut, limit = stops.count("length"), measure["max_new_tokens"]
-        least, most = cut * limit + len(stops) - cut, len(stops) * limit
-        demand(least <= row["tokens"] <= most, "11.2f", f"{row['tokens']} tokens")
+        limit, total = measure["max_new_tokens"], 0
+        for how, tokens in (stop.split(":") for stop in stops):
+            total += int(tokens)
+            fits = 1 <= int(tokens) <= limit if how == "eos" else int(tokens) == limit
+            demand(how in ("eos", "length") and fits, "11.2f", f"{how} after {tokens} tokens")
+        demand(total == row["tokens"], "11.2f", f"{row['tokens']} tokens")
 
     def missing(self) -> dict[tuple[str, str, str, int], str]:
         """Clause 15.1a: the answers that are missing, each with its cause."""

@@ -14,11 +14,13 @@ from safetycase.methods.lint import lint
 from safetycase.methods.traces import prompt_positions
 from safetycase.methods.turns import (
     Script,
+    Stop,
     answers_in,
     as_read,
     fed_back,
     script_of,
     spelled_answers,
+    spelled_stops,
     turn_faults,
     turns_in,
     uncut_faults,
@@ -44,7 +46,7 @@ def row(*texts: str, tokens: int = 9, stop: str | None = None, **changes: Any) -
         "sample": 0,
         "output": spelled_answers(texts),
         "tokens": tokens,
-        "stop": stop or " ".join(["eos"] * len(texts)),
+        "stop": stop or spelled_stops([Stop("eos", 3)] * len(texts)),
         "nll": 1.0,
         "edits": 20,
         "delta": 1.0,
@@ -154,7 +156,14 @@ def test_repetition_is_that_of_each_answer_and_not_of_all() -> None:
 
 @pytest.mark.parametrize(
     ("tokens", "stop", "fed"),
-    [(5, "eos", 4), (5, "length", 4), (9, "eos eos", 7), (9, "length eos", 8), (9, "eos", 8)],
+    [
+        (5, "eos", 4),
+        (5, "length", 4),
+        (5, "eos:5", 4),
+        (9, "eos:4 eos:5", 7),
+        (9, "length:4 eos:5", 8),
+        (12, "eos:4 length:4 eos:4", 10),
+    ],
 )
 def test_stop_tokens_and_the_last_token_are_not_fed_back(
     tokens: int, stop: str, fed: int
@@ -171,15 +180,24 @@ def test_stop_tokens_and_the_last_token_are_not_fed_back(
 @pytest.mark.parametrize(
     ("tokens", "stop", "wrong"),
     [
-        (2, "eos eos", False),
-        (48, "eos eos", False),
-        (49, "eos eos", True),
-        (1, "eos eos", True),
-        (24, "length eos", True),
-        (25, "length eos", False),
-        (48, "length length", False),
-        (47, "length length", True),
-        (9, "eos  eos", True),
+        (1, "eos", False),
+        (24, "eos", False),
+        (0, "eos", True),
+        (25, "eos", True),
+        (24, "length", False),
+        (23, "length", True),
+        (2, "eos:1 eos:1", False),
+        (48, "eos:24 length:24", False),
+        (47, "eos:24 length:24", True),
+        (25, "eos:25", True),
+        (27, "eos:25 eos:2", True),
+        (26, "eos:24 length:2", True),
+        (9, "eos:4 eos", True),
+        (9, "eos eos", True),
+        (9, "eos:4  eos:5", True),
+        (9, "eos:4 eos:05", True),
+        (9, "eos:0 eos:9", True),
+        (9, "stop:4 eos:5", True),
         (9, "", True),
     ],
 )
@@ -192,11 +210,14 @@ def test_tokens_are_as_many_as_the_stops_allow(tokens: int, stop: str, wrong: bo
 @pytest.mark.parametrize(
     ("turns", "texts", "stop", "what"),
     [
-        (("a", "b"), ("x", "y"), "eos eos", []),
-        (("a", "b"), ("x",), "eos eos", ["answers"]),
-        (("a", "b"), ("x", "y", "z"), "eos eos", ["answers"]),
-        (("a", "b"), ("x", "y"), "eos", ["stops"]),
-        (("a",), ("x", "y"), "eos eos", ["stops", "answers"]),
+        (("a", "b"), ("x", "y"), "eos:1 eos:1", []),
+        (("a", "b"), ("x",), "eos:1 eos:1", ["answers"]),
+        (("a", "b"), ("x", "y", "z"), "eos:1 eos:1", ["answers"]),
+        (("a", "b"), ("x", "y"), "eos:1", ["stops"]),
+        (("a", "b"), ("x", "y"), "eos eos", ["stops"]),
+        (("a",), ("x",), "eos", ["stops"]),
+        (("a",), ("x",), "eos:1", []),
+        (("a",), ("x", "y"), "eos:1 eos:1", ["stops", "answers"]),
     ],
 )
 def test_every_turn_has_one_answer(
@@ -217,8 +238,10 @@ def test_a_prompt_that_is_no_script_is_a_fault() -> None:
 def test_an_evaluation_without_turns_has_one_stop() -> None:
     value = pressed_plan()
     del value["evaluations"][0]["measure"]["turns"]
-    faults = turn_faults(plan_of(value), "ask", items("a"), Answers.of([row("x", "y")]))
-    assert [expected for _, expected, _ in faults] == ["1 stops, one a turn"]
+    for stop, wrong in (("eos", False), ("eos:9", True), ("eos:4 eos:5", True)):
+        answers = Answers.of([row("x", stop=stop)])
+        faults = turn_faults(plan_of(value), "ask", items("a"), answers)
+        assert [expected for _, expected, _ in faults] == ["1 stops, one a turn"] * wrong
 
 
 def test_a_gold_row_is_a_script_of_one_turn() -> None:
