@@ -81,6 +81,8 @@ def effect_case() -> KitCase:
     plan["axes"][0]["selection"]["statistic"] = "standardised_mean_difference"
     case = _built(plan, requests_count=70)
     case = edit_record(case, "/environment/batch_rows_by", "trial")
+    case = edit_record(case, "/environment/device_map", {"lm_head": "disk"})
+    case = edit_record(case, "/environment/flags", {"tf32": "False"})
     return resign(edit_record(case, "/extensions", {"note": "shown as unverified"}))
 
 
