@@ -43,10 +43,10 @@ one function at a time; a mutant is *killed* if a test then fails. Made by `make
 
 Tests are asked until one fails or six seconds of processor time are spent: the unit tests of
 the module; of a check, the attacks that its family refuses, and of other modules the unit
-tests that import them; then the honest cases and the attacks of the kit
-(`scripts/mutation_run.py`). The leaf sweep, the outside vectors, the frauds, the runner's
-tests and the second verifier are left out, so these scores are low ends of what the whole of
-the tests would notice.
+tests that import them; then the honest cases of the kit that run the line, attacks on those,
+and the tests that alter one thing in a case (`scripts/mutation_run.py`). The leaf sweep, the
+outside vectors, the frauds, the runner's tests and the second verifier are left out, so these
+scores are low ends of what the whole of the tests would notice.
 
 """
 TAIL = """

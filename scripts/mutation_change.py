@@ -20,13 +20,15 @@ REFUSALS = frozenset(
 """What makes a refusal out of words."""
 JUDGED = frozenset({"outcome", "axis", "silent"})
 """Arguments of a refusal that are not words."""
+SHOWN = 100
+"""Characters of a statement that are shown; of a longer one, the largest part that fits."""
 TOLD = frozenset({"where", "place", "pointer", "expected", "found", "remedy", "sentence"})
 """Names of what only a refusal tells."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """The statement that a mutant changes, before and after."""
+    """What a mutant changes, before and after: the statement, or the part of a long one."""
 
     before: str
     after: str
@@ -50,7 +52,10 @@ def change(tree: Path, name: str) -> Change:
     told = next((a, b) for a, b in reversed(steps) if isinstance(a, ast.stmt | ast.match_case))
     first, last = _lines_of(told[0])
     words = _only_words([a for a, _ in steps], steps[-1])
-    return Change(*map(_shown, told), words, start + first, start + last)
+    inside = steps[steps.index(told) :]
+    short = (pair for pair in inside if max(len(_shown(node)) for node in pair) <= SHOWN)
+    shown = next(short, inside[-1])
+    return Change(*map(_shown, shown), words, start + first, start + last)
 
 
 def _lines_of(node: ast.AST) -> tuple[int, int]:
@@ -104,8 +109,9 @@ def _only_words(path: list[ast.AST], innermost: tuple[ast.AST, ast.AST]) -> bool
     for node in path:
         if isinstance(node, ast.keyword) and node.arg in JUDGED:
             return False
-    if any(isinstance(node, ast.Raise) or _refuses(node) for node in path):
-        return not any(isinstance(node, ast.IfExp) for node in path)
+    for place, node in enumerate(path):
+        if isinstance(node, ast.Raise) or _refuses(node):
+            return not any(isinstance(inner, ast.IfExp) for inner in path[place:])
     told = [node for node in path if isinstance(node, ast.keyword) and node.arg in TOLD]
     assigned = [node.targets[0] for node in path if isinstance(node, ast.Assign)]
     return bool(told) or any(_is_told(node) for node in (*assigned, innermost[0]))

@@ -159,7 +159,7 @@ class Trial:
         first = _unit_file(module)
         yield from self._files.get(first, ())
         if module.startswith(CHECKS):
-            yield from self._attacks(module.removeprefix(CHECKS))
+            yield from self._attacks(module, name.rpartition(".")[2])
         else:
             for file in sorted(set(self._files) - {first, ATTACKS, HONEST, OWNERSHIP}):
                 if _imports(file, module):
@@ -177,10 +177,12 @@ class Trial:
         if honest:
             yield from self._files[OWNERSHIP]
 
-    def _attacks(self, file: str) -> list[pytest.Item]:
-        own = {attack: number for attack, number in _refusals(file).items() if number}
-        items = [item for item in self._files[ATTACKS] if _case(item) in own]
-        return sorted(items, key=lambda item: own[_case(item)])
+    def _attacks(self, module: str, mutant: str) -> list[pytest.Item]:
+        """Attacks that the check refuses, then others of its family; first what few refuse."""
+        function = mutant.removeprefix("x_").partition("__mutmut_")[0]
+        asked = _refusals(module.removeprefix(CHECKS), function)
+        items = [item for item in self._files[ATTACKS] if _case(item) in asked]
+        return sorted(items, key=lambda item: asked[_case(item)])
 
     def _attacks_on(self, cases: set[str], module: str) -> list[pytest.Item]:
         """Attacks on honest cases, those first of the family with the module's name."""
@@ -294,19 +296,19 @@ def _imports(file: str, module: str) -> bool:
 
 
 @cache
-def _refusals(file: str) -> dict[str, int]:
-    """How many checks refuse each attack that the family of a file refuses; else 0."""
+def _refusals(file: str, function: str) -> dict[str, tuple[bool, int]]:
+    """Attacks that a file's family refuses: whether not this check, and how many do."""
     from safetycase.verify import checks  # noqa: PLC0415 — a mutated module
     from tests.kit.register import register_all  # noqa: PLC0415, TID251 — a runner of tests
 
-    prefix = getattr(checks, file).FAMILY.prefix
+    module = getattr(checks, file)
+    family = set(module.FAMILY.checks)
+    title = (getattr(module, function, None).__doc__ or "").strip()
+    own = {name for name, check in module.FAMILY.checks.items() if check.title == title}
     refused = {
         name: attack.refused_by | attack.unknown for name, attack in register_all().items()
     }
-    return {
-        name: len(by) if any(each.startswith(prefix) for each in by) else 0
-        for name, by in refused.items()
-    }
+    return {name: (not own & by, len(by)) for name, by in refused.items() if family & by}
 
 
 def main() -> int:

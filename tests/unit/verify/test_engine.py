@@ -332,3 +332,14 @@ def test_every_module_of_checks_is_registered() -> None:
     assert len(FAMILIES) == len(modules)
     assert len(all_checks()) == sum(len(family.checks) for family in FAMILIES)
     assert len(all_checks()) >= 35
+
+
+def test_a_question_that_does_not_arise_says_why_and_a_pass_says_what_holds() -> None:
+    titles = {name: check.title for name, check in all_checks().items()}
+    for result in _verdict(honest_case()).results:
+        (first, *_) = result.findings
+        if result.outcome is Outcome.NOT_APPLICABLE:
+            assert first.sentence == f"The question does not arise: {first.found}."
+        if result.outcome is Outcome.PASS:
+            assert first.sentence == titles[result.check]
+            assert first.found.endswith(" examined")
