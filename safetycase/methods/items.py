@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from safetycase.methods.gap import Gap
 from safetycase.methods.text_grade import fold
+from safetycase.methods.turns import opening
 from safetycase.record.plan import Plan
 from safetycase.tables.rows import ItemRow, path_of
 
@@ -39,10 +40,13 @@ def split_gaps(rows: Rows, derived: Rows) -> Iterator[Gap]:
 
 
 def crossing_gaps(rows: Rows) -> Iterator[Gap]:
-    """Prompts that stand, letter case and spacing aside, in a split and again in another."""
+    """Prompts that stand, letter case and spacing aside, in a split and again in another.
+
+    Of scripts the first turn counts.
+    """
     first: dict[str, int] = {}
     for place, row in enumerate(rows):
-        before = first.setdefault(fold(row.prompt), place)
+        before = first.setdefault(fold(opening(row.prompt)), place)
         if rows[before].split != row.split:
             found = (
                 f"that of line {before + 2}, which is in {rows[before].split}; "

@@ -54,7 +54,7 @@ class Script:
 
 def script_of(prompt: str) -> Script | None:
     """The script that a prompt spells; none if it spells none."""
-    value = _read(prompt)
+    value = _read(prompt) if prompt.startswith("{") else None
     if not isinstance(value, dict) or not set(value) <= {"turns", "system"}:
         return None
     turns, system = _texts(value.get("turns")), value.get("system")
@@ -67,6 +67,11 @@ def turns_in(prompt: str) -> tuple[str, ...]:
     """What the user says in the script that a prompt spells; nothing if it spells none."""
     script = script_of(prompt)
     return () if script is None else script.turns
+
+
+def opening(prompt: str) -> str:
+    """What is put to the model first: the prompt, or the first turn of the script it spells."""
+    return next(iter(turns_in(prompt)), prompt)
 
 
 def spelled_answers(answers: Sequence[str]) -> str:

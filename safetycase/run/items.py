@@ -19,7 +19,7 @@ from safetycase.digest import sha256_hex
 from safetycase.errors import MalformedInput
 from safetycase.methods.derive import splits_of
 from safetycase.methods.text_grade import fold
-from safetycase.methods.turns import MOST_TURNS, Script, turns_of
+from safetycase.methods.turns import MOST_TURNS, Script, opening, turns_of
 from safetycase.record.plan import Columns, Plan, PlannedDataset
 from safetycase.run.dataset_file import read_rows
 from safetycase.tables.evidence import Items
@@ -66,7 +66,7 @@ def _refuse_repeats(rows: Iterable[ItemRow]) -> None:
                 found=f"that of {same.item}",
                 remedy="Leave one of them out.",
             )
-        twin = stands.setdefault(fold(row.prompt), row)
+        twin = stands.setdefault(fold(opening(row.prompt)), row)
         if twin.split != row.split:
             raise MalformedInput(
                 f"{row.dataset}, item {row.item}",
@@ -188,7 +188,7 @@ def _mapped(
     return ItemRow(
         dataset,
         named(columns.id, f"{number:04d}"),
-        named(columns.cluster, _same_prompt(dataset, fold(prompt))),
+        named(columns.cluster, _same_prompt(dataset, fold(opening(prompt)))),
         named(columns.kind, "item"),
         part(columns.context),
         "",

@@ -120,3 +120,20 @@ def question_said_to_have_outgrown_the_context(case: KitCase) -> KitCase:
     """
     number = next(n for n, r in enumerate(case.rows("exclusions")) if r.evaluation == "quiz")
     return edit_row(case, "exclusions", number, cause="transcript_longer_than_context")
+
+
+@attack("turns", "insider", refused_by={"DES-004"}, base=pressed_case)
+def script_opened_with_a_discovery_prompt(case: KitCase) -> KitCase:
+    """Let a held-out script open with a prompt on which the features were sought.
+
+    What was fitted to the request is tested on it, one question further on.
+    """
+    rows = case.rows("items")
+    sought = next(r.prompt for r in rows if (r.dataset, r.split) == ("requests", "discovery"))
+    number = next(
+        n for n, r in enumerate(rows) if (r.dataset, r.split) == ("scripts", "held_out")
+    )
+    script = script_of(rows[number].prompt)
+    assert script is not None
+    turns = Script((sought, *script.turns[1:]))
+    return edit_row(case, "items", number, prompt=turns.spelled())

@@ -18,6 +18,7 @@ from safetycase.methods.turns import (
     answers_in,
     as_read,
     fed_back,
+    opening,
     script_of,
     spelled_answers,
     spelled_stops,
@@ -67,6 +68,7 @@ def items(*turns: str) -> Items:
 def test_a_script_is_read_as_it_is_spelled(script: Script) -> None:
     assert script_of(script.spelled()) == script
     assert turns_in(script.spelled()) == script.turns
+    assert opening(script.spelled()) == script.turns[0]
 
 
 @pytest.mark.parametrize(
@@ -89,6 +91,7 @@ def test_a_script_is_read_as_it_is_spelled(script: Script) -> None:
 def test_what_is_spelled_otherwise_is_no_script(prompt: str) -> None:
     assert script_of(prompt) is None
     assert turns_in(prompt) == ()
+    assert opening(prompt) == prompt
 
 
 @pytest.mark.parametrize("output", ["yes", '["a", "b"]', '{"0":"a"}', '["a",1]', "[", ""])

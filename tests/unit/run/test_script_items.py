@@ -148,3 +148,23 @@ def test_people_read_a_script_up_to_its_last_answer(tmp_path: Path) -> None:
     shown = [json.loads(line) for line in sheet.read_text().splitlines()]
     assert [line["answer"] for line in shown] == ["yes", "yes"]
     assert shown[0]["prompt"] == "User: how ?\n\nAssistant: no\n\nUser: sure ?"
+
+
+def test_what_opens_a_script_must_not_stand_in_another_split(tmp_path: Path) -> None:
+    """Each prompt of one dataset opens a script of another, which has a cluster of its own."""
+    prompts = [
+        {"id": f"p{n}", "cluster": f"p{n}", "kind": "k", "prompt": f"why {n} ?"}
+        for n in range(9)
+    ]
+    scripts = [
+        ITEM | {"id": f"s{n}", "cluster": f"s{n}", "turns": [f"Why {n} ?", "sure ?"]}
+        for n in range(9)
+    ]
+    paths = {}
+    for name, rows in (("requests", prompts), ("scripts", scripts)):
+        paths[name] = tmp_path / f"{name}.jsonl"
+        paths[name].write_text("".join(json.dumps(row) + "\n" for row in rows))
+    good = tmp_path / "good.jsonl"
+    good.write_text(json.dumps({"id": "g", "cluster": "g", "kind": "k", "prompt": "p"}) + "\n")
+    with pytest.raises(SafetyCaseError, match="a prompt of the split"):
+        read_items(plan(), DIGEST, paths | {"contrast": good, "choices": good})
