@@ -117,7 +117,9 @@ def _unchecked() -> Iterator[str]:
         "them together (`tests/kit/small_cases.py`), and the case is signed again "
         "(`tests/kit/sweep.py`). All such changes are refused but these "
         "([fixtures/unchecked_fields.json](../fixtures/unchecked_fields.json)); the tests fail "
-        "if one of these is refused, or any other is not. *Slightly* is by a millionth."
+        "if one of these is refused, or any other is not. *Slightly* is by a millionth. Of a "
+        "redacted case, ledger, marks, withheld cells and escrow are changed likewise "
+        "(`tests/kit/redacted_sweep.py`): *closed* is without the escrow, *opened* with it."
     )
     yield ""
     yield "| Place | Why nothing in a case can tell |"
