@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from safetycase.verify.policy import Policy, load_policy
 from tests.kit.attacks.redaction import failure_hidden_behind_a_redaction
 from tests.kit.builder import AT, KitCase, honest_case, keys, policy, resign
 from tests.kit.cases import HONEST, lenient
+from tests.kit.outcome_cases import one_outcome_case, outcome_case
 from tests.kit.redacted import (
     ANN,
     BOB,
@@ -169,3 +171,19 @@ def test_a_full_case_needs_no_escrow() -> None:
     verdict = verify(honest_case().to_bytes(), policy(), at=AT, escrow=escrow)
     assert verdict.exit_code == 0
     assert outcomes(verdict, Outcome.NOT_APPLICABLE) >= set(RED)
+
+
+@pytest.mark.parametrize("made", [outcome_case, one_outcome_case])
+def test_classes_that_are_graded_from_withheld_answers_rest_on_the_escrow(
+    made: Callable[[], KitCase],
+) -> None:
+    """Published outcomes are not believed, and no arm is called missing for their sake."""
+    redacted = redacted_from(made(), TEXTS)
+    data = resign(KitCase(redacted.members)).to_bytes()
+    closed = verify(data, lenient(), at=AT)
+    assert closed.failing() == ()
+    for check in ("FEA-001", "DES-005"):
+        assert closed.outcomes()[check] is Outcome.UNKNOWN
+    opened = verify(data, lenient(), at=AT, escrow=redacted.escrow)
+    assert opened.verified
+    assert opened.outcomes()["FEA-001"] is Outcome.PASS
