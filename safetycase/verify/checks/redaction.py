@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from safetycase.bundle import layout
-from safetycase.methods.opened_answers import opened_answers, outcome_gaps_of
+from safetycase.methods.opened_answers import opened_answers, opened_targets, outcome_gaps_of
 from safetycase.methods.redaction import file_gaps, leaks, ledger_gaps, unopened
 from safetycase.methods.tensors import planned_tensors
 from safetycase.verify.case import OpenedCase
@@ -86,8 +86,8 @@ def escrow_opens_what_is_withheld(case: OpenedCase) -> Run:
     stage=7,
     tier="recomputed",
     needs=("container", "record", "plan", "rows", "statement"),
-    proves="Every answer whose text and likelihood the escrow opens by themselves has the "
-    "outcome that the plan's rules give it.",
+    proves="Every answer whose text and likelihood, and target where it is asked for, the "
+    "escrow opens by themselves has the outcome that the plan's rules give it.",
     cannot_prove="Anything of the other answers, unless these were drawn after the case was "
     "signed, by somebody else than the developer.",
     references=("question 27 (arithmetic)", "design 3 (withheld content)"),
@@ -95,10 +95,10 @@ def escrow_opens_what_is_withheld(case: OpenedCase) -> Run:
 )
 def single_answers_are_graded_again(case: OpenedCase) -> Run:
     """Answers that are opened one by one have the outcome that they grade to."""
-    opening = case.opened_tables.get("generations")
-    opened = opened_answers(opening.cells if opening else ())
+    cells = [cell for opening in case.opened_tables.values() for cell in opening.cells]
+    opened, targets = opened_answers(cells), opened_targets(cells)
     if not opened:
         return NotApplicable("no answer is opened by itself")
     answers = case.answers("generations")
-    yield from told(outcome_gaps_of(case.plan, case.evidence, answers, opened))
+    yield from told(outcome_gaps_of(case.plan, case.evidence, answers, opened, targets))
     return len(opened)

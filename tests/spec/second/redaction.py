@@ -8,6 +8,7 @@ import math
 import re
 
 from tests.spec.second.container import demand
+from tests.spec.second.grading import grade
 from tests.spec.second.json_types import Json
 from tests.spec.second.tables import Marks, row_text
 
@@ -136,7 +137,7 @@ class Redacted:
     ) -> None:
         """Clauses 20.1 and 20.3: refuse a ledger that is not exact, and what tells."""
         self.tables, self.marks, self.ledger = tables, marks, ledger
-        self.single: dict[int, dict] = {}
+        self.single: dict[str, dict[int, dict]] = {}
         self.opened: dict[str, bytes] = {}
         self.closed = {(e["path"], e.get("column")) for e in ledger}
         self._require_ledger(files)
@@ -194,8 +195,8 @@ class Redacted:
                 opened[one["table"], one["column"]] = self._cells(one, *marks[one["column"]])
         for one in escrow["cells"]:
             self._require_cell(one)
-            if one["table"] == "generations":
-                self.single.setdefault(one["row"], {})[one["column"]] = one["cell"]
+            rows = self.single.setdefault(one["table"], {})
+            rows.setdefault(one["row"], {})[one["column"]] = one["cell"]
         for one in escrow["files"]:
             self._open_file(one)
         for (kind, column), cells in opened.items():
@@ -205,12 +206,32 @@ class Redacted:
         self.closed -= places
         self._require_auditors(escrow["auditors"], places | {(p, None) for p in self.opened})
 
-    def single_answers(self) -> dict[int, dict]:
-        """Cells of every answer whose text is opened by itself; exact likelihoods or none."""
-        if not self.single:
-            return {}
-        hidden = {"nll": None} if "nll" in self.marks["generations"] else {}
-        return {row: hidden | held for row, held in self.single.items() if "output" in held}
+    def grade_single(self, plan: Json) -> None:
+        """Clause 20.5a: the outcome of answers opened by themselves, where it can be given."""
+        evaluations = {e["id"]: e for e in plan["evaluations"]}
+        for number, held in self.single.get("generations", {}).items():
+            row = self._known("generations", number)
+            evaluation = evaluations[row["evaluation"]]
+            measure = evaluation["measure"]
+            if "output" not in held or "judge" in measure or "nll" not in row:
+                continue
+            item = next(
+                self._known("items", n)
+                for n, i in enumerate(self.tables["items"])
+                if (i["dataset"], i["item"]) == (evaluation["dataset"], row["item"])
+            )
+            rules = measure["grader"]["rules"]
+            if "target" not in item and any(r["match"] == "contains_target" for r in rules):
+                continue
+            given = (measure["grader"], plan["coherence"], None, measure.get("turns"))
+            found = grade(row["output"], row["nll"], item.get("target"), *given)
+            demand(row["outcome"] == found, "20.5a", f"the grade of {row['item']}")
+
+    def _known(self, kind: str, number: int) -> Json:
+        """The public cells of a row, and those that are opened by themselves."""
+        row, marks = self.tables[kind][number], self.marks.get(kind, {})
+        public = {n: c for n, c in row.items() if marks.get(n, ("keyed", ""))[0] == "keyed"}
+        return public | self.single.get(kind, {}).get(number, {})
 
     def _cells(self, one: Json, disclosed: str, stated: str) -> list[Json]:
         kind, column, cells = one["table"], one["column"], one["cells"]

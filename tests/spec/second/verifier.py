@@ -99,22 +99,10 @@ class Verifier(Planned):
         redacted = Redacted(self.files, ledger, self.tables, marks, followers)
         if escrow is not None:
             redacted.open_with(escrow_in(escrow, self.id))
-        for row, held in redacted.single_answers().items():
-            self.grade_single(self.tables["generations"][row] | held)
+        redacted.grade_single(self.plan)
         if redacted.closed:
             raise Unknown(f"{len(redacted.closed)} columns and files are closed")
         self.files |= redacted.opened
-
-    def grade_single(self, row: Json) -> None:
-        """Clause 20.5a: the outcome of an answer that is opened by itself, where it can be."""
-        measures = {e["id"]: e["measure"] for e in self.plan["evaluations"]}
-        measure = measures[row["evaluation"]]
-        rests = any(r["match"] == "contains_target" for r in measure["grader"]["rules"])
-        if row["nll"] is not None and "judge" not in measure and not rests:
-            grader, coherence = measure["grader"], self.plan["coherence"]
-            turns = measure.get("turns")
-            found = grade(row["output"], row["nll"], None, grader, coherence, None, turns)
-            demand(row["outcome"] == found, "20.5a", f"the grade of {row['item']}")
 
     def refuse_what_is_not_known(self) -> None:
         """Cases that this verifier was not written for."""

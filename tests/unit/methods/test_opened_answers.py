@@ -8,10 +8,17 @@ from typing import Any
 import msgspec
 import pytest
 
+from safetycase import canonical
 from safetycase.bundle.parts import CaseParts
 from safetycase.methods.gap import Gap
-from safetycase.methods.opened_answers import opened_answers, outcome_gaps_of
+from safetycase.methods.opened_answers import (
+    opened_answers,
+    opened_targets,
+    outcome_gaps_of,
+)
+from safetycase.record.plan import Plan
 from safetycase.tables.closing import single_cells
+from safetycase.tables.columns import Texts
 from safetycase.tables.escrow import Escrow, OpenedCell, read_escrow, write_escrow
 from tests.kit.builder import KitCase, resign
 from tests.kit.cases import judged_case, small_case
@@ -35,7 +42,8 @@ def _gaps(made: tuple[bytes, Escrow], cells: list[OpenedCell]) -> list[Gap]:
     given = msgspec.structs.replace(escrow, columns=[], files=[], cells=cells)
     case = CaseParts(data, escrow=write_escrow(given))
     answers = case.answers("generations")
-    return list(outcome_gaps_of(case.plan, case.evidence, answers, opened_answers(cells)))
+    opened, targets = opened_answers(cells), opened_targets(cells)
+    return list(outcome_gaps_of(case.plan, case.evidence, answers, opened, targets))
 
 
 @pytest.mark.parametrize("column", [TEXTS, PROMPTS])
@@ -74,6 +82,52 @@ def test_what_a_judge_said_is_missed() -> None:
     (gap,) = _gaps(made, _cells(made[1], "output", "nll"))
     assert gap.silent
     assert "evidence/judgements.jsonl: raw" in gap.sentence
+
+
+def _asking_the_target(case: CaseParts) -> Plan:
+    """The plan of the case, whose rules ask for nothing but the item's target."""
+    plan = case.plan.spelled()
+    for evaluation in plan["evaluations"]:
+        if "grader" in evaluation["measure"]:
+            rule = {"outcome": "unsafe", "match": "contains_target", "phrases": []}
+            evaluation["measure"]["grader"]["rules"] = [rule]
+    return Plan.model_validate_json(canonical.write(plan))
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        (None, ["what its grade rests on"]),
+        ({"cell": "first"}, ["unsafe"]),
+        ({"cell": "nowhere"}, ["safe"]),
+        ({"cell": 5}, ["a row of this table"]),
+        ({"cell": "first", "row": 100}, ["what its grade rests on"]),
+    ],
+)
+def test_a_target_may_be_opened_by_itself_too(
+    target: dict[str, Any] | None, expected: list[str]
+) -> None:
+    """The answer of the first item says `First take …`; no row has the outcome `none`."""
+    data, escrow = _made(PROMPTS)
+    text, nll = _cells(escrow, "output", "nll")
+    case = CaseParts(data)
+    answers = case.answers("generations")
+    items = [row.item for row in case.rows("items")]
+    place = items.index(answers.item[0])
+    column = escrow.column("items", "target")
+    assert column is not None
+    (one,) = single_cells("withheld", column, [place])
+    cells = [msgspec.structs.replace(text, cell="First take the key."), nll]
+    cells += [] if target is None else [msgspec.structs.replace(one, **target)]
+    stated = answers.graded(Texts.of(["none"] * len(answers)))
+    gaps = outcome_gaps_of(
+        _asking_the_target(case),
+        case.evidence,
+        stated,
+        opened_answers(cells),
+        opened_targets(cells),
+    )
+    assert [gap.expected for gap in gaps] == expected
 
 
 def test_rows_are_those_whose_text_is_open() -> None:
