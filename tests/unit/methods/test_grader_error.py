@@ -27,7 +27,7 @@ COUNT = st.integers(0, 60)
 @settings(deadline=None, max_examples=200)
 def test_kappa_is_that_of_statsmodels(a: int, b: int, c: int, d: int) -> None:
     table = Agreement(a, b, c, d)
-    if (a + b) * (c + d) == 0 and (a + c) * (b + d) == 0:
+    if (a + b) * (a + c) + (c + d) * (b + d) == (a + b + c + d) ** 2:
         with pytest.raises(MethodRefused):
             cohens_kappa(table)
         return
