@@ -71,7 +71,7 @@ class Planned:
         right &= answers.texts("evaluation").equal(self.cell.evaluation)
         right &= answers.texts("arm").equal(self.cell.arm)
         if "sample" in answers.held:
-            samples = np.tile(np.arange(self.samples), len(self.items))
+            samples = np.arange(len(self.items) * self.samples) % self.samples
             if self.excluded:
                 samples = samples[self._here]
             right &= answers.numbers("sample") == samples[: len(answers)]

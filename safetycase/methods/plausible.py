@@ -39,6 +39,8 @@ DRAWN_ALIKE: tuple[ControlFamily, ...] = (
 MOST_ITEMS = 2000
 """Held-out items that pairs of arms are compared on, the first ones in item order."""
 
+_FEWEST = 6
+"""Fewer short figures than this are no trace whatever they are of: 0.02 ** 5 is above 1e-9."""
 _DIGITS = 4
 _SLACK = 1e-3
 
@@ -75,10 +77,14 @@ def rounded(answers: Answers) -> Iterator[Rounded]:
     names = (*SCORES[answers.kind], "residual")
     held = np.abs(np.array([answers.numbers(name)[::step] for name in names], dtype=np.float64))
     is_short = _are_short(held)
-    for column in np.flatnonzero(is_short.any(axis=1)):
+    counted = is_short.sum(axis=1)
+    for column in np.flatnonzero(counted >= _FEWEST):
         figures = len(np.unique(held[column][held[column] > 0.0]))
+        expected = math.floor(SHORT_SHARE * figures)
+        if counted[column] <= expected:
+            continue
         short = len(np.unique(held[column][is_short[column]]))
-        if short <= math.floor(SHORT_SHARE * figures):
+        if short <= expected:
             continue  # At most the median: chance gives at least that many every other time.
         chance = at_least(short, figures, SHORT_SHARE)
         if chance < TOO_SELDOM:

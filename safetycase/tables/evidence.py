@@ -151,7 +151,7 @@ class Evidence:
         if answers is not None:
             every = self._planned(answers.item.vocabulary, dataset, split)
             planned = every.repeat(samples)
-            numbers = np.tile(np.arange(samples), len(planned) // samples)
+            numbers = np.arange(len(planned)) % samples
             here = self.answered(evaluation, dataset, arm, split, samples=samples)
             if here is not None:
                 planned, numbers = planned[here], numbers[here]

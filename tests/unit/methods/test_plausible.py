@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
+from safetycase.methods import plausible
 from safetycase.methods.plausible import TOO_SELDOM, as_even, at_least, rounded
 from safetycase.tables.columns import Answers
 from safetycase.tables.rows import ProbeRow
@@ -21,6 +22,13 @@ def _scores(values: list[float]) -> Answers:
 
 def _six(value: float) -> float:
     return float(f"{value:.6g}")
+
+
+def test_fewer_short_figures_than_are_counted_are_never_a_trace() -> None:
+    """However few figures there are: so their column need not be looked at."""
+    few = range(1, plausible._FEWEST)
+    assert min(at_least(short, short, plausible.SHORT_SHARE) for short in few) > TOO_SELDOM
+    assert at_least(plausible._FEWEST, plausible._FEWEST, plausible.SHORT_SHARE) < TOO_SELDOM
 
 
 @pytest.mark.parametrize("size", [1e-5, 1.0, 20.0, 3e4])
