@@ -4,11 +4,11 @@
 JSON list; RESULTS gets a JSON line a mutant. Tests are asked in this order until one fails, or
 BUDGET seconds of processor time are spent:
 
-1. the unit tests of the module;
-2. of a check, the attacks that its family refuses, those first that little else refuses; of
-   another module, the unit tests that import it;
+1. the unit tests of the module, whatever they take;
+2. of a check, the attacks that it refuses, those first that little else refuses; of another
+   module, the unit tests that import it;
 3. the honest cases of the kit that run the line, which must pass;
-4. attacks on those cases, and the unit tests that alter one thing in a case.
+4. other attacks of the family, or on those cases; tests that alter one thing in a case.
 
 What a test needs of honest and attacked cases is made before the fork, by the code as it is.
 A test that fails is tried without the mutant too, once: if it fails then, all stops.
@@ -36,7 +36,7 @@ from mutmut.mutation.trampoline import set_mutant_under_test
 
 BUDGET = 6.0
 """Seconds of processor time after which no other test is begun."""
-PATIENCE = 15
+PATIENCE = 40
 """Seconds of processor time after which a mutant hangs."""
 FEW = 12
 """Honest cases a mutant is given at most, and attacked ones that are made before it is."""
@@ -158,9 +158,9 @@ class Trial:
         module = name.rpartition(".")[0]
         first = _unit_file(module)
         yield from self._files.get(first, ())
-        if module.startswith(CHECKS):
-            yield from self._attacks(module, name.rpartition(".")[2])
-        else:
+        attacks = self._attacks(module, name.rpartition(".")[2])
+        yield from (item for item, own in attacks if own)
+        if not module.startswith(CHECKS):
             for file in sorted(set(self._files) - {first, ATTACKS, HONEST, OWNERSHIP}):
                 if _imports(file, module):
                     yield from self._files[file]
@@ -172,17 +172,21 @@ class Trial:
             if changed & self._reached[_case(item)].get(module, set())
         ]
         yield from honest[:FEW]
+        yield from (item for item, own in attacks if not own)
         if not module.startswith(CHECKS):
             yield from self._attacks_on({_case(item) for item in honest}, module)
         if honest:
             yield from self._files[OWNERSHIP]
 
-    def _attacks(self, module: str, mutant: str) -> list[pytest.Item]:
-        """Attacks that the check refuses, then others of its family; first what few refuse."""
+    def _attacks(self, module: str, mutant: str) -> list[tuple[pytest.Item, bool]]:
+        """Attacks that a check's family refuses, and whether it does; first what few refuse."""
+        if not module.startswith(CHECKS):
+            return []
         function = mutant.removeprefix("x_").partition("__mutmut_")[0]
         asked = _refusals(module.removeprefix(CHECKS), function)
         items = [item for item in self._files[ATTACKS] if _case(item) in asked]
-        return sorted(items, key=lambda item: asked[_case(item)])
+        items.sort(key=lambda item: asked[_case(item)])
+        return [(item, not asked[_case(item)][0]) for item in items]
 
     def _attacks_on(self, cases: set[str], module: str) -> list[pytest.Item]:
         """Attacks on honest cases, those first of the family with the module's name."""
@@ -231,6 +235,7 @@ def _try(session: pytest.Session, name: str, items: list[pytest.Item], write: in
     """In a fork: ask the tests in turn; never returns."""
     code = 3
     try:
+        own = _unit_file(name.rpartition(".")[0])
         set_mutant_under_test(name)
         _forget()
         quiet = os.open(os.devnull, os.O_WRONLY)
@@ -242,6 +247,8 @@ def _try(session: pytest.Session, name: str, items: list[pytest.Item], write: in
         session.shouldfail = session.shouldstop = False
         began, code = time.process_time(), 0
         for item, after in zip(items, [*items[1:], None], strict=True):
+            if item.nodeid.startswith(f"{own}::"):
+                began = time.process_time()
             if time.process_time() - began > BUDGET:
                 break
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=after)

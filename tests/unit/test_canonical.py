@@ -361,3 +361,14 @@ def test_what_is_wrong_with_fields_is_told() -> None:
         canonical.as_array([1, 2], where="x", max_items=1)
     with pytest.raises(SchemaViolation, match="x: expected a value at /b"):
         canonical.at({"a": 1}, "/b", where="x")
+
+
+@pytest.mark.parametrize("wrap", [lambda v: [v], lambda v: {"a": v}, lambda v: (v,)])
+def test_a_fault_deep_inside_is_told_with_its_place(wrap: Callable[[Any], Any]) -> None:
+    value: Any = float("nan")
+    for _ in range(60):
+        value = wrap(value)
+    with pytest.raises(NotCanonical) as refusal:
+        canonical.write(value, where="x")
+    step = "/a" if isinstance(value, dict) else "/0"
+    assert (refusal.value.where, refusal.value.found) == (f"x#{step * 60}", "nan")

@@ -40,3 +40,12 @@ def test_failing_names_failures_and_crashes_only() -> None:
     )
     assert verdict.failing() == ("ABC-001", "ABC-004")
     assert verdict.findings["ABC-002"][0].outcome is Outcome.UNKNOWN
+
+
+def test_in_the_way_is_what_is_bad_or_else_what_is_required_and_open() -> None:
+    def ids(*outcomes: Outcome) -> list[str]:
+        return [result.check for result in _verdict(*outcomes).in_the_way()]
+
+    assert ids(*Outcome) == ["ABC-001", "ABC-004"]
+    assert ids(Outcome.PASS, Outcome.UNKNOWN, Outcome.NOT_APPLICABLE) == ["ABC-001"]
+    assert ids(Outcome.PASS) == []
