@@ -10,7 +10,8 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[2]
 PAGE = REPOSITORY / "docs" / "statistics.md"
 METHODS = REPOSITORY / "tests" / "unit" / "methods"
-ROWS = re.findall(r"^\| (`.+?) \| (.+?) \| .+? \| `(\w+\.py)::(\w+)` \|$", PAGE.read_text(), re.M)
+_ROW = re.compile(r"^\| (`.+?) \| (.+?) \| .+? \| `(\w+\.py)::(\w+)` \|$", re.MULTILINE)
+ROWS = _ROW.findall(PAGE.read_text())
 
 
 def test_the_page_has_its_table() -> None:
