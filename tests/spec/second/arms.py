@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from tests.spec.second import directions, doses
 from tests.spec.second.beside import words
+from tests.spec.second.classes import classed, classes
 from tests.spec.second.directions import Pooled
 from tests.spec.second.draws import Stream, seed_of
 from tests.spec.second.json_types import Json, Row
@@ -12,6 +13,12 @@ from tests.spec.second.planned import candidates
 from tests.spec.second.verifier import Verifier
 
 OF_FEATURES = {"target", "sham", "opposite", "best_of", "dose", "best_of_dose", "random_live"}
+BETWEEN_CLASSES = {
+    "unrelated_contrast",
+    "difference_in_means",
+    "shuffled_label",
+    "refusal_direction",
+}
 WITHOUT_EDIT = {"reconstruction", "prompt"}
 
 
@@ -210,17 +217,11 @@ def _direction(
     v: Verifier, axis: Json, spec: Spec, decoder: dict[int, Row], pool: list[Row]
 ) -> Row:
     name, role, features = _control(spec), spec.acts_as, spec.features
-    a = axis["id"]
     if role == "random_direction":
         return directions.of_pair(features, pool)
     if role == "gaussian":
-        return directions.gaussian(seed_of(v.seed, f"{a}/{name}"), len(pool[0]))
-    if role == "unrelated_contrast":
-        word, own = _words(v, axis)[int(name[-2:])], _own(v, axis)
-        holds = [word in words for words in _prompts(v)]
-        table = f"{a}.unrelated" if own is None else f"{a}.means"
-        return directions.of_means(v.tensors.rows(table), holds, own)
-    if role in ("difference_in_means", "shuffled_label", "refusal_direction"):
+        return directions.gaussian(seed_of(v.seed, f"{axis['id']}/{name}"), len(pool[0]))
+    if role in BETWEEN_CLASSES:
         return _between_classes(v, axis, spec)
     if not features or _operation(axis, spec) != "add":
         return (0.0,) * len(pool[0])
@@ -231,25 +232,34 @@ def _between_classes(v: Verifier, axis: Json, spec: Spec) -> Row:
     a, contrast = axis["id"], axis["selection"]["contrast"]
     if spec.role == "refusal_direction":
         return directions.of_means(*_last_tokens(v, axis))
-    items = v.items[contrast["dataset"], "discovery"]
-    labels = [i[contrast["label"]] == contrast["positive"] for i in items]
-    means, new = v.tensors.rows(f"{a}.means"), labels
+    if spec.acts_as == "unrelated_contrast":
+        word, own = _words(v, axis)[int(spec.name[-2:])], _own(v, axis)
+        holds = [word in words for words in _prompts(v, axis)]
+        if own is None:
+            return directions.of_means(v.tensors.rows(f"{a}.unrelated"), holds)
+        means, _ = classed(v, contrast, v.tensors.rows(f"{a}.means"))
+        return directions.of_means(means, holds, own)
+    means, labels = classed(v, contrast, v.tensors.rows(f"{a}.means"))
     if spec.acts_as == "shuffled_label":
         new = directions.shuffled(seed_of(v.seed, f"{a}/{_control(spec)}"), labels)
-    return directions.of_means(means, new, None if new is labels else labels)
+        return directions.of_means(means, new, labels)
+    return directions.of_means(means, labels)
 
 
 def _last_tokens(v: Verifier, axis: Json) -> tuple[list[Row], list[bool]]:
     """Activations at the last tokens of a refusal direction's prompts, and their classes."""
     contrast = axis["baselines"]["refusal_direction"]["contrast"]
-    items = v.items[contrast["dataset"], "discovery"]
-    refused = [i[contrast["label"]] == contrast["positive"] for i in items]
-    return v.tensors.rows(f"{axis['id']}.refusal"), refused
+    return classed(v, contrast, v.tensors.rows(f"{axis['id']}.refusal"))
 
 
-def _prompts(v: Verifier) -> list[set[str]]:
+def _prompts(v: Verifier, axis: Json) -> list[set[str]]:
+    """The words of the prompts compared, without those of no class if they are the axis's."""
     dataset = v.plan["controls"]["unrelated_contrasts"]["dataset"]
-    return [set(words(item["prompt"])) for item in v.items[dataset, "discovery"]]
+    prompts = [set(words(item["prompt"])) for item in v.items[dataset, "discovery"]]
+    if _own(v, axis) is None:
+        return prompts
+    own = classes(v, axis["selection"]["contrast"], "discovery")
+    return [p for p, c in zip(prompts, own, strict=True) if c is not None]
 
 
 def _own(v: Verifier, axis: Json) -> list[bool] | None:
@@ -257,12 +267,11 @@ def _own(v: Verifier, axis: Json) -> list[bool] | None:
     contrast = axis["selection"]["contrast"]
     if v.plan["controls"]["unrelated_contrasts"]["dataset"] != contrast["dataset"]:
         return None
-    items = v.items[contrast["dataset"], "discovery"]
-    return [i[contrast["label"]] == contrast["positive"] for i in items]
+    return [c for c in classes(v, contrast, "discovery") if c is not None]
 
 
 def _words(v: Verifier, axis: Json) -> list[str]:
     rule = v.plan["controls"]["unrelated_contrasts"]
-    found = directions.drawn_words(_prompts(v), _own(v, axis), rule)
+    found = directions.drawn_words(_prompts(v, axis), _own(v, axis), rule)
     stream = Stream(v.seed, f"{axis['id']}/unrelated_contrast")
     return [found[place] for place in stream.sample(len(found), rule["count"])]

@@ -56,14 +56,16 @@ class Groups:
             **({"samples": self.samples} if self.samples > 1 else {}),
         }
 
-    def rate(self, x: Sequence[bool], level: float) -> Json:
-        """A rate's interval by Korn and Graubard."""
-        effect = self.design_effect([int(v) for v in x])
+    def rate(self, least: Sequence[bool], most: Sequence[bool], level: float) -> Json:
+        """A rate's interval by Korn and Graubard: what is missing does not count, or does."""
+        effect = max(self.design_effect([int(v) for v in x]) for x in (least, most))
         effective = 0.0
         if self.clusters > 1:
             ratio = self.point(level, self.n) / self.point(level, self.clusters)
             effective = min(self.n, self.n / effect * ratio**2)
-        low, high = korn_graubard(sum(x) / self.n, effective, (1 - level) / 2)
+        tail = (1 - level) / 2
+        low, _ = korn_graubard(sum(least) / self.n, effective, tail)
+        _, high = korn_graubard(sum(most) / self.n, effective, tail)
         described = self.described("korn_graubard", effect, effective)
         return {"low": low, "high": high, "clustered": described}
 
@@ -119,3 +121,11 @@ def welch(one: Sequence[float], other: Sequence[float]) -> float:
     degrees = (u + v) ** 2 / (u * u / (len(one) - 1) + v * v / (len(other) - 1))
     far = abs(fmean(one) - fmean(other)) / math.sqrt(u + v)
     return max(2 * float(t.sf(far, degrees)), floor)
+
+
+def one_sample(x: Sequence[float]) -> float:
+    """Clause 12.1c: the two-sided one-sample t, at least the least of a sign-flip test."""
+    floor = 2 / 2 ** sum(v != 0 for v in x)
+    spread = variance(x)
+    far = abs(fmean(x)) / math.sqrt(spread / len(x)) if spread else math.inf
+    return max(2 * float(t.sf(far, len(x) - 1)), min(1.0, floor))

@@ -7,7 +7,7 @@ from functools import reduce
 from operator import add
 from statistics import fmean, pstdev
 
-from tests.spec.second.clusters import welch
+from tests.spec.second.clusters import one_sample, welch
 from tests.spec.second.draws import Stream
 from tests.spec.second.figures import benjamini_hochberg, holm, mann_whitney
 from tests.spec.second.json_types import Json, Row
@@ -113,13 +113,22 @@ class Pooled:
         starts = tensors[f"{axis}.indptr"]
         self.items = len(starts) - 1
         self.columns: dict[int, dict[int, float]] = {}
+        moved = tensors.get(f"{axis}.attribution", ())
+        self.moved: dict[int, dict[int, float]] = {}
         for row in range(self.items):
             for k in range(int(starts[row]), int(starts[row + 1])):
                 self.columns.setdefault(int(columns[k]), {})[row] = values[k]
+                if moved:
+                    self.moved.setdefault(int(columns[k]), {})[row] = moved[k]
 
     def column(self, feature: int) -> list[float]:
         """One feature on every prompt."""
         found = self.columns.get(feature, {})
+        return [found.get(row, 0.0) for row in range(self.items)]
+
+    def attribution(self, feature: int) -> list[float]:
+        """Clause 12.1c: how far one feature moves the log-odds, on every prompt."""
+        found = self.moved.get(feature, {})
         return [found.get(row, 0.0) for row in range(self.items)]
 
     def density(self, feature: int) -> float:
@@ -135,38 +144,68 @@ class Pooled:
         return sorted(f for f, c in self.columns.items() if len(c) / self.items >= density)
 
 
-def search(pooled: Pooled, positive: list[bool], rule: dict) -> dict:
-    """Clause 12.1: candidates and the features kept."""
-    by_means = rule["statistic"] == "standardised_mean_difference"
-    found = []
-    for feature in pooled.dense(rule["minimum_density"]):
-        column = pooled.column(feature)
-        if len(set(column)) > 1:
-            above = [v for v, p in zip(column, positive, strict=True) if p]
-            below = [v for v, p in zip(column, positive, strict=True) if not p]
-            density = sum(v > 0 for v in column) / len(column)
-            area, p = mann_whitney(above, below)
-            one = {"feature": feature, "auroc": area, "p": p, "density": density}
-            if by_means:
-                one["standardised_difference"] = (fmean(above) - fmean(below)) / pstdev(column)
-                one["p"] = welch(above, below)
-            found.append(one)
+RANKED_BY = {
+    "auroc": ("auroc", 0.5),
+    "standardised_mean_difference": ("standardised_difference", 0.0),
+    "attribution": ("attribution", 0.0),
+}
+"""What features are ranked by, and what they must be above."""
+
+
+def search(
+    pooled: Pooled, classes: Sequence[bool | None], compared: Sequence[bool], rule: Json
+) -> Json:
+    """Clauses 12.1 to 12.1c: candidates and the features kept."""
+    name, least = RANKED_BY[rule["statistic"]]
+    way = -1 if rule.get("attribution", {}).get("direction") == "down" else 1
+    sides = [c for c, there in zip(classes, compared, strict=True) if there]
+    too_few = (
+        rule["contrast"]["label"] == "outcome" and min(map(sides.count, (True, False))) < 2
+    )
+    dense = [] if too_few else pooled.dense(rule["minimum_density"])
+    found = [one for f in dense if (one := _candidate(pooled, f, classes, compared, rule))]
     by_fdr = rule.get("correction") == "benjamini_hochberg"
     corrected = (benjamini_hochberg if by_fdr else holm)([one["p"] for one in found])
     for one, p in zip(found, corrected, strict=True):
         one["p_adjusted"] = p
-    name, least = ("standardised_difference", 0.0) if by_means else ("auroc", 0.5)
-    kept = [one for one in found if one[name] > least and one["p_adjusted"] <= rule["alpha"]]
-    kept.sort(key=lambda one: (-one[name], one["feature"]))
+    above = [one for one in found if way * one[name] > least]
+    kept = [one for one in above if one["p_adjusted"] <= rule["alpha"]]
+    kept.sort(key=lambda one: (-way * one[name], one["feature"]))
     out = {
         "candidates": len(found),
         "significant": len(kept),
         "features": kept[: rule["keep"]],
     }
-    above = [one["p_adjusted"] for one in found if one[name] > least]
     if above and not kept:
-        out["least_p_adjusted"] = min(above)
+        out["least_p_adjusted"] = min(one["p_adjusted"] for one in above)
     return out
+
+
+def _candidate(
+    pooled: Pooled,
+    feature: int,
+    classes: Sequence[bool | None],
+    compared: Sequence[bool],
+    rule: Json,
+) -> Json:
+    """A feature with its statistics; none if it is constant where prompts are compared."""
+    column = pooled.column(feature)
+    there = [i for i, c in enumerate(compared) if c]
+    moved = [pooled.attribution(feature)[i] for i in there]
+    by_moves = rule["statistic"] == "attribution"
+    if len({column[i] for i in there}) < 2 or (by_moves and len(set(moved)) < 2):
+        return None
+    above, below = ([column[i] for i in there if classes[i] is side] for side in (True, False))
+    density = sum(v > 0 for v in column) / len(column)
+    area, p = mann_whitney(above, below)
+    one: Json = {"feature": feature, "auroc": area, "p": p, "density": density}
+    if by_moves:
+        one |= {"attribution": fmean(moved), "p": one_sample(moved)}
+    if rule["statistic"] == "standardised_mean_difference":
+        spread = pstdev([*above, *below])
+        one["standardised_difference"] = (fmean(above) - fmean(below)) / spread
+        one["p"] = welch(above, below)
+    return one
 
 
 def feature_sets(

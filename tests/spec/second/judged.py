@@ -5,6 +5,8 @@ from statistics import NormalDist, median
 
 from tests.spec.second import beside, degradation, directions, doses, figures
 from tests.spec.second.arms import arm_specs
+from tests.spec.second.classes import classes as classes_of
+from tests.spec.second.classes import search as search_of
 from tests.spec.second.json_types import Json
 from tests.spec.second.members import members_of
 from tests.spec.second.planned import NAMED
@@ -14,10 +16,10 @@ from tests.spec.second.verifier import Verifier
 def searched(v: Verifier, axis: Json) -> Json:
     """Clauses 12.1 and 12.2: the search, and both class sizes of discovery and held out."""
     contrast = axis["selection"]["contrast"]
-    classes = {split: v.classes(axis, split) for split in ("discovery", "held_out")}
+    classes = {split: classes_of(v, contrast, split) for split in ("discovery", "held_out")}
     pooled = directions.Pooled(v.tensors, axis["id"])
-    search = directions.search(pooled, classes["discovery"], axis["selection"])
-    sizes = [(sum(c), len(c) - sum(c)) for c in classes.values()]
+    search = search_of(v, axis, pooled)
+    sizes = [(c.count(True), c.count(False)) for c in classes.values()]
     search |= {"positive_items": sizes[0][0], "negative_items": sizes[0][1]}
     prompts = {i["item"]: i["prompt"] for i in v.items[contrast["dataset"], "held_out"]}
     for kept in search["features"]:

@@ -241,7 +241,8 @@ def steering(v: Verifier, axis: Json) -> Json:
     if len(told) < len(items[0]):
         found["unanswered"] = len(items[0]) - len(told)
     if k > 1:
-        found["spread"] = [_spread(a, each) for a, each in zip(arms, items, strict=True)]
+        whole = zip(*told, strict=True)
+        found["spread"] = [_spread(a, list(each)) for a, each in zip(arms, whole, strict=True)]
     return found
 
 

@@ -83,15 +83,35 @@ def without_feature(search: Json) -> list[Json]:
 def nothing_found(axis: Json, search: Json) -> str:
     """Section 3 where no feature was found."""
     rule, least = axis["selection"], ""
+    ones, others = search["positive_items"], search["negative_items"]
+    end = f"Nothing was edited, and nothing follows about {axis['claim']['rate']}."
+    named = _positive(rule["contrast"])
+    if rule["contrast"]["label"] == "outcome" and min(ones, others) < 2:
+        return (
+            f"No feature was found: {ones} discovery items are {named}, and {others} are not, "
+            f"too few to be told apart. {end}"
+        )
     if "least_p_adjusted" in search:
         p = p_text(search["least_p_adjusted"])
         least = f" (smallest corrected {p}, alpha {number(rule['alpha'])})"
+    does = f"tells {named} from the rest on {ones} and {others}"
+    if rule["statistic"] == "attribution":
+        asked = rule["attribution"]
+        verb = "lowers" if asked["direction"] == "down" else "raises"
+        odds = f"the log-odds of {asked['evaluation']}"
+        does = f"{verb} {odds}, to first order, on {ones + others}"
     return (
         f"No feature was found: none of {search['candidates']} candidates of "
-        f"{axis['dictionary']} tells {rule['contrast']['positive']} from the rest on "
-        f"{search['positive_items']} and {search['negative_items']} discovery items{least}. "
-        f"Nothing was edited, and nothing follows about {axis['claim']['rate']}."
+        f"{axis['dictionary']} {does} discovery items{least}. {end}"
     )
+
+
+def _positive(contrast: Json) -> str:
+    """The positive class in words."""
+    if contrast["label"] != "outcome":
+        return str(contrast["positive"])
+    measure = contrast["measure"]
+    return f"prompts with outcome {' or '.join(measure['outcomes'])} of {measure['evaluation']}"
 
 
 def _of_effect(plan: Json, axis: Json, found: Json) -> Conditions:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 
 from tests.spec.second import directions, figures
+from tests.spec.second.classes import search
 from tests.spec.second.clusters import Groups
 from tests.spec.second.container import (
     Refused,
@@ -31,18 +32,20 @@ KINDS = {
 }
 
 
+def fourfold(pairs: list[tuple[bool | None, bool | None]]) -> Json:
+    """What became of the same items."""
+    kinds = {"both": (True, True), "gained": (False, True), "lost": (True, False)}
+    return {name: pairs.count(pair) for name, pair in kinds.items()} | {
+        "neither": pairs.count((False, False))
+    }
+
+
 class NotCovered(Exception):
     """The case holds something that this verifier was not written for; it judges none of it."""
 
 
 class Unknown(Exception):
     """Clause 20.4: what is withheld stays closed, so nothing follows from the rows."""
-
-
-def contrasts_of(axis: Json) -> list[Json]:
-    """Every contrast of an axis."""
-    refusal = axis.get("baselines", {}).get("refusal_direction")
-    return [axis["selection"]["contrast"], *([refusal["contrast"]] if refusal else [])]
 
 
 class Verifier(Planned):
@@ -107,14 +110,8 @@ class Verifier(Planned):
     def refuse_what_is_not_known(self) -> None:
         """Cases that this verifier was not written for."""
         kinds = {e["measure"]["kind"] for e in self.plan["evaluations"]} - KINDS.keys()
-        axes = [
-            a["id"]
-            for a in self.plan["axes"]
-            if any(contrast["label"] == "outcome" for contrast in contrasts_of(a))
-            or a["selection"]["statistic"] == "attribution"
-        ]
-        if kinds or axes:
-            raise NotCovered(f"kinds of evaluation, axes: {kinds, axes}")
+        if kinds:
+            raise NotCovered(f"kinds of evaluation: {kinds}")
         scripts = [e["measure"] for e in self.plan["evaluations"] if "turns" in e["measure"]]
         others = "audit" in self.plan or any(
             "matched_degradation" in axis for axis in self.plan["axes"]
@@ -134,16 +131,9 @@ class Verifier(Planned):
             demand(named not in names, "6.2", f"{named} occurs twice")
             names.add(named)
 
-    def classes(self, axis: Json, split: str) -> list[bool]:
-        """Which items of an axis's contrast are of the positive class."""
-        contrast = axis["selection"]["contrast"]
-        items = self.items[contrast["dataset"], split]
-        return [i[contrast["label"]] == contrast["positive"] for i in items]
-
     def kept(self, axis: Json) -> list[Json]:
         """Clause 10.3: the features that the search keeps."""
-        pooled = directions.Pooled(self.tensors, axis["id"])
-        found = directions.search(pooled, self.classes(axis, "discovery"), axis["selection"])
+        found = search(self, axis, directions.Pooled(self.tensors, axis["id"]))
         return found["features"]  # type: ignore[no-any-return]
 
     def rows_of(self, evaluation: str, arm: str, split: str) -> list[Json]:
@@ -284,9 +274,7 @@ class Verifier(Planned):
             found["excluded"] = self.each(measure, arm).count(None)
         groups = self.groups(measure["evaluation"], "held_out")
         if not groups.alone:
-            if most != least:
-                raise NotCovered("missing answers of clusters")
-            return found | groups.rate(least, level)
+            return found | groups.rate(least, most, level)
         low, _ = figures.clopper_pearson(sum(least), n, level)
         _, high = figures.clopper_pearson(sum(most), n, level)
         return found | {"low": low, "high": high}
@@ -348,17 +336,21 @@ class Verifier(Planned):
         if None not in before + after:
             sides = (self.counts(measure, each, split) for each in (base, arm))
             return self.change(*sides, groups)
-        if not groups.alone:
-            raise NotCovered("missing answers of clusters")
+        if self.counted_apart(measure["evaluation"]) < self.samples(measure["evaluation"]):
+            raise NotCovered("missing answers of a majority")
         pairs = list(zip(before, after, strict=True))
         whole = [(b, a) for b, a in pairs if b is not None and a is not None]
-        known = self.change([bool(b) for b, _ in whole], [bool(a) for _, a in whole], groups)
+        known = fourfold(whole)
         ends = []
         for rise in (False, True):
             one = [(not rise if b is None else b, rise if a is None else a) for b, a in pairs]
             ends.append(self.change([b for b, _ in one], [a for _, a in one], groups))
         least, most = (end["difference"] for end in ends)
         one_sided = least * most > 0
+        if not groups.alone:
+            known["clustered"] = max(
+                (end["clustered"] for end in ends), key=lambda c: float(c["design_effect"])
+            )
         return known | {
             "difference": (known["gained"] - known["lost"]) / len(pairs),
             "low": ends[0]["low"],
@@ -372,13 +364,7 @@ class Verifier(Planned):
         pairs = list(zip(before, after, strict=True))
         gained, lost = pairs.count((False, True)), pairs.count((True, False))
         level = self.plan["statistics"]["level"]
-        counts = {
-            "both": pairs.count((True, True)),
-            "gained": gained,
-            "lost": lost,
-            "neither": pairs.count((False, False)),
-            "difference": (gained - lost) / len(pairs),
-        }
+        counts = fourfold(pairs) | {"difference": (gained - lost) / len(pairs)}
         if not groups.alone:
             return counts | groups.change(before, after, level)
         low, high = figures.tango(gained, lost, len(pairs), level)
