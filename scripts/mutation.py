@@ -57,8 +57,12 @@ nothing that anybody can observe changes, for the reason given below; the score 
 Intervals are Clopper-Pearson, 95 %, over the sample. Code outside functions (constants, fields
 of records) is not mutated.
 
-Tests were written for what first lived of this very sample, so that another (`--salt`) would
-score less.
+"""
+ITS_OWN = """Tests were written for what first lived of this very sample, so that another
+(`--salt`) would score less.
+"""
+ANOTHER = """The sample (`--salt {salt}`) was drawn when the tests stood as they are: no test
+was written for what lived of it.
 """
 TITLES = (
     "part",
@@ -206,7 +210,8 @@ def main() -> None:
         tried += mutants
     seconds = sum(lines[each.name]["seconds"] for each in tried)
     table = [f"| {' | '.join(TITLES)} |", "| --- " * len(TITLES) + "|", *rows]
-    below = [TAIL.rstrip("\n"), *listed(tried)]
+    drawn_for = ANOTHER.format(salt=options.salt) if options.salt else ITS_OWN
+    below = [TAIL.rstrip("\n"), "", drawn_for.rstrip("\n"), *listed(tried)]
     text = head(len(tried), seconds) + "\n".join([*table, *below]) + "\n"
     sys.stdout.write(text)
     if options.write:
