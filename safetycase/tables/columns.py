@@ -333,7 +333,7 @@ def numbered(vocabulary: Vocabulary, texts: Iterable[str]) -> Numbers:
     """
     texts = list(texts)
     count = len(texts)
-    if count and texts[0] == texts[-1] and len(set(texts)) == 1:
+    if count and texts[0] == texts[-1] and texts.count(texts[0]) == count:
         number = vocabulary[texts[0]]
         return np.full(count, number, dtype=np.min_scalar_type(len(vocabulary) - 1))
     codes = _as_first_came(vocabulary, texts)
