@@ -372,3 +372,20 @@ def test_a_fault_deep_inside_is_told_with_its_place(wrap: Callable[[Any], Any]) 
         canonical.write(value, where="x")
     step = "/a" if isinstance(value, dict) else "/0"
     assert (refusal.value.where, refusal.value.found) == (f"x#{step * 60}", "nan")
+
+
+@pytest.mark.parametrize(
+    ("data", "limits"),
+    [
+        (b"1234", canonical.JsonLimits(max_bytes=4)),
+        (b"[1.25]", canonical.JsonLimits(max_number_chars=4)),
+        (b"[[1]]", canonical.JsonLimits(max_depth=2)),
+    ],
+)
+def test_what_is_just_within_a_limit_is_read(data: bytes, limits: canonical.JsonLimits) -> None:
+    assert canonical.write(canonical.read(data, where="x", limits=limits)) == data
+
+
+def test_the_key_that_comes_twice_is_named() -> None:
+    with pytest.raises(NotCanonical, match="'b'"):
+        canonical.read(b'{"a":1,"b":2,"c":3,"b":4}', where="x")
