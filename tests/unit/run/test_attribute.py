@@ -114,6 +114,8 @@ def test_attribution_is_what_a_small_edit_does(tmp_path: Path, site: str) -> Non
 
 def test_a_batch_changes_nothing_and_no_weight_has_a_gradient(tiny: Tiny) -> None:
     asked = _asked(tiny.model)
+    modules = list(tiny.model.network.modules())
+    before = [list(m._forward_hooks) for m in modules]
     together = batch_attributions(tiny.model, tiny.dictionary, asked)
     for one, row in zip(asked, together, strict=True):
         [alone] = batch_attributions(tiny.model, tiny.dictionary, [one])
@@ -121,7 +123,7 @@ def test_a_batch_changes_nothing_and_no_weight_has_a_gradient(tiny: Tiny) -> Non
         assert np.abs(row).max() > 0
     weights = tiny.model.network.parameters()
     assert all(w.grad is None and not w.requires_grad for w in weights)
-    assert not any(m._forward_hooks for m in tiny.model.network.modules())
+    assert [list(m._forward_hooks) for m in modules] == before
 
 
 def _value(tiny: Tiny) -> dict[str, Any]:
