@@ -1,6 +1,6 @@
 """The arms of an axis: whose features, which direction, which dose.
 
-Control draws follow from the plan's digest and the published pool, so that nobody can look
+Control draws follow from the case's seed and the published pool, so that nobody can look
 for controls that happen to do nothing.
 """
 
@@ -118,18 +118,18 @@ def target_features(axis: Axis, evidence: Evidence) -> tuple[int, ...]:
 
 
 def best_of_sets(
-    plan: Plan, axis: Axis, plan_digest: str, evidence: Evidence
+    plan: Plan, axis: Axis, case_seed: str, evidence: Evidence
 ) -> list[tuple[int, ...]]:
     """Random sets of live features that get the target's privilege of a tuned dose."""
-    return _draw(plan, axis, plan_digest, evidence, "best_of", plan.controls.best_of)
+    return _draw(plan, axis, case_seed, evidence, "best_of", plan.controls.best_of)
 
 
 def _draw(
-    plan: Plan, axis: Axis, plan_digest: str, evidence: Evidence, family: str, count: int
+    plan: Plan, axis: Axis, case_seed: str, evidence: Evidence, family: str, count: int
 ) -> list[tuple[int, ...]]:
     target = target_features(axis, evidence)
     sets = draw_feature_sets(
-        Stream(plan_digest, f"{axis.id}/{family}"),
+        Stream(case_seed, f"{axis.id}/{family}"),
         _eligible(plan, axis, target, evidence),
         size=len(target),
         count=count,
@@ -153,10 +153,10 @@ def _eligible(plan: Plan, axis: Axis, target: Sequence[int], evidence: Evidence)
     return [feature for feature in live if shares[feature] >= least]
 
 
-def tuning_arms(plan: Plan, axis: Axis, plan_digest: str, evidence: Evidence) -> list[ArmSpec]:
+def tuning_arms(plan: Plan, axis: Axis, case_seed: str, evidence: Evidence) -> list[ArmSpec]:
     """The target's dose series, then that of each best-of set, candidate by candidate."""
     target = target_features(axis, evidence)
-    sets = best_of_sets(plan, axis, plan_digest, evidence)
+    sets = best_of_sets(plan, axis, case_seed, evidence)
     arms = []
     for number, tried in enumerate(grid.candidates(axis)):
         norm = unit_norm(axis, evidence, number)
@@ -189,7 +189,7 @@ def _own_operation(axis: Axis, candidate: int) -> Operation | None:
 
 
 def gauge_arms(
-    plan: Plan, axis: Axis, plan_digest: str, evidence: Evidence, chosen: Chosen
+    plan: Plan, axis: Axis, case_seed: str, evidence: Evidence, chosen: Chosen
 ) -> list[ArmSpec]:
     """Controls that do what the target does, as they are before their gain is known.
 
@@ -197,7 +197,7 @@ def gauge_arms(
     where every control is as long as the target by its coefficient.
     """
     gauged = dict(zip(grid.gauged_arms(plan, axis), grid.gauge_arms(plan, axis), strict=True))
-    controls = _controls(plan, axis, plan_digest, evidence, chosen) if gauged else []
+    controls = _controls(plan, axis, case_seed, evidence, chosen) if gauged else []
     return [
         replace(
             spec if spec.operation != "add" else _matched(plan, axis, evidence, spec),
@@ -210,11 +210,11 @@ def gauge_arms(
 
 
 def held_out_arms(
-    plan: Plan, axis: Axis, plan_digest: str, evidence: Evidence, chosen: Chosen
+    plan: Plan, axis: Axis, case_seed: str, evidence: Evidence, chosen: Chosen
 ) -> list[ArmSpec]:
     """All held-out arms, in the order of the grid."""
     target = target_features(axis, evidence)
-    random_set = best_of_sets(plan, axis, plan_digest, evidence)[chosen.best_of]
+    random_set = best_of_sets(plan, axis, case_seed, evidence)[chosen.best_of]
     own = chosen.candidate
     dose, does = chosen.dose, _own_operation(axis, own)
     turned = -dose if does is None else dose
@@ -239,7 +239,7 @@ def held_out_arms(
         )
         for role, features, d, number in named
     ]
-    controls = _controls(plan, axis, plan_digest, evidence, chosen)
+    controls = _controls(plan, axis, case_seed, evidence, chosen)
     return arms + [_matched(plan, axis, evidence, spec) for spec in controls]
 
 
@@ -259,26 +259,26 @@ def _matched(plan: Plan, axis: Axis, evidence: Evidence, spec: ArmSpec) -> ArmSp
 
 
 def _controls(
-    plan: Plan, axis: Axis, plan_digest: str, evidence: Evidence, chosen: Chosen
+    plan: Plan, axis: Axis, case_seed: str, evidence: Evidence, chosen: Chosen
 ) -> list[ArmSpec]:
     """Simpler interventions and all control families at a dose, in the order of the grid."""
     dose, norm = chosen.dose, unit_norm(axis, evidence, chosen.candidate)
     target = target_features(axis, evidence)
     arms = _baseline_arms(axis, dose, norm, evidence)
     sets = _draw(
-        plan, axis, plan_digest, evidence, "random_live", plan.controls.random_live_features
+        plan, axis, case_seed, evidence, "random_live", plan.controls.random_live_features
     )
     for arm, features in zip(grid.control_arms(plan, axis, "random_live"), sets, strict=True):
         arms.append(ArmSpec(arm, "random_live", features, None, dose, dose * norm))
     pairs = draw_pairs(
-        Stream(plan_digest, f"{axis.id}/random_direction"),
+        Stream(case_seed, f"{axis.id}/random_direction"),
         plan.controls.activation_pool,
         plan.controls.random_directions,
         is_control=_not_along_target(axis, target, evidence),
     )
     for arm, pair in zip(grid.control_arms(plan, axis, "random_direction"), pairs, strict=True):
         arms.append(ArmSpec(arm, "random_direction", (), pair, dose, dose * norm))
-    drawn = drawn_words(plan, axis, plan_digest, evidence)
+    drawn = drawn_words(plan, axis, case_seed, evidence)
     for arm, word in zip(
         grid.control_arms(plan, axis, "unrelated_contrast"), drawn, strict=True
     ):
@@ -286,7 +286,7 @@ def _controls(
     seeded: tuple[Literal["shuffled_label", "gaussian"], ...] = ("shuffled_label", "gaussian")
     for family in seeded:
         for arm in grid.control_arms(plan, axis, family):
-            seed = derive_seed(plan_digest, arm)
+            seed = derive_seed(case_seed, arm)
             arms.append(ArmSpec(arm, family, (), None, dose, dose * norm, seed=seed))
     return [
         replace(

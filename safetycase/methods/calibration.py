@@ -1,6 +1,6 @@
 """Graders against people: which answers are labelled, and what the labels say, arm by arm.
 
-Which answers people see is drawn by the plan's digest, the same items in every arm, so that
+Which answers people see is drawn by the case's seed, the same items in every arm, so that
 nobody chooses the ones on which the grader does well.
 """
 
@@ -70,7 +70,7 @@ def labelled_arms(plan: Plan, evaluation: str) -> list[str]:
     return [BASELINE, *(f"{axis}/target" for axis in axes_asking(plan, evaluation))]
 
 
-def drawn(plan: Plan, plan_digest: str, evidence: Evidence) -> list[Key]:
+def drawn(plan: Plan, case_seed: str, evidence: Evidence) -> list[Key]:
     """The answers that people label, in table order: first samples of held-out items.
 
     Answers that could not be had, and arms that were not measured, are nobody's to label.
@@ -78,7 +78,7 @@ def drawn(plan: Plan, plan_digest: str, evidence: Evidence) -> list[Key]:
     keys: list[Key] = []
     for evaluation, labels in labelled(plan):
         held_out = evidence.items.of(evaluation.dataset, "held_out")
-        stream = Stream(plan_digest, f"{evaluation.id}/labels")
+        stream = Stream(case_seed, f"{evaluation.id}/labels")
         places = stream.sample(len(held_out), min(labels.per_arm, len(held_out)))
         names = [held_out[place].item for place in sorted(places)]
         for arm in labelled_arms(plan, evaluation.id):
@@ -87,12 +87,12 @@ def drawn(plan: Plan, plan_digest: str, evidence: Evidence) -> list[Key]:
     return keys
 
 
-def blind_name(plan_digest: str, key: Key) -> str:
+def blind_name(case_seed: str, key: Key) -> str:
     """The name under which raters see an answer: it tells nothing of the arm."""
-    return sha256_hex("/".join([plan_digest, *map(str, key)]).encode())[:16]
+    return sha256_hex("/".join([case_seed, *map(str, key)]).encode())[:16]
 
 
-def label_gaps(plan: Plan, plan_digest: str, evidence: Evidence) -> Iterator[LabelGap]:
+def label_gaps(plan: Plan, case_seed: str, evidence: Evidence) -> Iterator[LabelGap]:
     """What keeps labels from being those of the answers drawn, by as many raters as asked."""
     rows = evidence.human_labels
     asked = {evaluation.id: labels for evaluation, labels in labelled(plan)}
@@ -102,7 +102,7 @@ def label_gaps(plan: Plan, plan_digest: str, evidence: Evidence) -> Iterator[Lab
             expected = f"labels by people of answers to {evaluation.id}"
             yield LabelGap(evaluation.id, TABLE, expected, found, silent=True)
     if rows:
-        yield from _gaps(plan, asked, drawn(plan, plan_digest, evidence), rows)
+        yield from _gaps(plan, asked, drawn(plan, case_seed, evidence), rows)
 
 
 def _gaps(

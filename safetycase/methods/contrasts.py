@@ -140,7 +140,7 @@ def holds(word: str, items: Sequence[ItemRow]) -> Flags:
     return np.array(flags, dtype=np.bool_)
 
 
-def drawn_words(plan: Plan, axis: Axis, plan_digest: str, evidence: Evidence) -> list[str]:
+def drawn_words(plan: Plan, axis: Axis, case_seed: str, evidence: Evidence) -> list[str]:
     """The words of the unrelated contrasts of an axis, in the order drawn; none if none asked.
 
     Words that may be drawn stand in alphabetical order, one for each division of the prompts
@@ -160,7 +160,7 @@ def drawn_words(plan: Plan, axis: Axis, plan_digest: str, evidence: Evidence) ->
             found=str(len(eligible)),
             remedy="Ask for fewer, lower minimum_items, or name a dataset with more prompts.",
         )
-    stream = Stream(plan_digest, f"{axis.id}/unrelated_contrast")
+    stream = Stream(case_seed, f"{axis.id}/unrelated_contrast")
     return [eligible[place] for place in stream.sample(len(eligible), rule.count)]
 
 

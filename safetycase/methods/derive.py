@@ -43,15 +43,15 @@ from safetycase.tables.evidence import Evidence, Items
 from safetycase.tables.rows import ItemRow
 
 
-def splits_of(plan: Plan, plan_digest: str, clusters: Sequence[str]) -> dict[str, str]:
-    """The split of every cluster, from the plan's digest and the plan's shares."""
+def splits_of(plan: Plan, case_seed: str, clusters: Sequence[str]) -> dict[str, str]:
+    """The split of every cluster, from the case's seed and the plan's shares."""
     shares = {split: getattr(plan.splits, split) for split in SPLITS}
-    return assign_all(plan_digest, clusters, shares)
+    return assign_all(case_seed, clusters, shares)
 
 
-def resplit(plan: Plan, plan_digest: str, rows: Sequence[ItemRow]) -> list[ItemRow]:
-    """The items with the splits that the plan's digest gives their clusters."""
-    splits = splits_of(plan, plan_digest, [row.cluster for row in rows])
+def resplit(plan: Plan, case_seed: str, rows: Sequence[ItemRow]) -> list[ItemRow]:
+    """The items with the splits that the case's seed gives their clusters."""
+    splits = splits_of(plan, case_seed, [row.cluster for row in rows])
     return [
         row
         if row.split == splits[row.cluster]
@@ -126,7 +126,7 @@ def intervention_digest(
 def arm_specs(
     plan: Plan,
     axis: Axis,
-    plan_digest: str,
+    case_seed: str,
     evidence: Evidence,
     responses: Sequence[DoseResponse] | None = None,
 ) -> list[planned.ArmSpec]:
@@ -138,9 +138,9 @@ def arm_specs(
         return []
     chosen = choose(axis, responses or dose_responses(plan, axis, evidence))
     return [
-        *planned.tuning_arms(plan, axis, plan_digest, evidence),
-        *planned.gauge_arms(plan, axis, plan_digest, evidence, chosen),
-        *planned.held_out_arms(plan, axis, plan_digest, evidence, chosen),
+        *planned.tuning_arms(plan, axis, case_seed, evidence),
+        *planned.gauge_arms(plan, axis, case_seed, evidence, chosen),
+        *planned.held_out_arms(plan, axis, case_seed, evidence, chosen),
     ]
 
 
@@ -178,13 +178,13 @@ def _arm(plan: Plan, axis: Axis, evidence: Evidence, spec: planned.ArmSpec) -> A
 def traces_of(
     plan: Plan,
     axis: Axis,
-    plan_digest: str,
+    case_seed: str,
     evidence: Evidence,
     specs: Sequence[planned.ArmSpec],
     directions: np.ndarray,
 ) -> Traces:
     """The audit traces of an axis, of a plan that asks for an audit."""
-    rows = trace_rows(plan, axis, plan_digest, evidence, specs)
+    rows = trace_rows(plan, axis, case_seed, evidence, specs)
     states = state_edits(axis, specs, directions, evidence)
     return Traces(plan, axis, evidence, rows, specs, directions, states)
 
@@ -222,7 +222,7 @@ def target_digest(plan: Plan, axis: Axis, evidence: Evidence) -> str | None:
 def findings_of(
     plan: Plan,
     axis: Axis,
-    plan_digest: str,
+    case_seed: str,
     evidence: Evidence,
     safeguards: Mapping[str, str],
 ) -> Findings:
@@ -230,7 +230,7 @@ def findings_of(
     return Findings(
         axis=axis,
         identification=identification(
-            axis, plan_digest, evidence, select_features(axis, evidence)
+            axis, case_seed, evidence, select_features(axis, evidence)
         ),
         rates=rates(plan, axis, evidence),
         comparisons=comparisons(plan, axis, evidence),
@@ -263,14 +263,12 @@ def _claim(plan: Plan, findings: Findings, adjusted: float | None) -> Claim:
 
 
 def derive_results(
-    plan: Plan, plan_digest: str, evidence: Evidence, safeguards: Mapping[str, str]
+    plan: Plan, case_seed: str, evidence: Evidence, safeguards: Mapping[str, str]
 ) -> Results:
     """Every result of the case. Refused if rows or tensors are missing."""
-    findings = [
-        findings_of(plan, axis, plan_digest, evidence, safeguards) for axis in plan.axes
-    ]
+    findings = [findings_of(plan, axis, case_seed, evidence, safeguards) for axis in plan.axes]
     axes = tuple(
-        _axis_result(plan, axis, plan_digest, evidence, found, claim)
+        _axis_result(plan, axis, case_seed, evidence, found, claim)
         for axis, found, claim in zip(plan.axes, findings, claims(plan, findings), strict=True)
     )
     return Results(
@@ -282,14 +280,14 @@ def derive_results(
 
 
 def _axis_result(
-    plan: Plan, axis: Axis, plan_digest: str, evidence: Evidence, found: Findings, claim: Claim
+    plan: Plan, axis: Axis, case_seed: str, evidence: Evidence, found: Findings, claim: Claim
 ) -> AxisResult:
     responses = dose_responses(plan, axis, evidence)
-    specs = arm_specs(plan, axis, plan_digest, evidence, responses)
+    specs = arm_specs(plan, axis, case_seed, evidence, responses)
     traces = None
     if plan.audit is not None:
         lines = planned.directions(plan, axis, specs, evidence)
-        traces = traces_of(plan, axis, plan_digest, evidence, specs, lines)
+        traces = traces_of(plan, axis, case_seed, evidence, specs, lines)
     near = neighbours_of(plan, axis, evidence)
     return AxisResult(
         axis=axis.id,

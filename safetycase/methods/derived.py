@@ -56,7 +56,7 @@ class Derived:
     """Everything that follows from a plan and its evidence."""
 
     plan: Plan
-    plan_digest: str
+    case_seed: str
     stated: Evidence
     """Tables and tensors as published."""
     read_shipped: Callable[[], frozenset[str]]
@@ -66,7 +66,7 @@ class Derived:
     @once
     def items(self) -> Items:
         """Items, with their splits derived again."""
-        return Items(derive.resplit(self.plan, self.plan_digest, self.stated.items.rows))
+        return Items(derive.resplit(self.plan, self.case_seed, self.stated.items.rows))
 
     @once
     def searched(self) -> Evidence:
@@ -193,7 +193,7 @@ class DerivedAxis:
     def identification(self) -> Identification:
         """The selection with held-out AUROC, labels and label scores."""
         return identify.identification(
-            self.axis, self.whole.plan_digest, self.evidence, self.selection
+            self.axis, self.whole.case_seed, self.evidence, self.selection
         )
 
     @once
@@ -205,7 +205,7 @@ class DerivedAxis:
     def arm_specs(self) -> list[planned.ArmSpec]:
         """All arms as the plan's seed draws them, tuning first."""
         whole, doses = self.whole, self.dose_response
-        return derive.arm_specs(whole.plan, self.axis, whole.plan_digest, self.evidence, doses)
+        return derive.arm_specs(whole.plan, self.axis, whole.case_seed, self.evidence, doses)
 
     @once
     def directions(self) -> np.ndarray:
@@ -216,7 +216,7 @@ class DerivedAxis:
     @once
     def traces(self) -> Traces | None:
         """The audit traces; none if the plan asks for none."""
-        plan, digest = self.whole.plan, self.whole.plan_digest
+        plan, digest = self.whole.plan, self.whole.case_seed
         if plan.audit is None:
             return None
         specs, lines = self.arm_specs, self.directions

@@ -327,7 +327,7 @@ def held_out_auroc(axis: Axis, feature: int, evidence: Evidence) -> float | Unav
 
 
 def identification(
-    axis: Axis, plan_digest: str, evidence: Evidence, selection: Selection
+    axis: Axis, case_seed: str, evidence: Evidence, selection: Selection
 ) -> Identification:
     """The selection with held-out AUROC, labels and label scores."""
     return Identification(
@@ -338,14 +338,13 @@ def identification(
         least_p_adjusted=selection.least_p_adjusted,
         unanswered=selection.unanswered,
         features=tuple(
-            _selected(axis, plan_digest, evidence, statistic)
-            for statistic in selection.features
+            _selected(axis, case_seed, evidence, statistic) for statistic in selection.features
         ),
     )
 
 
 def _selected(
-    axis: Axis, plan_digest: str, evidence: Evidence, statistic: SelectedStatistic
+    axis: Axis, case_seed: str, evidence: Evidence, statistic: SelectedStatistic
 ) -> SelectedFeature:
     words = [
         row
@@ -367,5 +366,5 @@ def _selected(
         attribution=statistic.attribution,
         held_out_auroc=held_out_auroc(axis, statistic.feature, evidence),
         label=label_of(words, axis.labels.words),
-        label_score=label_score(axis, plan_digest, statistic.feature, checks),
+        label_score=label_score(axis, case_seed, statistic.feature, checks),
     )

@@ -177,7 +177,7 @@ def balanced_accuracy(
 
 
 def label_score(
-    axis: Axis, plan_digest: str, feature: int, checks: Sequence[LabelCheckRow]
+    axis: Axis, case_seed: str, feature: int, checks: Sequence[LabelCheckRow]
 ) -> LabelScore | Unavailable:
     """Score a label by its published predictions, or say why there is no score."""
     whole = [row for row in checks if row.position == -1]
@@ -191,7 +191,7 @@ def label_score(
         return Unavailable(
             reason="the feature fires on all or on none of the held-out prompts or words"
         )
-    null = _null_detection(plan_digest, axis.id, feature, whole, active)
+    null = _null_detection(case_seed, axis.id, feature, whole, active)
     best = max(detection, fuzzing)
     return LabelScore(
         detection=detection,
@@ -204,20 +204,20 @@ def label_score(
 
 
 def _null_detection(
-    plan_digest: str,
+    case_seed: str,
     axis: str,
     feature: int,
     whole: Sequence[LabelCheckRow],
     active: list[bool],
 ) -> float:
     predicted = np.array([row.predicted for row in whole])
-    permuted = predicted[permutations(plan_digest, f"{axis}/label/{feature}", len(whole))]
+    permuted = predicted[permutations(case_seed, f"{axis}/label/{feature}", len(whole))]
     return max(balanced_accuracy(row, active) or 0.0 for row in permuted)
 
 
 @lru_cache(maxsize=64)
 def permutations(seed: str, purpose: str, n: int) -> NDArray[np.intp]:
-    """The permutations of n predictions that a plan's digest fixes, [`PERMUTATIONS`, n]."""
+    """The permutations of n predictions that a case's seed fixes, [`PERMUTATIONS`, n]."""
     stream = Stream(seed, purpose)
     drawn = np.array([stream.sample(n, n) for _ in range(PERMUTATIONS)], dtype=np.intp)
     drawn.flags.writeable = False

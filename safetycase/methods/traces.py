@@ -1,6 +1,6 @@
 """Audit traces: single edits published number by number, and what they must agree with.
 
-Rows and positions are drawn by the plan's digest. An activation is published before and after
+Rows and positions are drawn by the case's seed. An activation is published before and after
 the edit in the model's number format, which float32 holds exactly, and what was added to it in
 float32, as it was before the sum was rounded to that format.
 """
@@ -89,9 +89,9 @@ def traced_rows(
 
 
 def trace_rows(
-    plan: Plan, axis: Axis, plan_digest: str, evidence: Evidence, specs: Sequence[ArmSpec]
+    plan: Plan, axis: Axis, case_seed: str, evidence: Evidence, specs: Sequence[ArmSpec]
 ) -> list[TraceRow]:
-    """The rows of the index that the plan's digest draws for an axis.
+    """The rows of the index that the case's seed draws for an axis.
 
     None without an audit, and none where no feature was found and nothing is edited.
 
@@ -103,7 +103,7 @@ def trace_rows(
     arms = [spec.id for spec in specs if spec.role == "target"]
     arms += [s.id for s in specs if s.role in CONTROL_ROLES and s.layers is None]
     cells = [answers_of(plan, evidence, evaluation.id, arm, "held_out") for arm in arms]
-    stream = Stream(plan_digest, f"{axis.id}/traces")
+    stream = Stream(case_seed, f"{axis.id}/traces")
     positions = axis.candidate.positions
     return [
         TraceRow(

@@ -31,7 +31,7 @@ def try_judges(lab: Lab) -> None:
 def ask_people(lab: Lab, *, beside: Path, out: Path) -> None:
     """People's labels stand in the notes; if they are not there yet, answers wait for them."""
     rows, waiting = people_asked(
-        lab.bench.plan, lab.plan_digest, lab.notes.evidence(), beside=beside, out=out
+        lab.bench.plan, lab.case_seed, lab.notes.evidence(), beside=beside, out=out
     )
     lab.notes.human_labels += rows
     for sheet in waiting:

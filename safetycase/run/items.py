@@ -34,7 +34,7 @@ _CHOICES = re.compile(r"\s*\bChoices:\s*(?=\(A\))")
 _CHOICE = re.compile(r"\(([A-Z])\)\s*(.*?)\s*(?=\n\s*\([A-Z]\)|\n\s*Answer:|\Z)", re.DOTALL)
 
 
-def read_items(plan: Plan, plan_digest: str, files: Mapping[str, Path]) -> Items:
+def read_items(plan: Plan, case_seed: str, files: Mapping[str, Path]) -> Items:
     """The items table of a plan: datasets in plan order, items in file order.
 
     A cluster has one split in the whole plan, whatever dataset its items stand in. Refuses
@@ -46,7 +46,7 @@ def read_items(plan: Plan, plan_digest: str, files: Mapping[str, Path]) -> Items
     for dataset in plan.datasets:
         rows_of = scripted_rows if dataset.id in scripts else _rows
         raw += _unique(rows_of(dataset, files[dataset.id]))
-    splits = splits_of(plan, plan_digest, [row.cluster for row in raw])
+    splits = splits_of(plan, case_seed, [row.cluster for row in raw])
     rows = [_in_split(row, splits[row.cluster]) for row in raw]
     _refuse_repeats(rows)
     return Items(rows)

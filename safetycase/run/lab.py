@@ -26,7 +26,7 @@ class Lab:
     """Everything a step needs: instruments, notes, finished work, a listener."""
 
     bench: Bench
-    plan_digest: str
+    case_seed: str
     notes: Notebook
     store: Store
     engine: Engine

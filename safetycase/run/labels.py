@@ -24,7 +24,7 @@ _FIELDS = ("id", "rater", "outcome")
 
 
 def people_asked(
-    plan: Plan, plan_digest: str, evidence: Evidence, *, beside: Path, out: Path
+    plan: Plan, case_seed: str, evidence: Evidence, *, beside: Path, out: Path
 ) -> tuple[list[HumanLabelRow], list[Path]]:
     """People's labels in table order, and the sheets of evaluations whose labels are not there.
 
@@ -32,11 +32,11 @@ def people_asked(
     says, relative to `beside`. Refused: labels of answers that were not drawn, too few or too
     many raters, outcomes that the grader does not know.
     """
-    keys = drawn(plan, plan_digest, evidence)
+    keys = drawn(plan, case_seed, evidence)
     rows: list[HumanLabelRow] = []
     waiting: list[Path] = []
     for evaluation, labels in labelled(plan):
-        named = {blind_name(plan_digest, key): key for key in keys if key[0] == evaluation.id}
+        named = {blind_name(case_seed, key): key for key in keys if key[0] == evaluation.id}
         sheet = out / f"{evaluation.id}.to-label.jsonl"
         sheet.write_bytes(_sheet(evaluation, named, evidence))
         file = beside / labels.path

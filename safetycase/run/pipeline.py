@@ -87,7 +87,7 @@ def run(
         with closing(measuring) as opened:
             lab = Lab(
                 bench=bound.bench,
-                plan_digest=frozen.digest,
+                case_seed=frozen.digest,
                 notes=Notebook(items),
                 store=Store(work / "units", written),
                 engine=opened,

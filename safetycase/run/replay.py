@@ -103,7 +103,7 @@ def weights_of(bound: Bound) -> Weights:
 def measure_again(
     bench: Bench,
     published: Published,
-    plan_digest: str,
+    case_seed: str,
     places: Sequence[RowPlace],
     progress: Progress,
 ) -> dict[RowPlace, AnswerRow]:
@@ -112,7 +112,7 @@ def measure_again(
     Rows of one arm, or of one item, share a batch. Other batches than the run's: figures move
     in their last bits, and a text may part where two tokens were about as likely.
     """
-    edits = _published_edits(bench, published, plan_digest)
+    edits = _published_edits(bench, published, case_seed)
     wanted: dict[str, list[_Wanted]] = {}
     for place in places:
         row = published.row(place)
@@ -183,14 +183,12 @@ def _probe(evaluation: Evaluation, published: Published) -> LinearProbe | None:
     return probe_of(evaluation.id, evaluation.measure, published.evidence)
 
 
-def _published_edits(
-    bench: Bench, published: Published, plan_digest: str
-) -> dict[str, ArmEdit]:
+def _published_edits(bench: Bench, published: Published, case_seed: str) -> dict[str, ArmEdit]:
     """What every arm of the case adds, by name, along the directions that it published."""
     edits = {BASELINE_EDIT.arm: BASELINE_EDIT}
     evidence = published.evidence
     for axis in published.plan.axes:
-        specs = arm_specs(published.plan, axis, plan_digest, evidence)
+        specs = arm_specs(published.plan, axis, case_seed, evidence)
         directions = evidence.tensor(f"{axis.id}.directions")
         place = bench.dictionaries[axis.dictionary].writes
         edits |= edits_of(axis, specs, directions, evidence, place=place)

@@ -57,7 +57,7 @@ def observe(lab: Lab) -> None:
                 dictionary.writes,
                 prompts,
                 size=plan.controls.activation_pool,
-                stream=Stream(lab.plan_digest, f"{axis.id}/pool"),
+                stream=Stream(lab.case_seed, f"{axis.id}/pool"),
                 batch_rows=lab.batch_rows,
             ),
         }
@@ -85,7 +85,7 @@ def observe(lab: Lab) -> None:
         evidence = lab.notes.evidence()
         by_outcome = axis.selection.contrast.label == "outcome"
         if not by_outcome or classes_of(axis.selection.contrast, evidence, "discovery").are_two:
-            drawn_words(plan, axis, lab.plan_digest, evidence)
+            drawn_words(plan, axis, lab.case_seed, evidence)
         lab.progress.advance(1)
 
 

@@ -118,7 +118,7 @@ def design(lab: Lab) -> None:
     edits: dict[str, ArmEdit] = {}
     for axis in lab.edited:
         evidence = lab.notes.evidence()
-        specs = planned.tuning_arms(lab.bench.plan, axis, lab.plan_digest, evidence)
+        specs = planned.tuning_arms(lab.bench.plan, axis, lab.case_seed, evidence)
         edits |= _edits(lab, axis, specs)
     _measure_all(lab, DOSE_STEP, edits)
 
@@ -134,10 +134,10 @@ def gauge(lab: Lab) -> None:
     for axis in lab.edited:
         evidence = lab.notes.evidence()
         chosen = choose(axis, dose_responses(plan, axis, evidence))
-        specs = planned.gauge_arms(plan, axis, lab.plan_digest, evidence, chosen)
+        specs = planned.gauge_arms(plan, axis, lab.case_seed, evidence, chosen)
         if specs:
             length_of(plan, axis, evidence, chosen.dose, chosen.candidate)
-            tuned = planned.tuning_arms(plan, axis, lab.plan_digest, evidence)
+            tuned = planned.tuning_arms(plan, axis, lab.case_seed, evidence)
             edits |= _edits(lab, axis, specs, [*tuned, *specs])
     if edits:
         _measure_all(lab, GAUGE_STEP, edits)
@@ -156,7 +156,7 @@ def remeasure(lab: Lab) -> None:
         taken = grid.candidates(axis)[chosen.candidate]
         what = f"{taken.operation}, dose" if axis.alternatives else "dose"
         lab.progress.note(f"{axis.id}: {what} {chosen.dose:g}")
-        every = arm_specs(plan, axis, lab.plan_digest, evidence)
+        every = arm_specs(plan, axis, lab.case_seed, evidence)
         _note_decoder_rows(lab, axis, every)
         directions = planned.directions(plan, axis, every, lab.notes.evidence())
         lab.notes.tensors[f"{axis.id}.directions"] = directions

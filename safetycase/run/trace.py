@@ -40,15 +40,15 @@ Tensors = dict[str, np.ndarray]
 
 
 def trace(lab: Lab) -> None:
-    """Single edits of the rows that the plan's digest draws stand in the notes, and agree."""
+    """Single edits of the rows that the case's seed draws stand in the notes, and agree."""
     plan, notes = lab.bench.plan, lab.notes
     if plan.audit is None:
         return
     lab.progress.begin("tracing edits", len(plan.axes))
     for axis in plan.axes:
         evidence = notes.evidence()
-        specs = arm_specs(plan, axis, lab.plan_digest, evidence)
-        rows = trace_rows(plan, axis, lab.plan_digest, evidence, specs)
+        specs = arm_specs(plan, axis, lab.case_seed, evidence)
+        rows = trace_rows(plan, axis, lab.case_seed, evidence, specs)
         place = lab.bench.dictionaries[axis.dictionary].writes
         directions = planned.directions(plan, axis, specs, evidence)
         notes.tensors |= _traced(
@@ -63,7 +63,7 @@ def trace(lab: Lab) -> None:
         )
         notes.traces += rows
         published = notes.evidence()
-        require_sound(traces_of(plan, axis, lab.plan_digest, published, specs, directions))
+        require_sound(traces_of(plan, axis, lab.case_seed, published, specs, directions))
         lab.progress.advance(1)
 
 

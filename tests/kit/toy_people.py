@@ -16,12 +16,12 @@ _FAULTS = 12
 """A rater is of another opinion about one answer in so many."""
 
 
-def with_labels(plan: Plan, plan_digest: str, evidence: Evidence) -> Evidence:
+def with_labels(plan: Plan, case_seed: str, evidence: Evidence) -> Evidence:
     """The evidence with the labels that the plan asks for; as it is if it asks none."""
     raters = {evaluation.id: labels.raters for evaluation, labels in labelled(plan)}
     known = {e.id: outcomes_of(e) for e in plan.evaluations}
     rows = []
-    for key in drawn(plan, plan_digest, evidence):
+    for key in drawn(plan, case_seed, evidence):
         evaluation, arm, item, sample = key
         grade = next(
             row.outcome for row in evidence.answers[evaluation, arm] if row.item == item
