@@ -73,7 +73,7 @@ core-test: $(VENV)-core/.core
 
 # Not part of make test: Ray is large, and starts a dozen processes.
 cluster-test: $(VENV)/.dev
-	$(PIP) -e '.[run,report,dev,cluster]'
+	$(PIP) -e '.[run,report,time,dev,cluster]'
 	$(BIN)/python -m pytest tests/unit/run/test_engines.py
 
 clean:
@@ -93,7 +93,7 @@ $(VENV)/.run: pyproject.toml constraints.txt $(VENV)/.torch
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.run
-	$(PIP) -e '.[run,report,dev]'
+	$(PIP) -e '.[run,report,time,dev]'
 	@touch $@
 
 $(VENV)/.gemma: $(VENV)/.run

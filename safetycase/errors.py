@@ -8,6 +8,8 @@ SafetyCaseError
 │  └─ TooLarge           a limit was reached before the end of the input
 ├─ NotVerified           `require` was asked for a case that does not verify
 ├─ KeyRefused            a key that cannot be used for what was asked
+├─ ProofRefused          a time stamp or a beacon's value that does not prove what it is for
+├─ ExtraMissing          a library of an optional extra, which is not installed
 ├─ MethodRefused         a statistic that has no value for these numbers
 ├─ Withheld              a cell of which a redacted case publishes only a commitment
 ├─ PlanRefused           a plan that cannot support the claims it announces
@@ -81,6 +83,23 @@ class NotVerified(SafetyCaseError):
 
 class KeyRefused(SafetyCaseError):
     """A key that cannot be used for what was asked."""
+
+
+class ProofRefused(SafetyCaseError):
+    """A time stamp or a beacon's value that does not prove what it is cited for."""
+
+
+class ExtraMissing(SafetyCaseError):
+    """What was asked needs a library of an optional extra, which is not installed.
+
+    Says nothing of the input: with the library the answer may be either.
+    """
+
+    def __init__(self, where: str, library: str, *, extra: str) -> None:
+        """Keep the facts; the remedy is the command that installs the extra."""
+        remedy = f'Run `pip install "safetycase[{extra}]"`.'
+        super().__init__(where, library, found="not installed", remedy=remedy)
+        self.extra = extra
 
 
 class MethodRefused(SafetyCaseError):

@@ -14,7 +14,16 @@ from pathlib import Path
 
 CASES = Path(__file__).resolve().parents[1] / "fixtures" / "cases"
 POLICY = CASES / "policy.yaml"
-ABSENT = ("torch", "transformers", "safetensors", "jinja2", "weasyprint", "scipy")
+ABSENT = (
+    "torch",
+    "transformers",
+    "safetensors",
+    "jinja2",
+    "weasyprint",
+    "scipy",
+    "rfc3161_client",
+    "py_arkworks_bls12381",
+)
 
 SEALED = """
 import os, sys

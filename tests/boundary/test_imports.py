@@ -20,6 +20,8 @@ HEAVY = (
     "weasyprint",
     "scipy",
     "statsmodels",
+    "rfc3161_client",
+    "py_arkworks_bls12381",
     "safetycase.run",
 )
 
