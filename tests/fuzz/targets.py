@@ -22,6 +22,8 @@ from safetycase.bundle.redact import Redacted
 from safetycase.bundle.tensors import read_tensors
 from safetycase.envelope.dsse import decode_base64, read_envelope
 from safetycase.envelope.keys import Algorithm, PublicKey
+from safetycase.envelope.log_proof import logged
+from safetycase.envelope.signed_note import read_vkey
 from safetycase.envelope.statement import read_statement
 from safetycase.envelope.trust import read_instant, read_signers
 from safetycase.errors import SafetyCaseError
@@ -39,6 +41,7 @@ from tests.kit.builder import AT, Json, KitCase, policy
 from tests.kit.cases import small_case
 from tests.kit.redacted import PROMPTS, redacted_from
 from tests.kit.seal import sealed
+from tests.kit.toy_log import ToyLog
 
 Target = Callable[[bytes], object]
 
@@ -124,6 +127,12 @@ def _escrow(data: bytes) -> None:
         read_table(kind, b"".join(opening.pieces))
 
 
+def _log_proof(data: bytes) -> None:
+    """A proof of the seed's entry says what the seed says, whatever was done to it."""
+    found = logged(data, b"entry", ToyLog().trust(1), where="fuzz")
+    assert (found.index, found.size) == (1, 2)
+
+
 PARSERS: dict[str, Target] = {
     name: _only_our_errors(read)
     for name, read in {
@@ -135,6 +144,8 @@ PARSERS: dict[str, Target] = {
         "statement": lambda data: read_statement(data, where="fuzz"),
         "signers": lambda data: read_signers(canonical.read(data, where="f"), where="f"),
         "key": _key,
+        "verifier key": lambda data: read_vkey(data.decode("latin-1"), where="fuzz"),
+        "log proof": _log_proof,
         "base64": _text,
         "instant": lambda data: read_instant(data.decode("latin-1"), where="fuzz"),
         "policy": lambda data: read_policy(data, where="fuzz"),
@@ -296,6 +307,8 @@ def seeds() -> dict[str, list[bytes]]:
         "statement": [read_envelope(envelope, where="seed").payload],
         "signers": [canonical.write([policy().signers[0].spelled()])],
         "key": keys,
+        "verifier key": [hand.vkey.encode() for hand in (ToyLog().log, *ToyLog().witnesses)],
+        "log proof": [ToyLog().add([b"another", b"entry"])],
         "base64": [b"AAECAwQ="],
         "instant": [AT.encode()],
         "policy": [canonical.write(policy().spelled())],
