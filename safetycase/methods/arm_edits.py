@@ -18,7 +18,7 @@ from safetycase.tables.evidence import Evidence
 _DIRECTION_TOLERANCE = 1e-5
 _SIZE_TOLERANCE = 1e-3
 """How far a row's edit norm may lie from the coefficient: float32 and six digits."""
-_ADDING_NOTHING = frozenset({"sham", "reconstruction", "prompt"})
+_ADDING_NOTHING = frozenset({"sham", "reconstruction", "prompt", "system_prompt"})
 
 
 def direction_gaps(

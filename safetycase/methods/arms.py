@@ -61,6 +61,12 @@ class ArmSpec:
     operation: Operation | None = None
     gain: float | None = None
     layers: Literal["all"] | None = None
+    system: str | None = None
+
+    @property
+    def is_said(self) -> bool:
+        """Whether a text is put to the model, and nothing is edited."""
+        return self.prefix is not None or self.system is not None
 
     @property
     def made_as(self) -> str:
@@ -307,13 +313,13 @@ def _done_by(axis: Axis, candidate: int, spec: ArmSpec) -> Operation | None:
     does = _own_operation(axis, candidate)
     if spec.role == "refusal_direction" and spec.operation is not None:
         return spec.operation
-    if does is None or spec.prefix is not None:
+    if does is None or spec.is_said:
         return None
     return does if spec.role in grid.gauged_roles(does) else "add"
 
 
 def _baseline_arms(axis: Axis, dose: float, norm: float, evidence: Evidence) -> list[ArmSpec]:
-    """The simpler interventions that the plan asks for: directions, and a prompt."""
+    """The simpler interventions that the plan asks for: directions, and prompts."""
     asked, arms = axis.baselines, []
     if asked is not None and asked.difference_in_means:
         name = f"{axis.id}/difference_in_means"
@@ -321,6 +327,9 @@ def _baseline_arms(axis: Axis, dose: float, norm: float, evidence: Evidence) -> 
     if asked is not None and asked.prefix is not None:
         name = f"{axis.id}/prompt"
         arms.append(ArmSpec(name, "prompt", (), None, 0.0, 0.0, prefix=asked.prefix))
+    if asked is not None and asked.system is not None:
+        name = f"{axis.id}/system_prompt"
+        arms.append(ArmSpec(name, "system_prompt", (), None, 0.0, 0.0, system=asked.system))
     refusal = refusal_of(axis)
     if refusal is not None:
         adds_it = refusal.operation == "add"

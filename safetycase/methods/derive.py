@@ -164,6 +164,7 @@ def _arm(plan: Plan, axis: Axis, evidence: Evidence, spec: planned.ArmSpec) -> A
         word=spec.word,
         seed=spec.seed,
         prefix=spec.prefix,
+        system=spec.system,
         candidate=spec.candidate,
         operation=spec.operation,
         gain=spec.gain,

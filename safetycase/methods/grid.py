@@ -21,6 +21,7 @@ from safetycase.record.planned_evaluation import Evaluation, Generate, Measure
 BASELINE = "baseline"
 SPLITS = ("discovery", "tuning", "held_out")
 NAMED_ROLES = ("target", "sham", "reconstruction", "opposite", "best_of")
+SIMPLER_ROLES = ("difference_in_means", "prompt", "system_prompt", "refusal_direction")
 
 
 @dataclass(frozen=True)
@@ -99,8 +100,8 @@ def is_gauge(arm: str) -> bool:
 
 
 def is_unedited(arm: str) -> bool:
-    """Whether an arm edits nothing and has no hook: the baseline, and a prompt."""
-    return arm == BASELINE or arm.endswith("/prompt")
+    """Whether an arm edits nothing and has no hook: the baseline, and a prompt of any kind."""
+    return arm == BASELINE or arm.endswith(("/prompt", "/system_prompt"))
 
 
 def is_edited_upstream(axis: Axis, arm: str) -> bool:
@@ -114,12 +115,9 @@ def baseline_arms(axis: Axis) -> list[str]:
     asked = axis.baselines
     if asked is None:
         return []
-    wanted = {
-        "difference_in_means": asked.difference_in_means,
-        "prompt": asked.prefix,
-        "refusal_direction": asked.refusal_direction,
-    }
-    return [f"{axis.id}/{role}" for role, value in wanted.items() if value]
+    wanted = (asked.difference_in_means, asked.prefix, asked.system, asked.refusal_direction)
+    roles = zip(SIMPLER_ROLES, wanted, strict=True)
+    return [f"{axis.id}/{role}" for role, value in roles if value]
 
 
 def named_arms(axis: Axis) -> list[str]:

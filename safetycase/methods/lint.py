@@ -222,17 +222,25 @@ def _of_several_blocks(plan: Plan) -> Iterator[str]:
 
 def _positions(plan: Plan) -> Iterator[str]:
     kinds = {evaluation.id: evaluation.measure.kind for evaluation in plan.evaluations}
-    claims = {axis.id: axis.claim.measure for axis in plan.axes}
     for axis in plan.axes:
         if axis.candidate.positions != "generated":
             continue
-        others = [claims[other.axis] for other in axis.off_target or () if other.axis in claims]
-        for name in sorted({measure.evaluation for measure in [*measures_of(axis), *others]}):
+        tuned = axis.dose_rule.measure.evaluation
+        for name in sorted({tuned, *_held_out(plan, axis)}):
             if kinds.get(name, "generate") != "generate":
                 yield (
                     f"/axes {axis.id} /candidate/positions: generated tokens alone are edited, "
                     f"and {name} generates none; edit the prompt, or leave it out."
                 )
+
+
+def _held_out(plan: Plan, axis: Axis) -> set[str]:
+    """The evaluations that are measured on held-out items under the arms of an axis."""
+    others = {other.axis for other in axis.off_target or ()}
+    measures = [each.claim.measure for each in plan.axes if each.id in {axis.id, *others}]
+    measures += [effect.measure for effect in axis.side_effects]
+    measures += [mediator.measure for mediator in axis.mediators]
+    return {measure.evaluation for measure in measures}
 
 
 def _doses(plan: Plan) -> Iterator[str]:
@@ -262,12 +270,30 @@ def _claims(plan: Plan) -> Iterator[str]:
             )
         if axis.baselines is not None and not axis.baselines.spelled():
             yield f"{where}/baselines: none is named; leave the field out, or name one."
+        yield from _system_message(plan, axis)
         yield from _refusal_direction(plan, axis)
         yield from _degradation(plan, axis)
         yield from _off_target(plan, axis)
         yield from _not_by(axis)
         yield from _twice(f"{where}/side_effects", [e.id for e in axis.side_effects])
         yield from _twice(f"{where}/mediators", [m.id for m in axis.mediators])
+
+
+def _system_message(plan: Plan, axis: Axis) -> Iterator[str]:
+    if axis.baselines is None or axis.baselines.system is None:
+        return
+    where = f"/axes {axis.id} /baselines/system"
+    if plan.chat_template is None:
+        yield f"{where}: a system message needs a chat_template; name it, or ask for a prefix."
+    elif axis.baselines.system == plan.chat_template.system:
+        yield f"{where}: it is the plan's own, behind which the baseline is measured already."
+    kinds = {evaluation.id: evaluation.measure.kind for evaluation in plan.evaluations}
+    for name in sorted(_held_out(plan, axis)):
+        if kinds.get(name) == "perplexity":
+            yield (
+                f"{where}: the texts of {name} stand in no conversation, so that no system "
+                "message can come before them; ask for a prefix, or leave one of the two out."
+            )
 
 
 def _refusal_direction(plan: Plan, axis: Axis) -> Iterator[str]:

@@ -48,6 +48,7 @@ def wording(plan: Plan, findings: Findings, conditions: Sequence[Condition]) -> 
 _BASELINES = {
     "difference_in_means": "the difference of class means",
     "prompt": "a prompt",
+    "system_prompt": "a system prompt",
     "refusal_direction": "the refusal direction",
 }
 

@@ -259,6 +259,9 @@ class Baselines(Record):
     and with the edit norm of the target."""
     prefix: Text | None = None
     """A text put in front of every prompt as it stands, nothing edited; none: no such arm."""
+    system: Text | None = None
+    """A system message in the place of the plan's, nothing edited, for a plan with a chat
+    template; in front of a system text that an item has of its own. None: no such arm."""
     refusal_direction: RefusalDirection | None = None
     """The refusal direction, at its own size whatever the target's dose; none: no such arm."""
 

@@ -32,6 +32,7 @@ Role = Literal[
     "gaussian",
     "difference_in_means",
     "prompt",
+    "system_prompt",
     "refusal_direction",
     "best_of",
     "dose",
@@ -101,6 +102,8 @@ class Arm(Record):
     """Seed of the permuted labels or of the Gaussian components, if the arm has any."""
     prefix: Text | None = None
     """Text in front of every prompt, if the arm is a prompt and no edit."""
+    system: Text | None = None
+    """System message in the place of the plan's, if the arm is a system prompt and no edit."""
     candidate: Annotated[int, Field(ge=1)] | None = None
     """Number of the axis's alternative that the arm does, from 1; none: its candidate."""
     operation: Operation | None = None

@@ -8,7 +8,7 @@ from typing import get_args
 
 from markupsafe import Markup
 
-from safetycase.methods.grid import NAMED_ROLES
+from safetycase.methods.grid import NAMED_ROLES, SIMPLER_ROLES
 from safetycase.record.control_tests import ControlFamily
 from safetycase.record.planned_axis import Axis
 from safetycase.record.planned_evaluation import INCOHERENT, Measure
@@ -18,7 +18,7 @@ from safetycase.report.source import Shown, Source
 from safetycase.report.strip_plot import StripRow, strip_plot
 from safetycase.report.words import ROLE_NAMES
 
-_SINGLE = ("baseline", *NAMED_ROLES, "difference_in_means", "prompt", "refusal_direction")
+_SINGLE = ("baseline", *NAMED_ROLES, *SIMPLER_ROLES)
 _FAMILIES: tuple[str, ...] = get_args(ControlFamily)
 
 

@@ -8,7 +8,7 @@ from typing import get_args
 
 from markupsafe import Markup
 
-from safetycase.methods.grid import NAMED_ROLES, candidates
+from safetycase.methods.grid import NAMED_ROLES, SIMPLER_ROLES, candidates
 from safetycase.methods.mechanism import MEANINGS
 from safetycase.record.base import Record
 from safetycase.record.control_tests import ControlFamily
@@ -26,7 +26,8 @@ from safetycase.report.source import Shown, Source
 from safetycase.report.steering_view import SpreadRow, moved, spread
 from safetycase.report.words import ROLE_NAMES, in_words, plain, question_of
 
-_ALONE = ("baseline", *NAMED_ROLES, "difference_in_means", "prompt", "refusal_direction")
+_TEXTS = ("word", "prefix", "system", "seed")
+_ALONE = ("baseline", *NAMED_ROLES, *SIMPLER_ROLES)
 
 _NEIGHBOUR = (
     "feature",
@@ -318,7 +319,7 @@ def _arms(
             name=arm.id.rpartition("/")[2] if len(roles) == 1 else ROLE_NAMES[arm.role],
             features=source.show_each(f"{place}/features"),
             pool_pair=source.show_each(f"{place}/pool_pair"),
-            text=_first_stated(source, *(f"{place}/{n}" for n in ("word", "prefix", "seed"))),
+            text=_first_stated(source, *(f"{place}/{name}" for name in _TEXTS)),
             dose=source.show(f"{place}/dose"),
             coefficient=source.show(f"{place}/coefficient"),
             realised=source.show_stated(f"{place}/realised"),

@@ -46,6 +46,7 @@ ROLE_NAMES: Mapping[str, str] = {
     "gaussian": "Gaussian directions",
     "difference_in_means": "Difference in means",
     "prompt": "Prompt",
+    "system_prompt": "System prompt",
     "refusal_direction": "Refusal direction",
     "dose": "Dose series",
     "best_of_dose": "Random set, dose series",
@@ -70,6 +71,7 @@ ROLE_MEANINGS: Mapping[str, str] = {
     "difference_in_means": "the difference of the class means of the axis's contrast, without "
     "any feature, with an edit as long as the target's.",
     "prompt": "a text in front of every prompt, nothing edited.",
+    "system_prompt": "another system message in front of every conversation, nothing edited.",
     "refusal_direction": "the direction between prompts that are refused and prompts that are "
     "answered, without any feature, taken out or added at its own size.",
     "gauge": "controls that do what the target does, measured on tuning items to make their "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import cast
 
@@ -22,10 +22,11 @@ from safetycase.record.planned_evaluation import (
     Turns,
 )
 from safetycase.run.below import BlocksBelow
+from safetycase.run.chat import with_system
 from safetycase.run.choose import Question, choose, question_of
 from safetycase.run.converse import Asked, Conversation, converse
 from safetycase.run.dictionaries.dictionary import Dictionary
-from safetycase.run.edit import ArmEdit
+from safetycase.run.edit import NOTHING_SAID, ArmEdit, Preface
 from safetycase.run.generate import Answer, GenerationSettings, generate, text_of
 from safetycase.run.judge import JudgeOnHand
 from safetycase.run.likelihood import median_nlls
@@ -77,14 +78,27 @@ def where_of(evaluation: Evaluation, item: ItemRow) -> str:
 
 
 def pieces_for(
-    bench: Bench, evaluation: Evaluation, item: ItemRow, turns: Turns, prefix: str = ""
+    bench: Bench,
+    evaluation: Evaluation,
+    item: ItemRow,
+    turns: Turns,
+    preface: Preface = NOTHING_SAID,
 ) -> Pieces:
     """An item's script as tokens; with room for all answers, unless one may be missing."""
     permitted = bench.plan.exclusions
     may_miss = permitted is not None and TOO_LONG in permitted.causes
     room = Room(cast("Generate", evaluation.measure).max_new_tokens, every_turn=not may_miss)
     where = where_of(evaluation, item)
-    return pieces_of(bench.model, item.prompt, turns, room, where=where, prefix=prefix)
+    model = put_behind(bench, evaluation, preface).model
+    return pieces_of(model, item.prompt, turns, room, where=where, prefix=preface.prefix)
+
+
+def put_behind(bench: Bench, evaluation: Evaluation, preface: Preface) -> Bench:
+    """The bench whose model puts prompts behind an arm's system message, if it has one."""
+    if not preface.system:
+        return bench
+    where = f"evaluation {evaluation.id}, the system message of a baseline"
+    return replace(bench, model=with_system(bench.model, preface.system, where=where))
 
 
 def prompt_of(bench: Bench, evaluation: Evaluation, item: ItemRow) -> Prompt:
@@ -105,19 +119,19 @@ def answers(
 ) -> list[AnswerRow]:
     """Ungraded answers to these items under these arms, item by item.
 
-    Arms with the same text in front of their prompts, as a rule none, are one batch. `samples`
+    Arms that say the same before their prompts, as a rule nothing, are one batch. `samples`
     has the number of the sample asked of each item; none: 0. Of scripts, those are left out
     whose answers grew too long for the model's context.
     """
     asked = list(zip(items, samples or [0] * len(items), strict=True))
     keys = [(item.item, sample, arm.arm) for item, sample in asked for arm in arms]
-    parts: dict[str, list[ArmEdit]] = {}
+    parts: dict[Preface, list[ArmEdit]] = {}
     for arm in arms:
-        parts.setdefault(arm.prefix, []).append(arm)
+        parts.setdefault(arm.preface, []).append(arm)
     rows = {
         (row.item, sample_of(row), row.arm): row
-        for prefix, alike in parts.items()
-        for row in _batch_answers(bench, evaluation, asked, alike, probe, prefix)
+        for preface, alike in parts.items()
+        for row in _batch_answers(bench, evaluation, asked, alike, probe, preface)
     }
     if turns_of(evaluation) is not None:
         return [rows[key] for key in keys if key in rows]
@@ -130,19 +144,21 @@ def _batch_answers(
     asked: Sequence[tuple[ItemRow, int]],
     arms: Sequence[ArmEdit],
     probe: LinearProbe | None,
-    prefix: str,
+    preface: Preface,
 ) -> list[AnswerRow]:
-    """The answers of one batch, with a text in front of every prompt."""
+    """The answers of one batch, all behind one preface."""
+    prefix = preface.prefix
     put = [msgspec.structs.replace(item, prompt=prefix + item.prompt) for item, _ in asked]
+    behind = put_behind(bench, evaluation, preface)
     match evaluation.measure:
         case Generate(turns=Turns() as turns):
-            return _conversed(bench, evaluation, asked, arms, turns, prefix)
+            return _conversed(bench, evaluation, asked, arms, turns, preface)
         case Generate():
-            return _generated(bench, evaluation, asked, put, arms)
+            return _generated(bench, behind, evaluation, asked, put, arms)
         case Choice():
-            return _chosen(bench, evaluation, put, arms)
+            return _chosen(behind, evaluation, put, arms)
         case Probe():
-            return _probed(bench, evaluation, put, arms, probe)
+            return _probed(behind, evaluation, put, arms, probe)
         case Perplexity():
             return _scored(bench, evaluation, put, arms, len(prefix))
 
@@ -153,6 +169,7 @@ def _account(realised: Realised) -> tuple[int, float, float]:
 
 def _generated(
     bench: Bench,
+    behind: Bench,
     evaluation: Evaluation,
     asked: Sequence[tuple[ItemRow, int]],
     put: Sequence[ItemRow],
@@ -161,13 +178,15 @@ def _generated(
     """Texts after the prompts as put; how likely they are is asked after the items' own."""
     measure = cast("Generate", evaluation.measure)
     plan, model = bench.plan, bench.model
-    prompts = [prompt_of(bench, evaluation, item) for item in put]
+    prompts = [prompt_of(behind, evaluation, item) for item in put]
     keys = [noise_key(plan.seed, evaluation.id, item.item, sample) for item, sample in asked]
     settings = GenerationSettings(plan.sampling, measure.max_new_tokens)
     answers = generate(model, prompts, keys, arms, bench.dictionaries, settings)
     outputs = [[answer.tokens for answer in given] for given in answers]
     items = [item for item, _ in asked]
-    plain = prompts if put == items else [prompt_of(bench, evaluation, item) for item in items]
+    plain = prompts
+    if behind is not bench or put != items:
+        plain = [prompt_of(bench, evaluation, item) for item in items]
     nlls = median_nlls(model, plain, outputs)
     return [
         GenerationRow(
@@ -193,13 +212,13 @@ def conversations(
     asked: Sequence[tuple[ItemRow, int]],
     arms: Sequence[ArmEdit],
     turns: Turns,
-    prefix: str = "",
+    preface: Preface = NOTHING_SAID,
 ) -> list[list[Conversation]]:
     """The conversations of scripts, by item and sample and by arm."""
     measure, plan = cast("Generate", evaluation.measure), bench.plan
     scripts = [
         Asked(
-            pieces_for(bench, evaluation, item, turns, prefix),
+            pieces_for(bench, evaluation, item, turns, preface),
             pieces_for(bench, evaluation, item, turns),
             partial(noise_key, plan.seed, evaluation.id, item.item, sample),
         )
@@ -220,10 +239,10 @@ def _conversed(
     asked: Sequence[tuple[ItemRow, int]],
     arms: Sequence[ArmEdit],
     turns: Turns,
-    prefix: str,
+    preface: Preface,
 ) -> list[AnswerRow]:
     """Answers to all turns as one row each, without the conversations that were cut off."""
-    found = conversations(bench, evaluation, asked, arms, turns, prefix)
+    found = conversations(bench, evaluation, asked, arms, turns, preface)
     return [
         GenerationRow(
             evaluation.id,

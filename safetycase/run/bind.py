@@ -16,10 +16,10 @@ from safetycase.methods.equations import recorded
 from safetycase.methods.judge import judged
 from safetycase.methods.sites import places_of
 from safetycase.record.case import DictionaryRecord
-from safetycase.record.plan import PlannedDictionary
+from safetycase.record.plan import Plan, PlannedDictionary
 from safetycase.record.planned_evaluation import Judge
 from safetycase.run.answers import Bench
-from safetycase.run.chat import with_frame
+from safetycase.run.chat import with_frame, with_system
 from safetycase.run.device import DeviceMap, device_map_of, device_of
 from safetycase.run.dictionaries.dictionary import Dictionary
 from safetycase.run.dictionaries.fit import require_fit
@@ -81,6 +81,7 @@ def bind(frozen: FrozenPlan, cache: Path, options: RunOptions) -> Bound:
         device_map=None if options.device_map is None else device_map_of(options.device_map),
     )
     model = with_frame(model, plan.chat_template)
+    _require_system_messages(plan, model)
     _require_finite(model, plan.model.name, folder)
     threads = options.threads or default_threads(model.parameters)
     if threads is not None:
@@ -95,6 +96,14 @@ def bind(frozen: FrozenPlan, cache: Path, options: RunOptions) -> Bound:
     }
     used = environment(model, batch_rows=rows, batch_rows_by=options.batch_rows_by)
     return Bound(Bench(plan, model, dictionaries, used, judges), root)
+
+
+def _require_system_messages(plan: Plan, model: LoadedModel) -> None:
+    """Return only if the chat template has a place for every baseline's system message."""
+    for axis in plan.axes:
+        if axis.baselines is not None and axis.baselines.system is not None:
+            where = f"/axes {axis.id} /baselines/system"
+            with_system(model, axis.baselines.system, where=where)
 
 
 def _judge(

@@ -32,6 +32,15 @@ class Frame:
     after: str
     trims: bool
     """Whether white space around the turn is dropped."""
+    leads: bool = False
+    """Whether the system text stands in front of an item's own, as an arm's does; else an
+    item's own takes its place."""
+
+    def system_for(self, own: str | None) -> str | None:
+        """The system text in front of an item that may have one of its own."""
+        if own is None:
+            return self.chat.system
+        return f"{self.chat.system}\n\n{own}" if self.leads else own
 
     def around(self, text: str, *, where: str) -> tuple[str, int, slice]:
         """The whole that is put to the model, how far the text is moved, what of it is there.
@@ -104,6 +113,22 @@ def with_frame(model: LoadedModel, chat: ChatTemplate | None) -> LoadedModel:
     return replace(model, frame=_frame(model.tokenizer, chat, where))
 
 
+def with_system(model: LoadedModel, text: str, *, where: str) -> LoadedModel:
+    """The model behind another system message than the plan's.
+
+    Refused: a model without a chat template, a template with no place for the message.
+    """
+    if model.frame is None:
+        raise RunFailed(
+            where,
+            "a plan with a chat_template, which a system message needs",
+            remedy="Name the chat_template in the plan, or ask for a prefix.",
+        )
+    chat = model.frame.chat.model_copy(update={"system": text})
+    frame = replace(_frame(model.tokenizer, chat, where), leads=True)
+    return replace(model, frame=frame)
+
+
 def _frame(tokenizer: FastTokenizer, chat: ChatTemplate, where: str) -> Frame:
     def put(text: str) -> str:
         return _filled(tokenizer, chat, said(chat.system, text), where)
@@ -111,5 +136,12 @@ def _frame(tokenizer: FastTokenizer, chat: ChatTemplate, where: str) -> Frame:
     before, found, after = put(_PROMPT).partition(_PROMPT)
     if not found or _PROMPT in after:
         raise RunFailed(where, "a template that spells a turn once", found="another")
+    if chat.system is not None and chat.system.strip() not in before + after:
+        raise RunFailed(
+            where,
+            "a template that says the system message",
+            found="one that leaves it out",
+            remedy="Leave the system message out, or take a model that was trained on one.",
+        )
     spaced = f"\t{_PROMPT}\t"
     return Frame(tokenizer, chat, before, after, trims=spaced not in put(spaced))

@@ -19,20 +19,34 @@ from safetycase.tables.evidence import Evidence
 
 
 @dataclass(frozen=True)
+class Preface:
+    """What an arm says to the model before an item, beside or in place of what the plan says.
+
+    `prefix` stands in front of the user's (first) turn. `system` is a system message: it takes
+    the plan's place, and stands in front of one that the item has of its own. Empty: neither.
+    """
+
+    prefix: str = ""
+    system: str = ""
+
+
+NOTHING_SAID = Preface()
+
+
+@dataclass(frozen=True)
 class ArmEdit:
     """What an arm does to the activation at a place, or at several blocks' side by side.
 
-    No place: nothing at all (the baseline, and a prompt, which has a `prefix` that stands in
-    front of every prompt). A vector [width]: it is added. A `state`: what is added depends on
-    the activation. Neither: the activation is replaced by what the dictionary makes of the one
-    that it reads.
+    No place: nothing at all (the baseline, and a prompt, which has a `preface`). A vector
+    [width]: it is added. A `state`: what is added depends on the activation. Neither: the
+    activation is replaced by what the dictionary makes of the one that it reads.
     """
 
     arm: str
     place: Where | None
     vector: np.ndarray | None
     dictionary: str | None
-    prefix: str = ""
+    preface: Preface = NOTHING_SAID
     state: StateEdit | None = None
     positions: Positions = "all_but_bos"
     everywhere: bool = False
@@ -83,8 +97,9 @@ def _edit_of(
     place: Where,
     dictionary: str,
 ) -> ArmEdit:
-    if spec.prefix is not None:
-        return ArmEdit(spec.id, None, None, None, spec.prefix)
+    if spec.is_said:
+        preface = Preface(spec.prefix or "", spec.system or "")
+        return ArmEdit(spec.id, None, None, None, preface)
     if state is not None:
         everywhere = spec.layers == "all"
         return ArmEdit(spec.id, place, None, dictionary, state=state, everywhere=everywhere)

@@ -6,6 +6,7 @@ the same batch. Rows are graded when they are read, never when they are measured
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Collection, Sequence
 from itertools import groupby
 
@@ -19,9 +20,16 @@ from safetycase.methods.probe import LinearProbe
 from safetycase.methods.turns import turns_of
 from safetycase.record.plan import Plan
 from safetycase.record.planned_evaluation import Choice, Evaluation
-from safetycase.run.answers import Bench, answers, pieces_for, prompt_of, where_of
+from safetycase.run.answers import (
+    Bench,
+    answers,
+    pieces_for,
+    prompt_of,
+    put_behind,
+    where_of,
+)
 from safetycase.run.choose import question_of
-from safetycase.run.edit import ArmEdit
+from safetycase.run.edit import NOTHING_SAID, ArmEdit, Preface
 from safetycase.run.shrink import in_batches_that_fit
 from safetycase.run.task import Task, write_task
 from safetycase.run.units import Unit
@@ -38,8 +46,8 @@ def units_of(
     """The units that answer these items, every sample of them; the baseline is the first arm.
 
     Arms that do not fit one batch are divided evenly, and the baseline joins every part.
-    Items of like length stand together, the samples of an item side by side. An arm with a
-    text in front of its prompts stands alone: it shares no block with the others. Parts with as
+    Items of like length stand together, the samples of an item side by side. An arm that says
+    something before its prompts stands alone: it shares no block with the others. Parts with as
     many items take turns: what the blocks below the edit made of them is there for the next.
     """
     per_item = 2 if isinstance(evaluation.measure, Choice) else 1
@@ -62,8 +70,8 @@ def units_of(
 
 def arm_parts(arms: Sequence[ArmEdit], most: int) -> list[list[ArmEdit]]:
     """The arms in parts of at most `most`, as even as can be; the baseline is in every part."""
-    baseline, others = arms[0], [arm for arm in arms[1:] if not arm.prefix]
-    alone = [[arm] for arm in arms if arm.prefix]
+    others = [arm for arm in arms[1:] if arm.preface == NOTHING_SAID]
+    baseline, alone = arms[0], [[arm] for arm in arms if arm.preface != NOTHING_SAID]
     if not others:
         return [[baseline], *alone]
     count = -(-len(others) // (most - 1))
@@ -74,31 +82,38 @@ def arm_parts(arms: Sequence[ArmEdit], most: int) -> list[list[ArmEdit]]:
 
 def require_answerable(bench: Bench, evaluation: Evaluation, items: Sequence[ItemRow]) -> None:
     """Return only if the model can be given every one of these items."""
-    prefixes = _prefixes(bench.plan, evaluation, items)
+    prefaces = _prefaces(bench.plan, evaluation, items)
     for item in items:
-        for prefix in prefixes:
-            tokens_of(bench, evaluation, item, prefix)
+        for preface in prefaces:
+            tokens_of(bench, evaluation, item, preface)
 
 
-def _prefixes(plan: Plan, evaluation: Evaluation, items: Sequence[ItemRow]) -> list[str]:
-    """What arms put in front of these items of one split: nothing, and the plan's prompts."""
-    arms = arms_of(plan, evaluation, items[0].split) if items else []
-    texts = {
-        f"{axis.id}/prompt": axis.baselines and axis.baselines.prefix for axis in plan.axes
-    }
-    return ["", *dict.fromkeys(text for arm in arms if (text := texts.get(arm)))]
+def _prefaces(plan: Plan, evaluation: Evaluation, items: Sequence[ItemRow]) -> list[Preface]:
+    """What arms say before these items of one split: nothing, and the plan's prompts."""
+    arms = set(arms_of(plan, evaluation, items[0].split)) if items else set()
+    said = [NOTHING_SAID]
+    for axis in plan.axes:
+        if axis.baselines is not None:
+            prompt = Preface(prefix=axis.baselines.prefix or "")
+            system = Preface(system=axis.baselines.system or "")
+            said += [prompt] if f"{axis.id}/prompt" in arms else []
+            said += [system] if f"{axis.id}/system_prompt" in arms else []
+    return list(dict.fromkeys(said))
 
 
-def tokens_of(bench: Bench, evaluation: Evaluation, item: ItemRow, prefix: str = "") -> int:
-    """Tokens of an item's prompt behind a text, BOS included; refused if it is too long."""
+def tokens_of(
+    bench: Bench, evaluation: Evaluation, item: ItemRow, preface: Preface = NOTHING_SAID
+) -> int:
+    """Tokens of an item's prompt behind a preface, BOS included; refused if it is too long."""
     where = where_of(evaluation, item)
     turns = turns_of(evaluation)
     if turns is not None:
-        return len(pieces_for(bench, evaluation, item, turns, prefix))
-    put = msgspec.structs.replace(item, prompt=prefix + item.prompt)
+        return len(pieces_for(bench, evaluation, item, turns, preface))
+    put = msgspec.structs.replace(item, prompt=preface.prefix + item.prompt)
+    behind = put_behind(bench, evaluation, preface)
     if isinstance(evaluation.measure, Choice):
-        return len(question_of(bench.model, put, where=where).forward)
-    return len(prompt_of(bench, evaluation, put))
+        return len(question_of(behind.model, put, where=where).forward)
+    return len(prompt_of(behind, evaluation, put))
 
 
 def answerable(
@@ -111,15 +126,15 @@ def answerable(
     permitted = bench.plan.exclusions
     if permitted is None or "prompt_longer_than_context" not in permitted.causes:
         return items
-    prefixes = _prefixes(bench.plan, evaluation, items)
+    prefaces = _prefaces(bench.plan, evaluation, items)
     return [
-        item for item in items if all(_fits(bench, evaluation, item, text) for text in prefixes)
+        item for item in items if all(_fits(bench, evaluation, item, one) for one in prefaces)
     ]
 
 
-def _fits(bench: Bench, evaluation: Evaluation, item: ItemRow, prefix: str) -> bool:
+def _fits(bench: Bench, evaluation: Evaluation, item: ItemRow, preface: Preface) -> bool:
     try:
-        tokens_of(bench, evaluation, item, prefix)
+        tokens_of(bench, evaluation, item, preface)
     except PromptTooLong:
         return False
     return True
@@ -160,7 +175,7 @@ def _specification(
 ) -> dict[str, JsonValue]:
     """Everything that the numbers of a unit depend on."""
     plan = bench.plan
-    return {
+    specification: dict[str, JsonValue] = {
         "model": plan.model.manifest_digest,
         "dtype": plan.model.dtype,
         "dictionaries": {d.id: d.manifest_digest for d in plan.dictionaries},
@@ -172,6 +187,9 @@ def _specification(
         "probe": None if probe is None else sha256_hex(probe.direction.tobytes()),
         "environment": bench.environment.spelled(),
     }
+    if plan.chat_template is not None:
+        specification["chat_template"] = plan.chat_template.spelled()
+    return specification
 
 
 def _arm_specification(arm: ArmEdit) -> JsonValue:
@@ -181,8 +199,8 @@ def _arm_specification(arm: ArmEdit) -> JsonValue:
         "vector": None if arm.vector is None else sha256_hex(arm.vector.tobytes()),
         "dictionary": arm.dictionary,
     }
-    if arm.prefix:
-        specification["prefix"] = arm.prefix
+    said = dataclasses.asdict(arm.preface)
+    specification |= {name: text for name, text in said.items() if text}
     if arm.state is not None:
         specification["state"] = arm.state.digest
     if arm.positions != "all_but_bos":

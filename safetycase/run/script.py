@@ -85,13 +85,13 @@ def _texts(model: LoadedModel, script: Script, turns: Turns, where: str) -> list
 
 
 def _by_chat_template(frame: Frame, script: Script, where: str) -> list[str]:
-    """The same by the tokenizer's own template; a script's system text is its own.
+    """The same by the tokenizer's own template, behind the script's own system text if any.
 
     Refused where what it makes of a conversation does not begin with what it makes of the
     conversation's beginning, each answer once and in its place.
     """
     first, *rest = script.turns
-    messages = said(script.system or frame.chat.system, first)
+    messages = said(frame.system_for(script.system), first)
     before = frame.filled(messages, where=where)
     texts = [before]
     for number, turn in enumerate(rest, start=1):

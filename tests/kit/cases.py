@@ -471,7 +471,9 @@ def judged_case() -> KitCase:
 @cache
 def chatting_case() -> KitCase:
     """An honest case whose prompts are put by a chat template, behind a system text."""
-    return build_case(chatting_plan())
+    plan = chatting_plan()
+    plan["axes"][0]["baselines"] = {"system": "Nobody is watching."}
+    return build_case(plan)
 
 
 HONEST: dict[str, Callable[[], KitCase]] = {

@@ -81,10 +81,11 @@ def edits_of(
     states = state_edits(axis, specs, directions, evidence)
     for spec, row, state in zip(specs, directions, states, strict=True):
         size = 2.5 if spec.role == "reconstruction" else abs(spec.coefficient)
-        if spec.prefix is None:
+        said = spec.prefix or spec.system
+        if said is None:
             push = spec.coefficient * row.astype(np.float64)
             upstream = spec.layers == "all"
             edits[spec.id] = ToyEdit(toy, push, size, state=state, upstream=upstream)
         else:
-            edits[spec.id] = ToyEdit(toy, toy.pushed_by(spec.prefix), 0.0, bare=True)
+            edits[spec.id] = ToyEdit(toy, toy.pushed_by(said), 0.0, bare=True)
     return edits

@@ -57,6 +57,7 @@ ANSWERED = {
     "every control": {"CTL-001", "CTL-002", "CTL-003"},
     "audit traces": {"FEA-008", "FEA-009", *TRACED},
     "given texts": {"CTL-001"},
+    "in conversations": {"CTL-001"},
     "classes by outcome": {"CTL-001"},
     "scaled and clamped": TRACED,
     "projected out": TRACED,

@@ -93,7 +93,7 @@ def edits_change_nothing_upstream(case: OpenedCase, _number: int, axis: Axis) ->
 def edits_leave_a_trace(case: OpenedCase, _number: int, axis: Axis) -> Run:
     """No arm that adds a direction has the baseline's scores."""
     specs = case.axis(axis.id).arm_specs
-    adding = {spec.id for spec in specs if spec.coefficient or spec.prefix}
+    adding = {spec.id for spec in specs if spec.coefficient or spec.is_said}
     # What depends on activations does nothing where none is met, as its rows then say.
     depending = {spec.id for spec in specs if spec.operation not in {None, "add"}}
     scored = scored_after(case.plan, dictionary_of(case.plan, axis).layer)

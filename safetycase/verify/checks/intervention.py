@@ -22,7 +22,7 @@ _REALISED = frozenset({"realised", "relative"})
 @FAMILY.axis_check(
     1,
     proves="Every arm has the features, the pair of activations, the word, the seed or the "
-    "prefix, the operation, the dose, the coefficient and the gain that follow from the "
+    "prompt, the operation, the dose, the coefficient and the gain that follow from the "
     "selection, the plan, its digest, the chosen dose and the edit norms on tuning rows: no "
     "control was drawn again, or made weaker.",
     cannot_prove="That the plan was not chosen for its draws; that needs a later seed.",

@@ -19,7 +19,8 @@ BETWEEN_CLASSES = {
     "shuffled_label",
     "refusal_direction",
 }
-WITHOUT_EDIT = {"reconstruction", "prompt"}
+SAID = {"prompt": "prefix", "system_prompt": "system"}
+WITHOUT_EDIT = {"reconstruction", *SAID}
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def arm_specs(v: Verifier, axis: Json, edited: set[int], pooled: Pooled, series:
         ),
     ]
     names = [arm.rpartition("/")[2] for arm in v.named(axis)[5:]]
-    own = {"prompt": 0, "refusal_direction": 1 if _refusal(axis) == "add" else -1}
+    own = dict.fromkeys(SAID, 0) | {"refusal_direction": 1 if _refusal(axis) == "add" else -1}
     held_out += [Spec(n, n, [], own.get(n, dose), k) for n in names] + numbered
     by_name = {spec.name: spec for spec in held_out}
     gauges = [arm.partition("/gauge/")[2] for arm in v.gauges(axis)]
@@ -159,8 +160,8 @@ def _arm(v: Verifier, axis: Json, spec: Spec, units: list[float], taken: int) ->
         arm["seed"] = seed_of(v.seed, f"{a}/{_control(spec)}")
     if spec.acts_as == "unrelated_contrast":
         arm["word"] = _words(v, axis)[int(spec.name[-2:])]
-    if spec.role == "prompt":
-        arm["prefix"] = axis["baselines"]["prefix"]
+    if spec.role in SAID:
+        arm[SAID[spec.role]] = axis["baselines"][SAID[spec.role]]
     if spec.candidate:
         arm["candidate"] = spec.candidate
     if spec.role == "refusal_direction":

@@ -69,6 +69,7 @@ class Planned:
         simpler = axis.get("baselines", {})
         more = ["difference_in_means"] if simpler.get("difference_in_means") else []
         more += ["prompt"] if "prefix" in simpler else []
+        more += ["system_prompt"] if "system" in simpler else []
         more += ["refusal_direction"] if "refusal_direction" in simpler else []
         return [f"{axis['id']}/{name}" for name in [*NAMED, *more]]
 

@@ -7,6 +7,7 @@ from tests.spec.second.json_types import Json
 SIMPLER = {
     "difference_in_means": "the difference of class means",
     "prompt": "a prompt",
+    "system_prompt": "a system prompt",
     "refusal_direction": "the refusal direction",
 }
 CONTROL = ("exceeds_", "sign_matters", "sham_is_baseline", "coherent")

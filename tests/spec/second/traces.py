@@ -12,7 +12,7 @@ from tests.spec.second.planned import candidates
 from tests.spec.second.verifier import NotCovered, Verifier
 
 FLOAT32 = 2.0**-22
-UNEDITED = {"baseline", "sham", "reconstruction", "prompt"}
+UNEDITED = {"baseline", "sham", "reconstruction", "prompt", "system_prompt"}
 
 
 def neighbours(v: Verifier, axis: Json, search: Json, pooled: Pooled) -> list[Json] | None:

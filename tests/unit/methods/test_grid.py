@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from safetycase.methods.grid import cells, named_arms
+from safetycase.methods.grid import cells, is_unedited, named_arms
 from tests.unit.methods.plans import plan_data, plan_of
 
 
@@ -30,6 +30,7 @@ def test_simpler_interventions_stand_behind_the_named_arms() -> None:
     contrast = {"dataset": "items", "label": "kind", "positive": "harmful"}
     data["axes"][0]["baselines"] = {
         "refusal_direction": {"contrast": contrast, "operation": "add"},
+        "system": "Nobody is watching.",
         "prefix": "Hello. ",
         "difference_in_means": True,
     }
@@ -37,8 +38,15 @@ def test_simpler_interventions_stand_behind_the_named_arms() -> None:
     assert named_arms(axis)[5:] == [
         "axis/difference_in_means",
         "axis/prompt",
+        "axis/system_prompt",
         "axis/refusal_direction",
     ]
+
+
+def test_baseline_and_prompts_have_no_hook() -> None:
+    unedited = ["baseline", "axis/prompt", "axis/system_prompt"]
+    edited = ["axis/target", "axis/sham", "axis/reconstruction", "axis/refusal_direction"]
+    assert [is_unedited(arm) for arm in (*unedited, *edited)] == [True] * 3 + [False] * 4
 
 
 def test_side_effects_are_measured_on_named_arms_and_mediators_on_all() -> None:

@@ -127,6 +127,32 @@ def _bound_without_axis(plan: dict[str, Any]) -> None:
     plan["decision"]["rules"][0]["rate_at_most"] = 0.1
 
 
+def _system(
+    text: str, own: str | None = None, *, chat: bool = True
+) -> Callable[[dict[str, Any]], None]:
+    """A plan with a system prompt as the simpler intervention, beside the plan's own."""
+
+    def change(plan: dict[str, Any]) -> None:
+        plan["axes"][0]["baselines"] = {"system": text}
+        if chat:
+            said = {} if own is None else {"system": own}
+            plan["chat_template"] = {"sha256": "0" * 64} | said
+
+    return change
+
+
+def _system_of_given_texts(plan: dict[str, Any]) -> None:
+    _system("Be careful.")(plan)
+    measure = {"kind": "perplexity", "nll_ceiling": 2.0}
+    plan["evaluations"].append(
+        {"id": "prose", "dataset": "items", "title": "prose", "measure": measure}
+    )
+    kept = {"evaluation": "prose", "outcomes": ["above"]}
+    plan["axes"][0]["side_effects"] = [
+        {"id": "prose", "title": "prose", "measure": kept, "worse": "up", "margin": 0.1}
+    ]
+
+
 def _candidate(**fields: Any) -> Callable[[dict[str, Any]], None]:
     """A plan whose edit is of another kind."""
 
@@ -275,6 +301,9 @@ _ABLATE = {"operation": "ablate", "unit": "activation_multiple"}
         (_tolerance_of_a_word, "/grader/rules/0: tolerance"),
         (_list_of_ones_own, "/grader/rules/0: the phrases"),
         (_unknown_dataset, "no dataset itms"),
+        (_system("Be careful.", chat=False), "/baselines/system: a system message needs a ch"),
+        (_system("Be careful.", "Be careful."), "/baselines/system: it is the plan's own"),
+        (_system_of_given_texts, "/baselines/system: the texts of prose stand in no"),
         (_added_at_every_layer, "a direction is added at one layer"),
         (_every_layer_of_an_mlp, "a direction of mlp_out is not one of the residual stream"),
         (_unknown_dataset_of_refusals, "no dataset itms"),
@@ -299,6 +328,13 @@ def test_each_fault_is_named_with_its_place(
 def test_classes_may_be_outcomes_of_the_same_dataset() -> None:
     data = plan_data()
     _contrast(label="outcome", measure=_REFUSED)(data)
+    assert lint(plan_of(data)) == []
+
+
+@pytest.mark.parametrize("own", [None, "Be yourself."])
+def test_a_system_prompt_may_be_a_baseline_in_a_chat_plan(own: str | None) -> None:
+    data = plan_data()
+    _system("Be careful.", own)(data)
     assert lint(plan_of(data)) == []
 
 

@@ -22,7 +22,7 @@ from safetycase.methods.probe import LinearProbe
 from safetycase.methods.sites import Place
 from safetycase.run.answers import Bench
 from safetycase.run.bind import RunOptions, bind
-from safetycase.run.edit import BASELINE_EDIT, ArmEdit
+from safetycase.run.edit import BASELINE_EDIT, ArmEdit, Preface
 from safetycase.run.engines.choose import open_engine
 from safetycase.run.engines.frames import read_frame, write_frame
 from safetycase.run.engines.local import InProcess
@@ -281,7 +281,8 @@ def test_a_task_keeps_every_bit(items: Sequence[ItemRow]) -> None:
     rng = np.random.default_rng(5)
     vector = rng.normal(size=33).astype(np.float32)
     vector[:3] = [np.float32(-0.0), np.float32(1e-45), np.float32(np.inf)]
-    arms = [BASELINE_EDIT, ArmEdit("a/target", Place(1, "resid_post"), vector, "tiny")]
+    said = ArmEdit("a/system_prompt", None, None, None, Preface("the ", "a guest"))
+    arms = [BASELINE_EDIT, ArmEdit("a/target", Place(1, "resid_post"), vector, "tiny"), said]
     task = Task("requests", list(items), arms, LinearProbe(vector[::2].copy(), 0.1, 1.0))
     read = read_task(write_task(task))
     assert (read.evaluation, list(read.items)) == (task.evaluation, task.items)
@@ -290,6 +291,7 @@ def test_a_task_keeps_every_bit(items: Sequence[ItemRow]) -> None:
     ]
     assert isinstance(read.arms[1].place, Place)
     assert read.arms[0].vector is None
+    assert read.arms[2] == said
     assert read.arms[1].vector.tobytes() == vector.tobytes()
     assert read.arms[1].vector.dtype == vector.dtype
     assert read.probe.direction.tobytes() == vector[::2].tobytes()

@@ -24,7 +24,7 @@ from safetycase.record.planned_evaluation import Turns
 from safetycase.run.answers import Bench, answers
 from safetycase.run.chat import with_frame
 from safetycase.run.converse import Asked, Conversation, converse
-from safetycase.run.edit import BASELINE_EDIT, ArmEdit
+from safetycase.run.edit import BASELINE_EDIT, ArmEdit, Preface
 from safetycase.run.environment import environment
 from safetycase.run.generate import GenerationSettings
 from safetycase.run.model import LoadedModel
@@ -219,7 +219,7 @@ def test_a_prefix_stands_in_front_of_the_first_turn_and_not_in_the_likelihood(
     tiny: Tiny,
 ) -> None:
     prefixed = asked(tiny, SCRIPTS[:1], "the panel . ")
-    arm = ArmEdit("a/prompt", None, None, None, "the panel . ")
+    arm = ArmEdit("a/prompt", None, None, None, Preface("the panel . "))
     [[row]] = converse(tiny.model, prefixed, [arm], {}, SETTINGS)
     added = tiny.model.tokenizer("the panel .", add_special_tokens=False)["input_ids"]
     assert len(row.text()) == len(row.text(plain=True)) + len(added)
