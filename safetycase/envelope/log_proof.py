@@ -131,9 +131,9 @@ def _read_proof(data: bytes, where: str) -> tuple[int, tuple[bytes, ...], Checkp
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise MalformedInput(where, "UTF-8", found=error.reason) from None
-    head, parted, rest = text.partition("\n\n")
+    head, _, rest = text.partition("\n\n")
     header, *lines = head.split("\n")
-    if header != _HEADER or not parted:
+    if header != _HEADER:
         expected = f"{_HEADER}, its lines, an empty line and a checkpoint"
         raise MalformedInput(where, expected, found=ascii(header[:80]))
     if lines and lines[0].startswith("extra "):

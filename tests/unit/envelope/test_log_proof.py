@@ -268,6 +268,32 @@ def test_other_spellings_are_refused(proof: bytes) -> None:
         read(proof)
 
 
+@pytest.mark.parametrize("number", [str(2**64), "03", "x", ""])
+def test_a_number_is_below_2_to_the_64(number: str) -> None:
+    refusal = "a decimal number below 2\\^64"
+    with pytest.raises(MalformedInput, match=f"^plan.tlog-proof: index: expected {refusal}"):
+        read(swapped("index 3\n", f"index {number}\n"))
+    if number:
+        with pytest.raises(MalformedInput, match=f"checkpoint: size: expected {refusal}"):
+            read(swapped(f"{ORIGIN}\n7\n", f"{ORIGIN}\n{number}\n"))
+
+
+@pytest.mark.parametrize("length", [31, 33, 64])
+def test_a_hash_has_32_bytes(length: int) -> None:
+    refusal = f"expected 32 bytes, found {length}"
+    with pytest.raises(MalformedInput, match=f"inclusion proof: {refusal}"):
+        read(swapped("index 3\n", f"index 3\n{b64(bytes(length))}\n"))
+    text = f"{ORIGIN}\n7\n{b64(bytes(length))}\n"
+    with pytest.raises(MalformedInput, match=f"checkpoint: root: {refusal}"):
+        read(spell(3, toy().hashes(3), text, [LOG_LINE]))
+
+
+@pytest.mark.parametrize("text", [f"{ORIGIN}\n7\n", f"{ORIGIN}\n", "\n"])
+def test_a_checkpoint_has_three_lines(text: str) -> None:
+    with pytest.raises(MalformedInput, match="checkpoint: expected lines of origin, size and"):
+        read(spell(3, toy().hashes(3), text, [LOG_LINE]))
+
+
 @pytest.mark.parametrize("extra", ["", "AA==", b64(b"any\x00thing")])
 def test_extra_data_is_ignored(extra: str) -> None:
     assert read(swapped(HEADER, f"{HEADER}extra {extra}\n")) == read(PROOF)
