@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import tempfile
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,11 +21,13 @@ from safetycase import canonical
 from safetycase.bundle.reader import open_case
 from safetycase.bundle.redact import Redacted
 from safetycase.bundle.tensors import read_tensors
+from safetycase.envelope.beacon import QUICKNET, value_of
 from safetycase.envelope.dsse import decode_base64, read_envelope
 from safetycase.envelope.keys import Algorithm, PublicKey
 from safetycase.envelope.log_proof import logged
 from safetycase.envelope.signed_note import read_vkey
 from safetycase.envelope.statement import read_statement
+from safetycase.envelope.timestamp import TimeStampAuthority, stamped_at
 from safetycase.envelope.trust import read_instant, read_signers
 from safetycase.errors import SafetyCaseError
 from safetycase.methods.figures_on_page import read_page
@@ -41,6 +44,7 @@ from tests.kit.builder import AT, Json, KitCase, policy
 from tests.kit.cases import small_case
 from tests.kit.redacted import PROMPTS, redacted_from
 from tests.kit.seal import sealed
+from tests.kit.toy_authority import ToyAuthority
 from tests.kit.toy_log import ToyLog
 
 Target = Callable[[bytes], object]
@@ -133,6 +137,19 @@ def _log_proof(data: bytes) -> None:
     assert (found.index, found.size) == (1, 2)
 
 
+def _stamp(data: bytes) -> None:
+    """Changed bytes may still be the stamp, which then has its time."""
+    assert stamped_at(data, b"stamped", _authority(), where="fuzz") == STAMPED_AT
+
+
+STAMPED_AT = datetime(2026, 11, 1, tzinfo=UTC)
+
+
+@cache
+def _authority() -> TimeStampAuthority:
+    return ToyAuthority().authority(pinned=False)
+
+
 PARSERS: dict[str, Target] = {
     name: _only_our_errors(read)
     for name, read in {
@@ -153,6 +170,9 @@ PARSERS: dict[str, Target] = {
         "page": read_page,
         "escrow": _escrow,
         "sealed escrow": lambda data: unseal(data, auditor_key()),
+        "time stamp": _stamp,
+        "authority": lambda data: TimeStampAuthority("fuzz", data),
+        "beacon": lambda data: value_of(QUICKNET, 1000, data, where="fuzz"),
     }.items()
 }
 """Every reader of bytes from outside, by name."""
@@ -166,6 +186,12 @@ def judged(data: bytes) -> Verdict:
     assert verdict.exit_code in {0, 1, 3}
     return verdict
 
+
+ROUND_1000 = bytes.fromhex(
+    "b44679b9a59af2ec876b1a6b1ad52ea9b1615fc3982b19576350f93447cb1125"
+    "e342b73a8dd2bacbe47e4b6b63ed5e39"
+)
+"""Quicknet's signature over its round 1000."""
 
 MEMBERS = (
     "case.json",
@@ -319,4 +345,10 @@ def seeds() -> dict[str, list[bytes]]:
             seal(data, "0" * 64, [read_auditor(auditor_key().with_suffix(".json"))])
             for data in (b"{}", write_escrow(Escrow.empty()))
         ],
+        "time stamp": [
+            ToyAuthority().stamp(b"stamped", STAMPED_AT),
+            ToyAuthority().stamp(b"stamped", STAMPED_AT, imprint="sha512", accuracy=1),
+        ],
+        "authority": [_authority().root],
+        "beacon": [ROUND_1000],
     }
