@@ -190,6 +190,18 @@ def test_certificates_between_may_come_with_the_authority_or_the_reply() -> None
         stamped_at(TOKEN, PLAN, far, where="stamp")
 
 
+def test_an_odd_certificate_beside_the_signer_is_no_matter() -> None:
+    """Its number is negative, of which `cryptography` warns; warnings are errors here."""
+    number = OTHER.certificate.serial_number.to_bytes(9, "big")
+    odd = OTHER.certificate.public_bytes(Encoding.DER).replace(
+        number.lstrip(b"\0"), b"\x8f" + number.lstrip(b"\0")[1:], 1
+    )
+    with pytest.warns(UserWarning, match="serial number"):
+        beside = x509.load_der_x509_certificate(odd)
+    token = TOY.stamp(PLAN, AT, certificates=(TOY.certificate, beside))
+    assert stamped_at(token, PLAN, TOY.authority(), where="stamp") == AT
+
+
 def test_an_inaccurate_clock_is_refused() -> None:
     authority = TOY.authority()
     assert stamped_at(TOY.stamp(PLAN, AT, accuracy=60), PLAN, authority, where="stamp") == AT
