@@ -102,6 +102,9 @@ def _judges(frozen: FrozenPlan, bound: Bound) -> tuple[JudgeRecord, ...]:
     )
 
 
+_RAN_OUT = "Memory ran out in the batch shape that was chosen before measuring."
+
+
 def _deviations(notes: Notebook) -> tuple[Deviation, ...]:
     told = []
     if notes.unequal_baselines:
@@ -118,7 +121,15 @@ def _deviations(notes: Notebook) -> tuple[Deviation, ...]:
             Deviation(
                 what=f"{notes.reshaped_units} of {notes.units} units were measured in smaller "
                 "batches than planned; another run may give other last bits.",
-                why="Memory ran out in the batch shape that was chosen before measuring.",
+                why=_RAN_OUT,
+            )
+        )
+    for axis, size in notes.reshaped_attributions.items():
+        told.append(
+            Deviation(
+                what=f"The attribution of {axis} was measured in smaller batches than planned, "
+                f"at last of {size} questions; another run may give other last bits.",
+                why=_RAN_OUT,
             )
         )
     return tuple(told)

@@ -6,7 +6,7 @@ the graph begins at the activation that the dictionary reads and writes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
 import numpy as np
@@ -25,6 +25,7 @@ from safetycase.run.measure import answerable
 from safetycase.run.model import LoadedModel
 from safetycase.run.observe import ENCODED_AT_ONCE, Pooled
 from safetycase.run.prompts import PaddedBatch, pad_left
+from safetycase.run.shrink import parts_that_fit
 from safetycase.run.sites import on_write
 from safetycase.tables.rows import ItemRow
 
@@ -40,13 +41,15 @@ def attributions(
     pooled: Pooled,
     *,
     batch_rows: int,
+    smaller: Callable[[int], None],
 ) -> np.ndarray:
     """Attribution of every feature that fires on an item, in the order of `pooled.values`.
 
     float32, in nats: Σ z · (d · ∂M/∂h) over the tokens of the question, the first left out; M
     is the mean over both letter orders of log p(matching) - log p(other). Zeros for items that
     are not asked. A feature that does not fire on the prompt by itself has no place there: what
-    fires on the choices alone is not what the prompt is about.
+    fires on the choices alone is not what the prompt is about. Where memory runs out, fewer
+    questions share a batch from there on, and `smaller` is told how many.
     """
     model, evaluation = bench.model, evaluation_named(bench.plan, asked.evaluation)
     here = {item.item for item in answerable(bench, evaluation, items)}
@@ -58,9 +61,11 @@ def attributions(
     values = np.zeros(len(pooled.values), dtype=np.float32)
     order = sorted(questions, key=lambda n: (len(questions[n].forward), n))
     size = max(1, min(_ROWS, batch_rows) // 2)
-    for start in range(0, len(order), size):
-        part = order[start : start + size]
-        found = batch_attributions(model, dictionary, [questions[number] for number in part])
+
+    def measured(part: Sequence[int]) -> list[np.ndarray]:
+        return batch_attributions(model, dictionary, [questions[number] for number in part])
+
+    for part, found in parts_that_fit(order, size, measured, smaller):
         for number, row in zip(part, found, strict=True):
             own = slice(pooled.bounds[number], pooled.bounds[number + 1])
             values[own] = row[pooled.columns[own]]

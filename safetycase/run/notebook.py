@@ -47,6 +47,8 @@ class Notebook:
     units: int = 0
     reshaped_units: int = 0
     """Units that did not fit the memory in the shape that their key says."""
+    reshaped_attributions: dict[str, int] = field(default_factory=dict)
+    """Axes on whose attribution memory ran out, and how many questions then shared a batch."""
     dictionary_texts: list[DictionaryTextRow] = field(default_factory=list)
     unequal_baselines: int = 0
     repeated_baselines: int = 0
@@ -83,6 +85,10 @@ class Notebook:
             if item.item not in kept
             for sample in range(grid.samples_of(evaluation))
         ]
+
+    def attributed_in_smaller(self, axis: str, size: int) -> None:
+        """Say of an axis that its attribution had to go on with so many questions a batch."""
+        self.reshaped_attributions[axis] = size
 
     def miss(self, evaluation: str, arm: str, item: str, sample: int, cause: Cause) -> None:
         """Say of one answer that it could not be had, and why."""

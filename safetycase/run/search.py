@@ -6,6 +6,7 @@ Every figure on which a step depends is computed by `methods`; here things are m
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -69,6 +70,7 @@ def observe(lab: Lab) -> None:
                 lab.contrast(axis, "discovery"),
                 pooled,
                 batch_rows=lab.batch_rows,
+                smaller=partial(lab.notes.attributed_in_smaller, axis.id),
             )
         for name, dataset in needed_means(plan, axis).items():
             asked = lab.prompts(lab.notes.items.of(dataset, "discovery"))

@@ -1,12 +1,12 @@
-"""A unit that does not fit the memory is measured in smaller batches, and its result says so.
+"""What does not fit the memory is measured in smaller batches, and the record says so.
 
-Other batch shapes move numbers in their last bits, so that such a unit is no longer the same to
-the byte as where it fitted: the record tells of it as a deviation.
+Other batch shapes move numbers in their last bits, so that what was measured in them is not the
+same to the byte as where it fitted: the record tells of it as a deviation.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 import torch
@@ -16,6 +16,7 @@ from safetycase.tables.codec import encode_rows
 from safetycase.tables.rows import AnswerRow
 
 Asked = TypeVar("Asked")
+Found = TypeVar("Found")
 
 _MARK = b'{"items_together":'
 """Begins the first line of a result in another shape; rows begin with a bracket."""
@@ -44,6 +45,34 @@ def in_batches_that_fit(
             head = b"" if size == len(items) else b"%s%d}\n" % (_MARK, size)
             return head + encode_rows(rows)
         free_memory()
+
+
+def parts_that_fit(
+    items: Sequence[Asked],
+    size: int,
+    do: Callable[[Sequence[Asked]], Found],
+    smaller: Callable[[int], None],
+) -> Iterator[tuple[Sequence[Asked], Found]]:
+    """The items in parts of at most `size`, each with what was found of it.
+
+    A part on which memory runs out is halved, and so are those after it; `smaller` is told the
+    new size each time. One item that does not fit is refused by what ran out.
+    """
+    start = 0
+    while start < len(items):
+        part = items[start : start + size]
+        try:
+            found = do(part)
+        except (RuntimeError, MemoryError) as error:
+            if len(part) == 1 or not is_out_of_memory(error):
+                raise
+            size = -(-len(part) // 2)
+        else:
+            start += len(part)
+            yield part, found
+            continue
+        free_memory()
+        smaller(size)
 
 
 def is_reshaped(result: bytes) -> bool:

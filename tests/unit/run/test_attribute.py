@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import torch
 from safetycase.cli.as_written import require_verified
 from safetycase.methods.identify import attributed, pooled
 from safetycase.methods.sites import Place
+from safetycase.run import attribute
 from safetycase.run.attribute import batch_attributions, log_odds
 from safetycase.run.choose import Question, question_of
 from safetycase.run.dictionaries.dictionary import Dictionary
@@ -20,6 +22,9 @@ from safetycase.run.model import LoadedModel, wrap
 from safetycase.run.prompts import pad_left
 from safetycase.run.sites import on_write
 from safetycase.tables.rows import ItemRow
+from safetycase.verify.engine import verify
+from safetycase.verify.outcome import Outcome
+from tests.kit.builder import policy
 from tests.unit.run.test_pipeline import make, opened
 from tests.unit.run.tiny_world import (
     DICTIONARY_CONFIG,
@@ -177,3 +182,31 @@ def test_the_run_publishes_what_it_ranked_by(path: Path, tiny: Tiny) -> None:
     means = [one.attribution for one in kept]
     assert means == sorted(means)
     assert all(mean < 0.0 for mean in means)
+
+
+def test_where_memory_runs_out_fewer_questions_share_a_batch(
+    path: Path, tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the forward pass, after the hooks are set: none stays behind, and the record tells."""
+    seen: list[int] = []
+
+    def small(log_p: torch.Tensor, asked: Sequence[Question]) -> torch.Tensor:
+        seen.append(len(asked))
+        if len(asked) > 3:
+            torch.empty(2**60, dtype=torch.uint8)
+        return log_odds(log_p, asked)
+
+    monkeypatch.setattr(attribute, "log_odds", small)
+    again = make(tiny, tmp_path, value=_value(tiny))
+    assert seen[:3] == [8, 4, 2]
+    assert set(seen[3:-1]) == {2}
+    plan, _, evidence, case = opened(again)
+    [told] = case.deviations
+    assert told.what.startswith("The attribution of context was measured in smaller batches")
+    assert ", at last of 2 questions;" in told.what
+    [axis] = plan.axes
+    _, _, before, whole = opened(path)
+    assert whole.deviations == ()
+    assert attributed(axis, evidence) == pytest.approx(attributed(axis, before), abs=1e-5)
+    outcomes = verify(again, policy(must_hold="none"), at="2026-03-01T00:00:00Z").outcomes()
+    assert outcomes["ORD-002"] is Outcome.UNKNOWN

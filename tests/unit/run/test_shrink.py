@@ -1,4 +1,4 @@
-"""A unit that runs out of memory is done in smaller batches, and says so; nothing else is."""
+"""What runs out of memory is done in smaller batches, and says so; nothing else is."""
 
 from __future__ import annotations
 
@@ -11,7 +11,12 @@ from safetycase.errors import RunFailed
 from safetycase.run.assemble import _deviations
 from safetycase.run.device import device_of
 from safetycase.run.notebook import Notebook
-from safetycase.run.shrink import in_batches_that_fit, is_reshaped, rows_alone
+from safetycase.run.shrink import (
+    in_batches_that_fit,
+    is_reshaped,
+    parts_that_fit,
+    rows_alone,
+)
 from safetycase.tables.codec import encode_rows
 from safetycase.tables.evidence import Items
 from safetycase.tables.rows import ItemRow, ProbeRow
@@ -78,12 +83,63 @@ def test_another_failure_is_not_tried_smaller() -> None:
     assert seen == [5]
 
 
+def counted(most: int, runs_out: Callable[[], None], seen: list[int]) -> Callable:
+    def do(part: Sequence[int]) -> int:
+        seen.append(len(part))
+        if len(part) > most:
+            runs_out()
+        return sum(part)
+
+    return do
+
+
+@pytest.mark.parametrize("runs_out", [cpu_allocator, gpu_allocator])
+def test_parts_are_halved_from_where_memory_runs_out(runs_out: Callable[[], None]) -> None:
+    seen: list[int] = []
+    told: list[int] = []
+    parts = list(parts_that_fit(range(11), 8, counted(3, runs_out, seen), told.append))
+    assert seen == [8, 4, 2, 2, 2, 2, 2, 1]
+    assert told == [4, 2]
+    assert [number for part, _ in parts for number in part] == list(range(11))
+    assert all(found == sum(part) for part, found in parts)
+
+
+def test_parts_that_fit_are_as_planned() -> None:
+    seen: list[int] = []
+    told: list[int] = []
+    list(parts_that_fit(range(11), 4, counted(4, cpu_allocator, seen), told.append))
+    assert (seen, told) == ([4, 4, 3], [])
+
+
+def test_one_item_of_a_part_that_does_not_fit_is_an_error() -> None:
+    seen: list[int] = []
+    parts = parts_that_fit(range(3), 3, counted(0, cpu_allocator, seen), seen.append)
+    with pytest.raises(RuntimeError, match="DefaultCPUAllocator"):
+        list(parts)
+    assert seen == [3, 2, 2, 1, 1]
+
+
+def test_another_failure_of_a_part_is_not_tried_smaller() -> None:
+    def broken() -> None:
+        raise RuntimeError("shapes differ")
+
+    seen: list[int] = []
+    with pytest.raises(RuntimeError, match="shapes differ"):
+        list(parts_that_fit(range(3), 3, counted(0, broken, seen), seen.append))
+    assert seen == [3]
+
+
 def test_the_record_tells_of_it() -> None:
     notes = Notebook(Items([]))
     assert _deviations(notes) == ()
     notes.units, notes.reshaped_units = 40, 3
     [deviation] = _deviations(notes)
     assert deviation.what.startswith("3 of 40 units were measured in smaller batches")
+    notes.attributed_in_smaller("axis", 4)
+    notes.attributed_in_smaller("axis", 2)
+    _, deviation = _deviations(notes)
+    assert deviation.what.startswith("The attribution of axis was measured in smaller batches")
+    assert ", at last of 2 questions;" in deviation.what
 
 
 @pytest.mark.parametrize("name", ["tpu", "cuda:99", "", "CPU"])
