@@ -9,7 +9,7 @@ import typer
 
 from safetycase.cli import clock, console
 from safetycase.cli.inputs import require_file
-from safetycase.cli.run import BatchRows, Device, Threads, measured
+from safetycase.cli.run import BatchRows, Device, Threads, measured, rows_asked
 from safetycase.errors import NotVerified, UsageError
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def demo(
         _planned(plan),
         out,
         threads=threads,
-        batch_rows=batch_rows,
+        batch_rows=rows_asked(batch_rows),
         device=device,
         fresh=False,
         replace=True,

@@ -15,7 +15,14 @@ from safetycase.cli import clock, console
 from safetycase.cli.exit_code import ExitCode
 from safetycase.cli.inputs import CasePath, require_file
 from safetycase.cli.progress import watched
-from safetycase.cli.run import BatchRows, Device, DeviceMap, Threads, require_runner
+from safetycase.cli.run import (
+    BatchRows,
+    Device,
+    DeviceMap,
+    Threads,
+    require_runner,
+    rows_asked,
+)
 from safetycase.errors import KeyRefused, NotVerified, UsageError
 
 if TYPE_CHECKING:
@@ -68,6 +75,12 @@ def replay(
     from safetycase.sign.keys import load
 
     require_runner("safetycase replay")
+    options = RunOptions(
+        threads=threads,
+        batch_rows=rows_asked(batch_rows),
+        device=device,
+        device_map=device_map,
+    )
     require_file(case)
     _require_new(out)
     _require_nonce(nonce)
@@ -79,9 +92,7 @@ def replay(
         WeightsAtHand(model, _by_id(dictionary or []), Path.cwd()),
         (nonce, rows),
         keys,
-        RunOptions(
-            threads=threads, batch_rows=batch_rows, device=device, device_map=device_map
-        ),
+        options,
         out,
     )
     for line in _told(done, keys.signer.name, time.monotonic() - started):
@@ -104,7 +115,12 @@ def _measured(
     from safetycase.envelope.dsse import write_envelope
     from safetycase.envelope.statement import REPLAY_PREDICATE, write_statement_about
     from safetycase.methods.replay_result import chosen_rows, in_table_order, replay_of
-    from safetycase.run.replay import bind_case, measure_again, weights_of
+    from safetycase.run.replay import (
+        bind_case,
+        measure_again,
+        weights_of,
+        with_rows_for,
+    )
     from safetycase.sign.signer import require_outsider, sign_payload
 
     require_outsider(keys, opened.envelope)
@@ -116,6 +132,9 @@ def _measured(
         bound = bind_case(
             opened.record, plan, published, at_hand, cache=Path(cache), options=options
         )
+        if options.batch_rows == "auto":
+            digest = opened.plan_digest
+            bound = with_rows_for(bound, published, digest, places, Path(cache), progress)
         again = measure_again(bound.bench, published, opened.plan_digest, places, progress)
     done = replay_of(
         published,

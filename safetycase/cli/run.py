@@ -23,9 +23,6 @@ Threads: TypeAlias = Annotated[
     typer.Option(min=1, help="Threads of torch, of each worker.  [default: by the model]"),
 ]
 BatchRows: TypeAlias = Annotated[
-    int | None, typer.Option(min=1, help="Rows of a batch.  [default: by the model's size]")
-]
-FoundBatchRows: TypeAlias = Annotated[
     str | None,
     typer.Option(
         metavar="N|auto",
@@ -58,7 +55,7 @@ def run(
     plan: PlanPath,
     out: Annotated[Path, typer.Option(help="Folder for the case and for finished work.")],
     threads: Threads = None,
-    batch_rows: FoundBatchRows = None,
+    batch_rows: BatchRows = None,
     device: Device = "cpu",
     device_map: DeviceMap = None,
     engine: Annotated[
@@ -96,7 +93,7 @@ def run(
         plan,
         out,
         threads=threads,
-        batch_rows=_rows(batch_rows),
+        batch_rows=rows_asked(batch_rows),
         device=device,
         device_map=device_map,
         engine=chosen,
@@ -146,7 +143,8 @@ def measured(
         )
 
 
-def _rows(text: str | None) -> int | Literal["auto"] | None:
+def rows_asked(text: str | None) -> int | Literal["auto"] | None:
+    """What `--batch-rows` says: a number, `auto` or nothing; anything else is refused."""
     if text is None:
         return None
     if text == "auto":

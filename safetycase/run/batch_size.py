@@ -92,8 +92,13 @@ def with_found_rows(
     work: Path,
     progress: Progress,
     clock: Callable[[], float] = time.perf_counter,
+    *,
+    most: int = MOST,
 ) -> Bench:
     """The bench with as many rows in a batch as was found best on this machine.
+
+    No batch of more than `most` rows is tried, raised to a power of two, nor one that no cell
+    of the plan could fill.
 
     Tried once for a plan and an environment; then the file in `work` says it. Another
     environment, say another GPU, is tried anew: its units have other keys anyway.
@@ -103,7 +108,7 @@ def with_found_rows(
     file = work / f"batch-{sha256_hex(canonical.write(about))[:16]}.json"
     if not file.is_file():
         progress.begin("finding how many rows fit a batch", 0)
-        trials = _trials(bench, items, clock)
+        trials = _trials(bench, items, clock, most)
         _write(file, {"rows": chosen(trials), "trials": [_spelled(t) for t in trials]})
         for trial in trials:
             told = "too many" if trial.seconds is None else f"{trial.rate:.3g} rows a second"
@@ -139,7 +144,7 @@ class _Task:
         return per_item * len(asked) * len(part)
 
 
-def _trials(bench: Bench, items: Items, clock: Callable[[], float]) -> list[Trial]:
+def _trials(bench: Bench, items: Items, clock: Callable[[], float], most: int) -> list[Trial]:
     """Trials of one batch of every kind of evaluation."""
     # texts that end early would not show what the longest need
     endless = replace(bench, model=replace(bench.model, stops=frozenset()))
@@ -160,7 +165,7 @@ def _trials(bench: Bench, items: Items, clock: Callable[[], float]) -> list[Tria
         finally:
             free_memory()
 
-    return tried(trial, most=min(MOST, _rows_of_plan(bench, items)))
+    return tried(trial, most=min(MOST, _power(most), _rows_of_plan(bench, items)))
 
 
 def _tasks(bench: Bench, items: Items) -> list[_Task]:
@@ -190,7 +195,12 @@ def _rows_of_plan(bench: Bench, items: Items) -> int:
         for evaluation in bench.plan.evaluations
         for split in grid.SPLITS
     )
-    return 1 << (most - 1).bit_length()
+    return _power(most)
+
+
+def _power(rows: int) -> int:
+    """The least power of two that is not below; at least two, a baseline and an arm."""
+    return max(2, 1 << (rows - 1).bit_length())
 
 
 def _arms(bench: Bench, evaluation: Evaluation) -> list[ArmEdit]:

@@ -25,6 +25,7 @@ from safetycase.record.planned_evaluation import Choice, Evaluation, Probe
 from safetycase.record.replay import RowPlace, Weights
 from safetycase.run.answers import Bench, answers
 from safetycase.run.architecture import stated_architecture
+from safetycase.run.batch_size import with_found_rows
 from safetycase.run.bind import Bound, RunOptions, bind
 from safetycase.run.edit import BASELINE_EDIT, ArmEdit, edits_of
 from safetycase.run.freeze import BoundDictionary, FrozenPlan, bound_dictionary
@@ -100,6 +101,28 @@ def weights_of(bound: Bound) -> Weights:
     )
 
 
+def with_rows_for(
+    bound: Bound,
+    published: Published,
+    plan_digest: str,
+    places: Sequence[RowPlace],
+    work: Path,
+    progress: Progress,
+) -> Bound:
+    """The same with as many rows in a batch as are found best here, by trials kept in `work`.
+
+    No batch is tried that is larger than any that these rows could fill.
+    """
+    most = max(
+        len(batch) * _rows_of(evaluation)
+        for evaluation, rows in _wanted(published, places)
+        for batch in _batches(rows, len(rows))
+    )
+    items = published.evidence.items
+    bench = with_found_rows(bound.bench, plan_digest, items, work, progress, most=most)
+    return replace(bound, bench=bench)
+
+
 def measure_again(
     bench: Bench,
     published: Published,
@@ -113,16 +136,9 @@ def measure_again(
     in their last bits, and a text may part where two tokens were about as likely.
     """
     edits = _published_edits(bench, published, case_seed)
-    wanted: dict[str, list[_Wanted]] = {}
-    for place in places:
-        row = published.row(place)
-        wanted.setdefault(row.evaluation, []).append(
-            _Wanted(place, (row.item, sample_of(row)), row.arm)
-        )
     progress.begin("measuring rows again", len(places))
     measured: dict[RowPlace, AnswerRow] = {}
-    for name, rows in wanted.items():
-        evaluation = evaluation_named(published.plan, name)
+    for evaluation, rows in _wanted(published, places):
         for batch in _batches(rows, _most(bench, evaluation)):
             measured |= _measured(bench, published, evaluation, edits, batch)
             progress.advance(len(batch))
@@ -133,6 +149,20 @@ def measure_again(
             found = "a transcript that grew longer than the model's context"
             raise RunFailed(where, "the answers that the case has", found=found)
     return measured
+
+
+def _wanted(
+    published: Published, places: Sequence[RowPlace]
+) -> Iterator[tuple[Evaluation, list[_Wanted]]]:
+    """The rows at these places, evaluation by evaluation."""
+    wanted: dict[str, list[_Wanted]] = {}
+    for place in places:
+        row = published.row(place)
+        wanted.setdefault(row.evaluation, []).append(
+            _Wanted(place, (row.item, sample_of(row)), row.arm)
+        )
+    for name, rows in wanted.items():
+        yield evaluation_named(published.plan, name), rows
 
 
 def _measured(
@@ -173,8 +203,12 @@ def _batches(rows: Sequence[_Wanted], most: int) -> Iterator[Sequence[_Wanted]]:
 
 
 def _most(bench: Bench, evaluation: Evaluation) -> int:
-    per_item = 2 if isinstance(evaluation.measure, Choice) else 1
-    return max(1, bench.environment.batch_rows // per_item)
+    return max(1, bench.environment.batch_rows // _rows_of(evaluation))
+
+
+def _rows_of(evaluation: Evaluation) -> int:
+    """Rows of a batch that an answer takes: a choice is asked in both letter orders."""
+    return 2 if isinstance(evaluation.measure, Choice) else 1
 
 
 def _probe(evaluation: Evaluation, published: Published) -> LinearProbe | None:

@@ -46,6 +46,7 @@ def test_one_command_ends_with_verified_tiers_and_paths(
     plan: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = ["demo", "--plan", str(plan), "--out", str(tmp_path), "--threads", "1"]
+    arguments += ["--batch-rows", "auto"]
     assert main(arguments) == 0
     captured = capsys.readouterr()
     lines = captured.out.splitlines()
@@ -58,7 +59,9 @@ def test_one_command_ends_with_verified_tiers_and_paths(
     assert all(path.is_file() for path in told)
     assert "left" in captured.err
     case = told[0]
-    assert {"statements/case.dsse.json", "report/case.html"} <= set(open_case(case).names)
+    container = open_case(case)
+    assert {"statements/case.dsse.json", "report/case.html"} <= set(container.names)
+    assert json.loads(container.read("case.json"))["environment"]["batch_rows_by"] == "trial"
     for key in (tmp_path / "keys").glob("*.pem"):
         assert stat.S_IMODE(key.stat().st_mode) == 0o600
 

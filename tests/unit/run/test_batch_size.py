@@ -253,8 +253,19 @@ def test_a_worker_takes_the_number_that_was_found(tiny: Tiny, tmp_path: Path) ->
 
 @pytest.mark.parametrize("text", ["0", "-3", "many", "1.5", ""])
 def test_rows_that_are_no_number_are_refused(text: str) -> None:
-    from safetycase.cli.run import _rows  # noqa: PLC0415
+    from safetycase.cli.run import rows_asked  # noqa: PLC0415
 
     with pytest.raises(UsageError, match="a number from 1, or auto"):
-        _rows(text)
-    assert (_rows(None), _rows("auto"), _rows("12")) == (None, "auto", 12)
+        rows_asked(text)
+    assert [rows_asked(each) for each in (None, "auto", "12")] == [None, "auto", 12]
+
+
+@pytest.mark.parametrize(("most", "asked"), [(20, [8, 16, 32]), (5, [8]), (1, [2])])
+def test_not_beyond_what_the_work_could_fill(
+    tiny: Tiny, tmp_path: Path, most: int, asked: list[int]
+) -> None:
+    bench, digest, items = bench_of(tiny)
+    with_found_rows(bench, digest, items, tmp_path, Silent(), ticking(), most=most)
+    [file] = tmp_path.iterdir()
+    told = canonical.read(file.read_bytes(), where="test")
+    assert [trial["rows"] for trial in told["trials"]] == asked

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections import Counter
 from collections.abc import Callable
@@ -13,11 +14,13 @@ import msgspec
 import numpy as np
 import pytest
 
+from safetycase import canonical
 from safetycase.bundle.reader import open_case
 from safetycase.bundle.tensors import read_tensors, write_tensors
 from safetycase.bundle.writer import write_case
 from safetycase.cli.as_written import policy_text
 from safetycase.cli.main import main
+from safetycase.envelope.dsse import read_envelope
 from safetycase.errors import RunFailed
 from safetycase.methods.replay import compared
 from safetycase.run import replay as again
@@ -171,6 +174,23 @@ def test_from_the_command_to_the_verdict(
     assert "none differs: at most 4.9 % of them do" in told
     assert main(["attach", str(case), str(out)]) == 2
     assert "members that are not there yet" in capsys.readouterr().err
+
+
+def test_a_reviewer_may_let_batches_be_found(
+    signed: Path, tiny: Tiny, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The statement says so; no batch is tried that the rows drawn could not fill."""
+    out = tmp_path / "replay.dsse.json"
+    assert main(arguments(signed, tiny, out, **{"batch-rows": "auto", "rows": "20"})) == 0
+    said = capsys.readouterr()
+    assert "0 differ\n" in said.out
+    told = [int(n) for n in re.findall(r"batches of (\d+) rows: ", said.err)]
+    assert told[0] == 8
+    assert max(told) <= 128
+    [found] = re.findall(r"batches of (\d+) rows, found by trying", said.err)
+    payload = read_envelope(out.read_bytes(), where="test").payload
+    made_by = canonical.read(payload, where="test")["predicate"]["environment"]
+    assert (made_by["batch_rows"], made_by["batch_rows_by"]) == (int(found), "trial")
 
 
 def forged(signed: Path, tmp_path: Path, table: str, change: Callable[[Any], Any]) -> Path:
