@@ -171,7 +171,10 @@ def test_from_the_command_to_the_verdict(
     ] == [Outcome.PASS] * 4
     [claim] = after.claims
     [told] = claim.re_executed
-    assert "none differs: at most 4.9 % of them do" in told
+    # how many rows are held out hangs on the plan's digest, and so on the weights drawn here
+    bounds = [float(bound) for bound in re.findall(r"none differs: at most (\S+) %", told)]
+    assert len(bounds) == 2
+    assert all(0.0 < bound <= 5.0 for bound in bounds)
     assert main(["attach", str(case), str(out)]) == 2
     assert "members that are not there yet" in capsys.readouterr().err
 
