@@ -199,14 +199,19 @@ def _is_beside(plan: Plan, axis: Axis, mediator: Mediator) -> bool:
     return one.dataset == two.dataset and samples_of(one) == samples_of(two) == 1
 
 
+def stratifying(plan: Plan, axis: Axis) -> list[Mediator]:
+    """Manipulation checks that are read on the claim's own items, one answer each."""
+    return [each for each in axis.mediators if _is_beside(plan, axis, each)]
+
+
 def strata(plan: Plan, axis: Axis, evidence: Evidence) -> tuple[Stratum, ...] | None:
     """The target's effect by the baseline outcome of every mediator of the same items.
 
     Descriptive: what the edit is meant to change divides the items, so that a difference
     between strata is no effect of it.
     """
-    beside = [each for each in axis.mediators if _is_beside(plan, axis, each)]
-    if finds_nothing(axis, evidence) or not beside:
+    beside = stratifying(plan, axis)
+    if not beside or finds_nothing(axis, evidence):
         return None
     measure = axis.claim.measure
     arms = (BASELINE, f"{axis.id}/target")

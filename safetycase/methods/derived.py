@@ -2,7 +2,8 @@
 
 Every piece is made by the same function of `methods` that the runner used, at most once. That
 a record states something else changes nothing here, so that one altered field fails only the
-check that answers for it.
+check that answers for it. What the plan does not ask for is none without a look at the rows: a
+question that was never put is not left open by what is withheld.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 
 from safetycase.errors import MethodRefused
 from safetycase.methods import arms as planned
-from safetycase.methods import beside, derive, dose, identify, label, measure, spread
+from safetycase.methods import beside, derive, dose, grid, identify, label, measure, spread
 from safetycase.methods import claims as judged
 from safetycase.methods.argument import argument, limitations
 from safetycase.methods.arm_edits import clamp_units
@@ -24,6 +25,7 @@ from safetycase.methods.decision import decide
 from safetycase.methods.degradation import matched_comparison
 from safetycase.methods.grade import regrade
 from safetycase.methods.grid import BASELINE
+from safetycase.methods.neighbours import Neighbours
 from safetycase.methods.once import once
 from safetycase.methods.traces import Traces
 from safetycase.record.beside import OutcomeCount, Shrinkage, Stratum
@@ -32,7 +34,7 @@ from safetycase.record.case import Node
 from safetycase.record.control_tests import ControlTest, MatchedComparison
 from safetycase.record.counted import Steering
 from safetycase.record.doses import DoseResponse
-from safetycase.record.identification import Identification
+from safetycase.record.identification import GroupMember, Identification
 from safetycase.record.plan import Plan
 from safetycase.record.planned_axis import Axis
 from safetycase.record.results import (
@@ -265,6 +267,8 @@ class DerivedAxis:
     @once
     def baselines(self) -> tuple[BaselineComparison, ...] | None:
         """The target against each simpler intervention."""
+        if not grid.baseline_arms(self.axis):
+            return None
         return measure.baseline_comparisons(self.whole.plan, self.axis, self.evidence)
 
     @once
@@ -281,12 +285,30 @@ class DerivedAxis:
     @once
     def strata(self) -> tuple[Stratum, ...] | None:
         """The effect by baseline outcome of the mediators."""
+        if not beside.stratifying(self.whole.plan, self.axis):
+            return None
         return beside.strata(self.whole.plan, self.axis, self.evidence)
 
     @once
     def degradation(self) -> MatchedComparison | None:
         """The target at matched degradation."""
+        if self.axis.matched_degradation is None:
+            return None
         return matched_comparison(self.whole.plan, self.axis, self.evidence)
+
+    @once
+    def neighbours(self) -> Neighbours | None:
+        """The decoder neighbours of the features, and what is published of them."""
+        if self.whole.plan.geometry is None:
+            return None
+        return derive.neighbours_of(self.whole.plan, self.axis, self.evidence)
+
+    @once
+    def groups(self) -> tuple[GroupMember, ...] | None:
+        """What is edited with the kept features."""
+        if self.axis.selection.groups is None:
+            return None
+        return derive.groups_of(self.axis, self.evidence)
 
     @once
     def findings(self) -> judged.Findings:
@@ -300,7 +322,7 @@ class DerivedAxis:
             shipped=self.axis.id in self.whole.read_shipped(),
             baselines=self.baselines or (),
             degradation=self.degradation,
-            grouped=derive.grouped(self.axis, self.evidence),
+            grouped=len({one.member for one in self.groups or ()}),
         )
 
     @property

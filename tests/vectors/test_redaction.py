@@ -187,3 +187,25 @@ def test_classes_that_are_graded_from_withheld_answers_rest_on_the_escrow(
     opened = verify(data, lenient(), at=AT, escrow=redacted.escrow)
     assert opened.verified
     assert opened.outcomes()["FEA-001"] is Outcome.PASS
+
+
+UNASKED = {"BES-003", "CTL-001", "CTL-002", "CTL-003", "FEA-008", "FEA-010"}
+"""Questions that a plan puts or does not."""
+PUT = {
+    "holding": set[str](),
+    "every control": {"CTL-001", "CTL-002", "CTL-003"},
+    "strata": {"BES-003"},
+    "audit traces": {"FEA-008"},
+    "groups": {"FEA-010"},
+}
+
+
+@pytest.mark.parametrize("name", PUT)
+def test_a_question_that_the_plan_does_not_put_does_not_arise_behind_a_redaction(
+    name: str,
+) -> None:
+    """One that it puts is UNKNOWN: nothing that is withheld makes it vanish."""
+    made = redacted_from(HONEST[name](), PROMPTS)
+    verdict = verify(resign(KitCase(made.members)).to_bytes(), lenient(), at=AT)
+    assert outcomes(verdict, Outcome.UNKNOWN) & UNASKED == PUT[name]
+    assert outcomes(verdict, Outcome.NOT_APPLICABLE) & UNASKED == UNASKED - PUT[name]

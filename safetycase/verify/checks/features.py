@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from safetycase.errors import MethodRefused
-from safetycase.methods.derive import groups_of, neighbours_of
 from safetycase.methods.fit import fit_faults
 from safetycase.methods.groups import group_faults
 from safetycase.methods.identify import above_largest, held_out_name, pooled
@@ -167,7 +166,7 @@ def pooled_activations_are_well_formed(case: OpenedCase, _number: int, axis: Axi
 )
 def neighbours_are_measured_again(case: OpenedCase, number: int, axis: Axis) -> Run:
     """Cosines and co-firing of the named decoder neighbours follow from what is published."""
-    near = neighbours_of(case.plan, axis, case.derived.evidence)
+    near = case.axis(axis.id).neighbours
     pointer = f"/results/axes/{number}/neighbours"
     examined = yield from compared(case, pointer, None if near is None else near.results())
     if near is None:
@@ -221,6 +220,6 @@ def groups_are_formed_again(case: OpenedCase, number: int, axis: Axis) -> Run:
     for fault in group_faults(axis, case.derived.evidence) if asked else ():
         where = f"evidence/neighbours.safetensors:{axis.id}, companion {fault.place} from 0"
         yield Fault(where, fault.expected, fault.found)
-    found = groups_of(axis, case.derived.evidence)
+    found = case.axis(axis.id).groups
     examined = yield from compared(case, f"/results/axes/{number}/groups", found)
     return examined if asked else NotApplicable("no groups are asked for, or nothing is found")

@@ -14,12 +14,7 @@ from tests.kit.toy_plan import toy_plan
 _MARGIN = "/axes/0/side_effects/0/margin"
 _REPLANNED = {"DES-002", "DES-003", "DES-005", "EVI-005", "FEA-007"}
 """What another plan digest contradicts: splits, their sizes, the grid, probe and search."""
-_UNDRAWN = (
-    SELECTION
-    | HELD_OUT
-    | {"BES-003", "CTL-001", "CTL-002", "CTL-003", "EVI-001", "FEA-008", "FEA-010"}
-    | {"IVN-002", "STA-003"}
-)
+_UNDRAWN = SELECTION | HELD_OUT | {"EVI-001", "IVN-002", "STA-003"}
 
 
 def _with_wider_margin(case: KitCase) -> KitCase:
