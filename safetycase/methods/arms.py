@@ -6,6 +6,7 @@ for controls that happen to do nothing.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -26,14 +27,15 @@ from safetycase.methods.contrasts import (
 from safetycase.methods.controls import (
     difference_direction,
     direction,
-    draw_feature_sets,
     draw_pairs,
+    draw_sets_by_part,
     is_along,
 )
 from safetycase.methods.groups import group_members
 from safetycase.methods.identify import densities, live_features, select_features
 from safetycase.methods.matching import gain_of, length_of
 from safetycase.methods.operations import adds
+from safetycase.methods.stacks import part_numbers, widths_of
 from safetycase.methods.stream import Stream, derive_seed
 from safetycase.record.plan import Plan
 from safetycase.record.planned_axis import Axis, Operation
@@ -133,15 +135,18 @@ def best_of_sets(
 def _draw(
     plan: Plan, axis: Axis, case_seed: str, evidence: Evidence, family: str, count: int
 ) -> list[tuple[int, ...]]:
-    target = target_features(axis, evidence)
-    sets = draw_feature_sets(
+    target, widths = target_features(axis, evidence), widths_of(axis, evidence)
+    eligible = _eligible(plan, axis, target, evidence)
+    of_parts: list[tuple[list[int], int]] = [([], 0) for _ in widths]
+    for part, feature in zip(part_numbers(eligible, widths), eligible, strict=True):
+        of_parts[part][0].append(feature)
+    asked = Counter(part_numbers(target, widths))
+    return draw_sets_by_part(
         Stream(case_seed, f"{axis.id}/{family}"),
-        _eligible(plan, axis, target, evidence),
-        size=len(target),
+        [(live, asked[number]) for number, (live, _) in enumerate(of_parts)],
         count=count,
         excluded=target,
     )
-    return [tuple(sorted(features)) for features in sets]
 
 
 def _eligible(plan: Plan, axis: Axis, target: Sequence[int], evidence: Evidence) -> list[int]:

@@ -93,19 +93,44 @@ def draw_feature_sets(
     `stream.sample(len(pool), size)` as pool positions, its features ascending; a set drawn
     before is drawn again. Two sets may share features. Refused where the pool has too few sets.
     """
-    pool = sorted(set(live) - set(excluded))
-    if size < 1 or count < 1 or math.comb(len(pool), size) < count:
+    return draw_sets_by_part(stream, [(live, size)], count, excluded)
+
+
+def draw_sets_by_part(
+    stream: Stream,
+    parts: Sequence[tuple[Collection[int], int]],
+    count: int,
+    excluded: Collection[int],
+) -> list[tuple[int, ...]]:
+    """The same where each part's live features give so many of every set, part after part.
+
+    A control of features of several blocks then edits as many in each block as its target.
+    """
+    pools = [(sorted(set(live) - set(excluded)), size) for live, size in parts if size]
+    least = min((size for _, size in pools), default=0)
+    if least < 1 or count < 1 or _sets(pools) < count:
+        sizes = " and ".join(str(size) for _, size in pools) or "0"
+        found = " and ".join(str(len(pool)) for pool, _ in pools) or "no"
         raise MethodRefused(
             "draw_feature_sets",
-            f"{count} different sets of {size} features",
-            found=f"{len(pool)} live features outside the selection",
+            f"{count} different sets of {sizes} features",
+            found=f"{found} live features outside the selection",
             remedy="Lower the minimum density, or draw fewer.",
         )
     drawn: dict[tuple[int, ...], None] = {}
     while len(drawn) < count:
-        positions = stream.sample(len(pool), size)
-        drawn.setdefault(tuple(sorted(pool[position] for position in positions)))
+        chosen = [
+            pool[position]
+            for pool, size in pools
+            for position in stream.sample(len(pool), size)
+        ]
+        drawn.setdefault(tuple(sorted(chosen)))
     return list(drawn)
+
+
+def _sets(pools: Sequence[tuple[Sequence[int], int]]) -> int:
+    """How many sets there are of so many features of each pool."""
+    return math.prod(math.comb(len(pool), size) for pool, size in pools)
 
 
 ALONG_TARGET = 0.5

@@ -91,15 +91,22 @@ class Recomputed:
 
 
 def recomputed(
-    equation: Equation, tensor: Callable[[str], NDArray[Any]], x: NDArray[Any]
+    equation: Equation,
+    tensor: Callable[[str], NDArray[Any]],
+    x: NDArray[Any],
+    *,
+    blocks: int = 1,
 ) -> Recomputed:
     """Activations [rows, features] of what was read [rows, width], in float64.
+
+    Of several `blocks`, side by side in equal parts of the width, each is normalised by itself.
 
     An activation whose gate lies as near to its threshold as float32 rounds may be on either
     side. Refused: a normalisation of no known number, and slices that the family does not have.
     """
     form = activation_of(equation)
-    given = _normalised(_normalisation(tensor), x.astype(np.float64)) - tensor("shift")
+    apart = in_blocks(x.astype(np.float64), blocks)
+    given = _normalised(_normalisation(tensor), apart).reshape(x.shape) - tensor("shift")
     rows = tensor("w_enc").astype(np.float64)
     scale, bias = (tensor(name).astype(np.float64) for name in ("scale", "bias"))
     _require_plain(equation, tensor)
@@ -126,6 +133,17 @@ def recomputed(
     )
 
 
+def in_blocks(rows: NDArray[Any], blocks: int) -> NDArray[Any]:
+    """Rows [n, blocks · d] as [n, blocks, d]; refused where they are of no such width."""
+    depth, rest = divmod(rows.shape[-1], blocks)
+    if rest:
+        found = f"{rows.shape[-1]} numbers"
+        raise MalformedInput(
+            "activations of several blocks", f"{blocks} of one width", found=found
+        )
+    return rows.reshape(len(rows), blocks, depth)
+
+
 def require_one_block(
     w_enc: NDArray[Any], w_dec: NDArray[Any], blocks: int, *, where: str
 ) -> None:
@@ -133,10 +151,7 @@ def require_one_block(
 
     Rows [features, blocks · width] of encoder and decoder, the blocks side by side.
     """
-    reads, writes = (
-        rows.reshape(len(rows), blocks, -1).any(axis=-1) if len(rows) else np.zeros((0, blocks))
-        for rows in (w_enc, w_dec)
-    )
+    reads, writes = (in_blocks(rows, blocks).any(axis=-1) for rows in (w_enc, w_dec))
     later = np.cumsum(reads.astype(np.int64), axis=1) > 0
     faulty = np.flatnonzero(
         (reads.sum(axis=1) != 1) | (writes.astype(bool) & ~later).any(axis=1)

@@ -6,6 +6,7 @@ from typing import Literal
 
 from safetycase.errors import MethodRefused
 from safetycase.methods.sites import Place, Span, Where, hook_path
+from safetycase.methods.stacks import every_dictionary
 from safetycase.record.equations import Equation
 from safetycase.record.plan import Plan, PlannedDictionary
 from safetycase.record.planned_axis import Axis
@@ -35,11 +36,12 @@ def has_skip(equation: Equation) -> bool:
 
 
 def dictionary_of(plan: Plan, axis: Axis) -> PlannedDictionary:
-    """The dictionary of an axis; refused if the plan has none of that name."""
-    for dictionary in plan.dictionaries:
-        if dictionary.id == axis.dictionary:
-            return dictionary
-    raise MethodRefused("plan /dictionaries", f"a dictionary {axis.dictionary}", found="none")
+    """The dictionary of an axis, or its stack as one; refused if the plan has none so named."""
+    known = every_dictionary(plan)
+    if axis.dictionary not in known:
+        expected = f"a dictionary {axis.dictionary}"
+        raise MethodRefused("plan /dictionaries", expected, found="none")
+    return known[axis.dictionary]
 
 
 def read_place(dictionary: PlannedDictionary) -> Where:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from safetycase.methods.gap import Gap
 from safetycase.methods.instruments import FIT_PROMPTS
+from safetycase.methods.stacks import parts_of
 from safetycase.record.case import SelfTest
 from safetycase.record.plan import Plan
 from safetycase.record.planned_axis import Axis
@@ -17,8 +18,12 @@ _DIGITS = 1e-5
 
 
 def tested_with(plan: Plan, dictionary: str) -> Axis:
-    """The axis on whose discovery prompts a dictionary is tested: the first that uses it."""
-    return next((axis for axis in plan.axes if axis.dictionary == dictionary), plan.axes[0])
+    """The axis on whose discovery prompts a dictionary is tested: the first that uses it.
+
+    A part of a stack is used by the axes of the stack.
+    """
+    using = (axis for axis in plan.axes if dictionary in parts_of(plan, axis.dictionary))
+    return next(using, plan.axes[0])
 
 
 def tested_items(plan: Plan, dictionary: str, items: Items) -> Sequence[ItemRow]:

@@ -19,6 +19,7 @@ from safetycase.methods.grid import BASELINE
 from safetycase.methods.label import label_of, label_score
 from safetycase.methods.multiplicity import benjamini_hochberg, holm
 from safetycase.methods.rank import auroc, compare_columns
+from safetycase.methods.stacks import widths_of
 from safetycase.methods.welch import welch_p_columns
 from safetycase.record.identification import Identification, SelectedFeature
 from safetycase.record.plan import Plan
@@ -82,13 +83,13 @@ def _spread(axis: Axis, evidence: Evidence, spread: np.ndarray) -> np.ndarray:
     values = evidence.tensor(f"{axis.id}.values")
     columns = evidence.tensor(f"{axis.id}.columns")
     bounds = evidence.tensor(f"{axis.id}.indptr")
-    width = int(evidence.tensor(f"{axis.id}.width")[0])
+    width = sum(widths_of(axis, evidence))
     where = f"evidence/pooled.safetensors {axis.id}"
     if bounds.shape != (len(items) + 1,) or not values.shape == columns.shape == spread.shape:
         raise MethodRefused(where, f"rows for {len(items)} items", found=f"{bounds.size - 1}")
     if bounds[0] != 0 or bounds[-1] != values.size or (np.diff(bounds) < 0).any():
         raise MethodRefused(where, "row bounds that cover the values", found="others")
-    if not width or ((columns < 0) | (columns >= width)).any() or (values <= 0).any():
+    if ((columns < 0) | (columns >= width)).any() or (values <= 0).any():
         raise MethodRefused(where, "indices within the width, values above 0", found="others")
     rows = np.repeat(np.arange(len(items)), np.diff(bounds))
     keys = rows.astype(np.int64) * width + columns

@@ -14,6 +14,8 @@ from safetycase.methods.grid import relied_on
 from safetycase.methods.operations import UNITS
 from safetycase.methods.search_lint import search_lint
 from safetycase.methods.sites import READ_ONLY
+from safetycase.methods.stack_lint import stack_lint
+from safetycase.methods.stacks import every_dictionary
 from safetycase.methods.turns_lint import turns_lint
 from safetycase.record.control_tests import ControlFamily
 from safetycase.record.plan import Plan, PlannedDictionary
@@ -33,6 +35,7 @@ def lint(plan: Plan) -> list[str]:
     return [
         *_names(plan),
         *_sites(plan),
+        *stack_lint(plan),
         *search_lint(plan),
         *_samples(plan),
         *turns_lint(plan),
@@ -65,11 +68,12 @@ def _twice(where: str, names: Iterable[str]) -> Iterator[str]:
 def _names(plan: Plan) -> Iterator[str]:
     yield from _twice("/datasets", (d.id for d in plan.datasets))
     yield from _twice("/evaluations", (e.id for e in plan.evaluations))
-    yield from _twice("/dictionaries", (d.id for d in plan.dictionaries))
+    instruments = [d.id for d in plan.dictionaries] + [s.id for s in plan.stacks or ()]
+    yield from _twice("/dictionaries", instruments)
     yield from _twice("/axes", (a.id for a in plan.axes))
     datasets = {dataset.id for dataset in plan.datasets}
     evaluations = {evaluation.id for evaluation in plan.evaluations}
-    dictionaries = {dictionary.id for dictionary in plan.dictionaries}
+    dictionaries = set(instruments)
     for evaluation in plan.evaluations:
         used = {evaluation.dataset}
         if isinstance(evaluation.measure, Probe):
@@ -204,7 +208,7 @@ def _operations(plan: Plan) -> Iterator[str]:
 
 
 def _of_several_blocks(plan: Plan) -> Iterator[str]:
-    several = {dictionary.id for dictionary in plan.dictionaries if dictionary.layers}
+    several = {name for name, known in every_dictionary(plan).items() if known.layers}
     asked = [(where, axis, edit.operation) for where, axis, edit in _tried(plan)]
     for axis in plan.axes:
         refusal = refusal_of(axis)
@@ -303,9 +307,9 @@ def _refusal_direction(plan: Plan, axis: Axis) -> Iterator[str]:
     where = f"/axes {axis.id} /baselines/refusal_direction/layers"
     if asked.operation == "add":
         yield f"{where}: a direction is added at one layer; take it out, or leave layers out."
-    for dictionary in plan.dictionaries:
+    for name, dictionary in every_dictionary(plan).items():
         place = written_place(dictionary)
-        if dictionary.id == axis.dictionary and place.site != "resid_post":
+        if name == axis.dictionary and place.site != "resid_post":
             yield (
                 f"{where}: a direction of {place.site} is not one of the residual stream; name "
                 "a dictionary that writes resid_post, or leave layers out."

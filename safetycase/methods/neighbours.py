@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from safetycase.errors import MalformedInput
 from safetycase.methods.identify import pooled, select_features
+from safetycase.methods.stacks import widths_of
 from safetycase.record.planned_axis import Axis
 from safetycase.record.results import Neighbour
 from safetycase.tables.evidence import Evidence
@@ -77,7 +78,7 @@ class Neighbours:
 
     def _published(self) -> tuple[list[int], NDArray[Any]]:
         """Indices [kept · count] and decoder rows; refused unless there are that many."""
-        width = int(self._tensor("width")[0])
+        width = sum(widths_of(self.axis, self.evidence))
         wanted = len(self.kept) * min(self.count, width - 1)
         named, rows = self._tensor("neighbours"), self._tensor("neighbour_rows")
         if ((named < 0) | (named >= width)).any():

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from safetycase.methods.contrasts import refusal_of
 from safetycase.methods.equations import read_place, spans_blocks, written_place
+from safetycase.methods.stacks import every_dictionary, is_stack
 from safetycase.record.plan import Plan
 from safetycase.record.planned_axis import Contrast
 
@@ -47,7 +48,7 @@ def _contrast(where: str, contrast: Contrast, datasets: Mapping[str, str]) -> It
 
 def _attributions(plan: Plan) -> Iterator[str]:
     evaluations = {evaluation.id: evaluation for evaluation in plan.evaluations}
-    dictionaries = {dictionary.id: dictionary for dictionary in plan.dictionaries}
+    dictionaries = every_dictionary(plan)
     for axis in plan.axes:
         rule, where = axis.selection, f"/axes {axis.id} /selection"
         asked, dictionary = rule.attribution, dictionaries.get(axis.dictionary)
@@ -67,12 +68,14 @@ def _attributions(plan: Plan) -> Iterator[str]:
                 f"features are sought on those of {rule.contrast.dataset}."
             )
         if dictionary is not None and (
-            spans_blocks(dictionary.equation)
+            dictionary.layers is not None
+            or spans_blocks(dictionary.equation)
             or read_place(dictionary) != written_place(dictionary)
         ):
+            kind = "a stack" if is_stack(plan, axis) else dictionary.equation
             yield (
-                f"{where}/attribution: {dictionary.id} is {dictionary.equation}; take a "
-                "dictionary that writes the one activation that it reads."
+                f"{where}/attribution: {dictionary.id} is {kind}; take a dictionary that "
+                "writes the one activation that it reads."
             )
         if rule.pooling == "last":
             yield f"{where}/pooling: attribution is summed over tokens; take max or mean."

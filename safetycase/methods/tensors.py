@@ -19,6 +19,7 @@ from safetycase.methods.equations import dictionary_of, read_place, written_plac
 from safetycase.methods.gap import Gap
 from safetycase.methods.groups import cosines_name, ids_name
 from safetycase.methods.identify import held_out_name
+from safetycase.methods.stacks import parts_of, with_stacks
 from safetycase.record.plan import Plan
 from safetycase.record.planned_axis import Axis
 
@@ -55,14 +56,15 @@ def tensor_path(stem: str) -> str:
 
 def planned_tensors(plan: Plan, model_widths: Mapping[str, int]) -> Iterator[PlannedTensor]:
     """Every tensor of a case of this plan; `model_widths` by dictionary, as far as known."""
+    known = with_stacks(plan, model_widths)
     for axis in plan.axes:
-        width = model_widths.get(axis.dictionary, "model width")
+        width = known.get(axis.dictionary, "model width")
         pool = plan.controls.activation_pool
         for stem, name, dtype, shape in (
             ("pooled", "values", "<f4", ("values",)),
             ("pooled", "columns", "<i4", ("values",)),
             ("pooled", "indptr", "<i8", (None,)),
-            ("pooled", "width", "<i8", (1,)),
+            ("pooled", "width", "<i8", (len(parts_of(plan, axis.dictionary)),)),
             ("activations", "pool", "<f4", (pool, width)),
             ("dictionary", "features", "<i8", ("features",)),
             ("dictionary", "w_dec", "<f4", ("features", width)),
@@ -157,7 +159,7 @@ def _too_many(
         bounds = found.get((path, f"{axis.id}.indptr"))
         if width is None or bounds is None or not width.size:
             continue
-        count = int(width.flat[0]) * max(bounds.size - 1, 0)
+        count = sum(map(int, width.flat)) * max(bounds.size - 1, 0)
         if count > most:
             expected = f"at most {most} activations (--limit activations=N raises it)"
             yield TensorFault(path, f"{axis.id}.width", expected, str(count))
@@ -168,10 +170,23 @@ def width_gaps(
 ) -> Iterator[Gap]:
     """Dictionaries whose stated number of features is not the published one."""
     for axis in plan.axes:
-        array, width = arrays.get(f"{axis.id}.width"), stated.get(axis.dictionary)
-        if array is not None and width != int(array[0]):
-            where = f"case.json#/dictionaries {axis.dictionary} /width"
-            yield Gap(where, str(int(array[0])), str(width), axis=axis.id)
+        array = arrays.get(f"{axis.id}.width")
+        if array is None:
+            continue
+        for part, width in zip(parts_of(plan, axis.dictionary), array, strict=True):
+            if stated.get(part) != int(width):
+                where = f"case.json#/dictionaries {part} /width"
+                yield Gap(where, str(int(width)), str(stated.get(part)), axis=axis.id)
+
+
+def depth_gaps(plan: Plan, stated: Mapping[str, int]) -> Iterator[Gap]:
+    """Stacks whose parts are stated to be of activations of different widths."""
+    for stack in plan.stacks or ():
+        for part in stack.parts[1:]:
+            first, own = stated.get(stack.parts[0]), stated.get(part)
+            if own != first:
+                where = f"case.json#/dictionaries {part} /model_width"
+                yield Gap(where, f"{first}, as of {stack.parts[0]}", str(own))
 
 
 def _fits(tensor: PlannedTensor, array: Array, sizes: dict[tuple[str, str], int]) -> bool:

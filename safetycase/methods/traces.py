@@ -24,6 +24,7 @@ from safetycase.methods.equations import dictionary_of, read_place, written_plac
 from safetycase.methods.grid import evaluation_named
 from safetycase.methods.operations import StateEdit
 from safetycase.methods.outcomes import answers_of
+from safetycase.methods.stacks import is_stack, require_own_blocks
 from safetycase.methods.stream import Stream
 from safetycase.methods.turns import fed_back
 from safetycase.record.plan import Audit, Plan
@@ -222,11 +223,14 @@ class Traces:
         dictionary = dictionary_of(self.plan, self.axis)
         is_apart = read_place(dictionary) != written_place(dictionary)
         read = self.tensor("trace_read" if is_apart else "trace_before")
-        if dictionary.layers is not None:
+        if is_stack(self.plan, self.axis):
+            require_own_blocks(self.axis, self.evidence)
+        elif dictionary.layers is not None:
             rows = self.tensor("w_enc"), self.tensor("w_dec")
             where = f"slices of {dictionary.equation}"
             require_one_block(*rows, len(dictionary.layers), where=where)
-        return recomputed(dictionary.equation, self.tensor, read)
+        blocks = len(dictionary.layers or (dictionary.layer,))
+        return recomputed(dictionary.equation, self.tensor, read, blocks=blocks)
 
     def edit_faults(self) -> Iterator[TraceFault]:
         """Traces whose delta is not the specification's, or whose sum is not what stands there.

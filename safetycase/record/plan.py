@@ -71,6 +71,20 @@ class PlannedDictionary(Record):
     """Name of the model it was made for; none: as its files say."""
 
 
+class Stack(Record):
+    """Dictionaries of several blocks whose features are sought and edited together.
+
+    Its features are those of its parts, one part's after the other's, and its activation is
+    those that its parts read, side by side. It has no files: its digest is made of its parts'.
+    """
+
+    id: Identifier
+    """Short name used by the axes, as a dictionary's."""
+    parts: Annotated[tuple[Identifier, ...], Field(min_length=2)]
+    """Dictionaries of the plan, the lowest block's first: of one equation and one site, each of
+    which explains the one block that it reads."""
+
+
 class Columns(Record):
     """Which columns of a file become which parts of an item; its other columns are not read."""
 
@@ -297,5 +311,7 @@ class Plan(Record):
     """What is published of single edits; none: nothing, and they must be taken on trust."""
     geometry: Geometry | None = None
     """What is published around the kept features; none: nothing."""
+    stacks: Annotated[tuple[Stack, ...], Field(min_length=1)] | None = None
+    """Dictionaries that are taken together; none: every axis is of one dictionary."""
     seed: Text
     """Author's part of every seed; the rest is the digest of this plan."""

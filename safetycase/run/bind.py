@@ -25,6 +25,7 @@ from safetycase.run.dictionaries.dictionary import Dictionary
 from safetycase.run.dictionaries.fit import require_fit
 from safetycase.run.dictionaries.layered import load
 from safetycase.run.dictionaries.sound import require_sound
+from safetycase.run.dictionaries.stacked import StackedDictionary
 from safetycase.run.environment import default_batch_rows, default_threads, environment
 from safetycase.run.freeze import FrozenPlan
 from safetycase.run.gguf_model import converted
@@ -157,13 +158,18 @@ def _require_sound_dictionaries(frozen: FrozenPlan, shape: ModelShape) -> None:
 
 
 def _dictionaries(frozen: FrozenPlan, model: LoadedModel) -> dict[str, Dictionary]:
+    """The plan's dictionaries by name, and its stacks, whose parts are these same ones."""
     loaded = {}
     for name, bound in frozen.dictionaries.items():
         loaded[name] = load(name, bound.specification, model.device)
         for where in (loaded[name].reads, loaded[name].writes):
             for place in places_of(where):
                 require_site(model, place)
-    return loaded
+    stacks = {
+        stack.id: StackedDictionary(stack.id, [loaded[part] for part in stack.parts])
+        for stack in frozen.plan.stacks or ()
+    }
+    return {**loaded, **stacks}
 
 
 def dictionary_records(

@@ -17,6 +17,7 @@ from safetycase.digest import sha256_hex
 from safetycase.errors import PromptTooLong
 from safetycase.methods import grid
 from safetycase.methods.probe import LinearProbe
+from safetycase.methods.stacks import every_dictionary
 from safetycase.methods.turns import turns_of
 from safetycase.record.plan import Plan
 from safetycase.record.planned_evaluation import Choice, Evaluation
@@ -178,7 +179,9 @@ def _specification(
     specification: dict[str, JsonValue] = {
         "model": plan.model.manifest_digest,
         "dtype": plan.model.dtype,
-        "dictionaries": {d.id: d.manifest_digest for d in plan.dictionaries},
+        "dictionaries": {
+            name: known.manifest_digest for name, known in every_dictionary(plan).items()
+        },
         "evaluation": evaluation.spelled(),
         "sampling": plan.sampling.spelled(),
         "seed": plan.seed,

@@ -52,7 +52,7 @@ def observe(lab: Lab) -> None:
             f"{axis.id}.values": pooled.values,
             f"{axis.id}.columns": pooled.columns,
             f"{axis.id}.indptr": pooled.bounds,
-            f"{axis.id}.width": np.array([pooled.width], dtype=np.int64),
+            f"{axis.id}.width": np.array(dictionary.widths, dtype=np.int64),
             f"{axis.id}.pool": activation_pool(
                 model,
                 dictionary.writes,

@@ -69,6 +69,11 @@ class Dictionary:
         return self.specification.width
 
     @property
+    def widths(self) -> tuple[int, ...]:
+        """The same, dictionary by dictionary where several are taken as one."""
+        return (self.width,)
+
+    @property
     def declared_l0(self) -> float:
         """Mean number of active features a token, as its makers say."""
         return self.specification.declared_l0

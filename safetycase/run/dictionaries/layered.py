@@ -155,7 +155,7 @@ class LayeredDictionary(Dictionary):
             decoders = self.specification.sources[block].decoder
             for later, decoder in enumerate(decoders, block):
                 rows[numbers, later] = decoder.rows(chosen)
-        return rows.reshape(len(features), -1)
+        return rows.reshape(len(features), self.model_width)
 
     @override
     def slices(self, features: Sequence[int]) -> dict[str, np.ndarray]:
@@ -173,7 +173,7 @@ class LayeredDictionary(Dictionary):
             part: values.astype(np.float32) for part, values in parts.items()
         }
         whole: dict[str, np.ndarray] = {
-            "w_enc": rows.reshape(count, -1),
+            "w_enc": rows.reshape(count, self.model_width),
             "normalisation": np.zeros(1, dtype=np.int64),
         }
         return found | whole

@@ -6,6 +6,7 @@ from collections import Counter
 
 from safetycase.methods.arm_edits import direction_gaps, size_gaps, sizes_of
 from safetycase.methods.arms import needed_features
+from safetycase.methods.stacks import block_gaps
 from safetycase.record.planned_axis import Axis
 from safetycase.verify.case import OpenedCase
 from safetycase.verify.check import Family, Fault, NotApplicable, Run, compared, told
@@ -148,7 +149,7 @@ def safeguards_are_those_measured(case: OpenedCase) -> Run:
     8,
     needs=("plan", "rows", "tensors"),
     proves="The dictionary slices are those of exactly the features that some arm edits, in "
-    "order.",
+    "order; of a stack, each lies in the block of the dictionary that its number says.",
     cannot_prove="That they are the dictionary's rows: its file is not in the case.",
     references=("design 3", "question 24 (index convention)"),
     owns=("evidence/dictionary.safetensors: features",),
@@ -160,4 +161,5 @@ def slices_are_of_the_edited_features(case: OpenedCase, _number: int, axis: Axis
     if found != wanted:
         where = f"evidence/dictionary.safetensors:{axis.id}.features"
         yield Fault(where, f"features {wanted}", f"features {found}")
+    yield from told(block_gaps(case.plan, axis, case.evidence))
     return max(len(wanted), 1)

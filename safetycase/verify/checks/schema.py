@@ -7,7 +7,7 @@ from safetycase.methods.grade import outcomes_of
 from safetycase.methods.grid import evaluation_named
 from safetycase.methods.items import name_gaps
 from safetycase.methods.lint import counted_by
-from safetycase.methods.tensors import width_gaps
+from safetycase.methods.tensors import depth_gaps, width_gaps
 from safetycase.verify.case import OpenedCase
 from safetycase.verify.check import Family, Fault, Run, compared, told
 
@@ -77,6 +77,8 @@ def tensors_are_those_planned(case: OpenedCase) -> Run:
         yield Fault(f"{fault.path}:{fault.tensor}", fault.expected, fault.found)
     widths = {entry.id: entry.width for entry in case.record.dictionaries}
     yield from told(width_gaps(case.plan, widths, case.sound_tensors))
+    depths = {entry.id: entry.model_width for entry in case.record.dictionaries}
+    yield from told(depth_gaps(case.plan, depths))
     return len(case.tensors)
 
 

@@ -99,6 +99,8 @@ def test_a_decoder_row_is_what_one_unit_adds_to_every_block(name: str, tmp_path:
         np.testing.assert_allclose(np.tile(row, (2, 1)), added, atol=1e-5)
         assert not row[: source * DEPTH].any()
         assert row[source * DEPTH :].reshape(-1, DEPTH).any(axis=1).all()
+    assert dictionary.decoder_rows([]).shape == (0, dictionary.model_width)
+    assert dictionary.slices([])["w_enc"].shape == (0, dictionary.model_width)
 
 
 @pytest.mark.parametrize("name", NAMES)
