@@ -27,8 +27,8 @@ from safetycase.methods.contrasts import (
 from safetycase.methods.controls import (
     difference_direction,
     direction,
+    draw_feature_sets,
     draw_pairs,
-    draw_sets_by_part,
     is_along,
 )
 from safetycase.methods.groups import group_members
@@ -141,7 +141,7 @@ def _draw(
     for part, feature in zip(part_numbers(eligible, widths), eligible, strict=True):
         of_parts[part][0].append(feature)
     asked = Counter(part_numbers(target, widths))
-    return draw_sets_by_part(
+    return draw_feature_sets(
         Stream(case_seed, f"{axis.id}/{family}"),
         [(live, asked[number]) for number, (live, _) in enumerate(of_parts)],
         count=count,

@@ -85,26 +85,19 @@ def acts(realised_norm: float, target_norm: float, tolerance: float = 0.1) -> bo
 
 
 def draw_feature_sets(
-    stream: Stream, live: Collection[int], size: int, count: int, excluded: Collection[int]
-) -> list[tuple[int, ...]]:
-    """Draw `count` different sets of `size` live features, none of them excluded.
-
-    The pool is the live features without the excluded ones, ascending; each set is
-    `stream.sample(len(pool), size)` as pool positions, its features ascending; a set drawn
-    before is drawn again. Two sets may share features. Refused where the pool has too few sets.
-    """
-    return draw_sets_by_part(stream, [(live, size)], count, excluded)
-
-
-def draw_sets_by_part(
     stream: Stream,
     parts: Sequence[tuple[Collection[int], int]],
     count: int,
     excluded: Collection[int],
 ) -> list[tuple[int, ...]]:
-    """The same where each part's live features give so many of every set, part after part.
+    """Draw `count` different sets of live features, none of them excluded.
 
-    A control of features of several blocks then edits as many in each block as its target.
+    `parts` are live features, and how many of them every set has: one part or, where features
+    are of several dictionaries, one for each, so that a control edits as many in each block as
+    its target. The pool of a part is its live features without the excluded ones, ascending; a
+    set is `stream.sample(len(pool), size)` as pool positions, part after part, its features
+    ascending; a set drawn before is drawn again. Two sets may share features. Refused where the
+    pools have too few sets.
     """
     pools = [(sorted(set(live) - set(excluded)), size) for live, size in parts if size]
     least = min((size for _, size in pools), default=0)

@@ -19,9 +19,9 @@ from safetycase.methods.grid import BASELINE
 from safetycase.methods.label import label_of, label_score
 from safetycase.methods.multiplicity import benjamini_hochberg, holm
 from safetycase.methods.rank import auroc, compare_columns
-from safetycase.methods.stacks import widths_of
+from safetycase.methods.stacks import of_part, widths_of
 from safetycase.methods.welch import welch_p_columns
-from safetycase.record.identification import Identification, SelectedFeature
+from safetycase.record.identification import Identification, OfPart, SelectedFeature
 from safetycase.record.plan import Plan
 from safetycase.record.planned_axis import Axis
 from safetycase.record.planned_axis import Selection as Rule
@@ -42,6 +42,7 @@ class SelectedStatistic:
     standardised_difference: float | None = None
     attribution: float | None = None
     """Either where the plan ranks by it."""
+    of_part: OfPart | None = None
 
 
 @dataclass(frozen=True)
@@ -201,6 +202,7 @@ def _select_features(axis: Axis, evidence: Evidence) -> Selection:
             density=float(densities[candidates[i]]),
             standardised_difference=_stated(ranked.difference, i),
             attribution=_stated(ranked.attribution, i),
+            of_part=of_part(int(candidates[i]), widths_of(axis, evidence)),
         )
         for i in best
     )
@@ -365,6 +367,7 @@ def _selected(
         density=statistic.density,
         standardised_difference=statistic.standardised_difference,
         attribution=statistic.attribution,
+        of_part=statistic.of_part,
         held_out_auroc=held_out_auroc(axis, statistic.feature, evidence),
         label=label_of(words, axis.labels.words),
         label_score=label_score(axis, case_seed, statistic.feature, checks),

@@ -17,6 +17,7 @@ from safetycase.digest import sha256_hex
 from safetycase.errors import MalformedInput, MethodRefused
 from safetycase.methods.encode import in_blocks
 from safetycase.methods.gap import Gap
+from safetycase.record.identification import OfPart
 from safetycase.record.plan import Plan, PlannedDictionary
 from safetycase.record.planned_axis import Axis
 from safetycase.tables.evidence import Evidence
@@ -88,6 +89,14 @@ def part_numbers(features: Sequence[int] | NDArray[Any], widths: Sequence[int]) 
     """The number of the part, from 0, that each feature is of; past the last: their count."""
     ends = np.cumsum(np.array(widths, dtype=np.int64))
     return [int(part) for part in np.searchsorted(ends, features, side="right")]
+
+
+def of_part(feature: int, widths: Sequence[int]) -> OfPart | None:
+    """A feature of a stack as its own dictionary numbers it; none where there is but one."""
+    if len(widths) == 1:
+        return None
+    [part] = part_numbers([feature], widths)
+    return OfPart(part=part, feature=feature - sum(widths[:part]))
 
 
 def outside_own_block(

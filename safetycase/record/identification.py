@@ -27,11 +27,20 @@ class LabelScore(Record):
     """Whether detection or fuzzing reaches the plan's minimum and detection beats the null."""
 
 
+class OfPart(Record):
+    """A feature of a stack as the dictionary knows it that it is of."""
+
+    part: Count
+    """Which of the stack's parts, from 0."""
+    feature: Count
+    """Index in that dictionary, from 0."""
+
+
 class SelectedFeature(Record):
     """A feature that the selection rule kept."""
 
     feature: Count
-    """Index in the dictionary, from 0: the row of `w_dec`."""
+    """Index in the dictionary, from 0: the row of `w_dec`; of a stack, in all its parts."""
     auroc: Share
     """Area under the ROC curve on the discovery split."""
     p: Share
@@ -53,6 +62,8 @@ class SelectedFeature(Record):
     features were ranked by it."""
     attribution: float | None = None
     """Mean attribution over discovery prompts, in nats, where features were ranked by it."""
+    of_part: OfPart | None = None
+    """The same feature in its own dictionary, where the axis is of a stack."""
 
 
 class Identification(Record):

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from safetycase.methods.classes import class_name
+from safetycase.record.identification import OfPart
 from safetycase.record.planned_axis import Selection
 from safetycase.record.results import AxisResult
 from safetycase.record.unavailable import Unavailable
@@ -31,6 +32,8 @@ class FeatureRow:
     """Standardised difference of class means, where the plan ranks by it."""
     attribution: Shown | None
     """Mean attribution, where the plan ranks by it."""
+    of_part: tuple[Shown, Shown] | None
+    """Its own dictionary and its number there, where the axis is of a stack."""
 
 
 _STATISTICS = {
@@ -100,4 +103,16 @@ def feature_rows(source: Source, result: AxisResult, found: str) -> Iterator[Fea
             supported=not isinstance(score, Unavailable) and score.supported,
             difference=source.show_stated(f"{here}/standardised_difference"),
             attribution=source.show_stated(f"{here}/attribution"),
+            of_part=_of_part(source, result, here, feature.of_part),
         )
+
+
+def _of_part(
+    source: Source, result: AxisResult, here: str, stated: OfPart | None
+) -> tuple[Shown, Shown] | None:
+    axis = next(axis for axis in source.plan.axes if axis.id == result.axis)
+    stacks = [stack.id for stack in source.plan.stacks or ()]
+    if stated is None or axis.dictionary not in stacks:
+        return None
+    named = f"/stacks/{stacks.index(axis.dictionary)}/parts/{stated.part}"
+    return source.planned(named), source.show(f"{here}/of_part/feature")

@@ -24,7 +24,7 @@ from tests.kit.beside_cases import (
     refusing_case,
     strata_case,
 )
-from tests.kit.block_cases import blocks_case
+from tests.kit.block_cases import blocks_case, stacked_case
 from tests.kit.builder import (
     AT,
     SIGNER,
@@ -520,5 +520,6 @@ HONEST: dict[str, Callable[[], KitCase]] = {
     "several turns": pressed_case,
     "several turns, the last graded": last_word_case,
     "a dictionary of two blocks": blocks_case,
+    "dictionaries taken as one": stacked_case,
 }
 """Honest cases by name: none may be refused."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from tests.kit.beside_cases import asked_plan, strata_plan, without_feature
-from tests.kit.block_cases import BlocksWorld, blocks_plan
+from tests.kit.block_cases import BlocksWorld, StackedWorld, blocks_plan, stacked_plan
 from tests.kit.builder import Json, KitCase, build_case, edit_record, resign
 from tests.kit.cases import (
     ForgetfulWorld,
@@ -157,6 +157,15 @@ def blocks_case() -> KitCase:
 
 
 @cache
+def stacked_case() -> KitCase:
+    """Dictionaries of two blocks are taken as one."""
+    plan = small(stacked_plan(), "watched")
+    plan["audit"] = {"rows": 4, "positions": 2}
+    del plan["geometry"]
+    return _built(plan, world=StackedWorld(7))
+
+
+@cache
 def nothing_found_case() -> KitCase:
     """No feature is found, nothing is edited, and people label next to nothing."""
     plan = judged_plan()
@@ -243,6 +252,7 @@ SMALL: dict[str, Callable[[], KitCase]] = {
     "features by attribution": attributed_case,
     "several turns": pressed_case,
     "a dictionary of two blocks": blocks_case,
+    "dictionaries taken as one": stacked_case,
     "nothing found": nothing_found_case,
     "every control": controlled_case,
     "samples, clusters, missing answers": missing_case,

@@ -110,7 +110,7 @@ class Lab:
                 f"{axis.id}.values": pooled[rows, columns],
                 f"{axis.id}.columns": columns.astype(np.int32),
                 f"{axis.id}.indptr": bounds.astype(np.int64),
-                f"{axis.id}.width": np.array([WIDTH], dtype=np.int64),
+                f"{axis.id}.width": np.array(self.toy.widths, dtype=np.int64),
                 f"{axis.id}.pool": self.toy.pool(self.plan.controls.activation_pool),
                 f"{axis.id}.features": np.arange(WIDTH, dtype=np.int64),
                 f"{axis.id}.w_dec": self.toy.w_dec,

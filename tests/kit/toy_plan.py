@@ -42,6 +42,14 @@ DICTIONARY_FILES: list[dict[str, Any]] = [
 ]
 
 
+def dictionary_files(name: str) -> list[dict[str, Any]]:
+    """The files of a dictionary of the toy, by its name: each has weights of its own."""
+    if name == "toy_dictionary":
+        return DICTIONARY_FILES
+    configuration, weights = DICTIONARY_FILES
+    return [configuration, weights | {"sha256": sha256_hex(f"params of {name}".encode())}]
+
+
 CANARY = "toy-canary-7f3a"
 """Marks the toy's items; no honest toy prints it."""
 

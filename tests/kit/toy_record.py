@@ -31,11 +31,10 @@ from safetycase.tables.rows import (
 )
 from tests.kit.toy_judge import records
 from tests.kit.toy_lab import Lab
-from tests.kit.toy_plan import DICTIONARY_FILES, MODEL_FILES
+from tests.kit.toy_plan import MODEL_FILES, dictionary_files
 from tests.kit.toy_world import (
     D_MODEL,
     STEMS,
-    WIDTH,
 )
 
 Json = Any
@@ -111,15 +110,15 @@ def _record(
         "dictionaries": [
             {
                 "id": dictionary.id,
-                "files": DICTIONARY_FILES,
+                "files": dictionary_files(dictionary.id),
                 "manifest_digest": dictionary.manifest_digest,
                 "equation": dictionary.equation,
                 "hook": hook_path(plan.model.architecture, read_place(dictionary)),
-                "width": WIDTH,
-                "model_width": D_MODEL,
+                "width": width,
+                "model_width": D_MODEL // len(lab.toy.widths),
                 "declared_l0": declared[dictionary.id],
             }
-            for dictionary in plan.dictionaries
+            for dictionary, width in zip(plan.dictionaries, lab.toy.widths, strict=True)
         ],
         "self_tests": [
             {

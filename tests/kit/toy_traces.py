@@ -16,6 +16,7 @@ import numpy as np
 from safetycase.methods import arms as planned
 from safetycase.methods.arm_edits import state_edits
 from safetycase.methods.encode import recomputed
+from safetycase.methods.equations import dictionary_of
 from safetycase.methods.fit import tested_items
 from safetycase.methods.identify import select_features
 from safetycase.methods.label import words
@@ -101,7 +102,7 @@ def _tensors(
         before += [vector(toy, tokens[row.position]) for row in traced]
     residuals = np.array(before, dtype=np.float32).reshape(len(rows), D_MODEL)
     parts = slices(toy, planned.needed_features(specs))
-    equation = next(d.equation for d in plan.dictionaries if d.id == axis.dictionary)
+    equation = dictionary_of(plan, axis).equation
     activations = recomputed(equation, parts.__getitem__, residuals).exact
     parts |= {
         "trace_before": residuals,

@@ -117,6 +117,11 @@ class ToyWorld:
         """How many blocks the dictionary reads, side by side, equal parts of it each."""
         return 1
 
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Numbers of features of the dictionaries that are taken as one: there is one."""
+        return (WIDTH,)
+
     @cached_property
     def u(self) -> np.ndarray:
         """The unit direction of *this is an evaluation*."""

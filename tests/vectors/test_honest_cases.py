@@ -63,6 +63,7 @@ ANSWERED = {
     "projected out": TRACED,
     "the better of two edits": TRACED,
     "a dictionary of two blocks": TRACED,
+    "dictionaries taken as one": {"FEA-008", "FEA-009", *TRACED},
     "a refusal direction": {"CTL-001", *TRACED},
     "a refusal direction at every layer": {"CTL-001", *TRACED},
     "a refusal direction by outcome": {"CTL-001"},

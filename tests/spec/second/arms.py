@@ -110,10 +110,14 @@ def _random_sets(
     live = [f for f in pooled.dense(controls["minimum_density"]) if f not in target]
     live = [f for f in live if pooled.density(f) >= least]
     counts = {"best_of": controls["best_of"], "random_live": controls["random_live_features"]}
+    widths = v.tensors[f"{axis['id']}.width"]
+    drawn_of, wanted = (directions.parts(each, widths) for each in (live, target))
+    pools = [
+        ([f for f, n in zip(live, drawn_of, strict=True) if n == part], wanted.count(part))
+        for part in range(len(widths))
+    ]
     return {
-        family: directions.feature_sets(
-            live, len(target), count, v.seed, f"{axis['id']}/{family}"
-        )
+        family: directions.feature_sets(pools, count, v.seed, f"{axis['id']}/{family}")
         for family, count in counts.items()
     }
 

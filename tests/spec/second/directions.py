@@ -110,7 +110,7 @@ class Pooled:
     def __init__(self, tensors: Mapping[str, Sequence[float]], axis: str) -> None:
         """Turn the sparse rows round."""
         values, columns = tensors[f"{axis}.values"], tensors[f"{axis}.columns"]
-        starts = tensors[f"{axis}.indptr"]
+        starts, self.widths = tensors[f"{axis}.indptr"], tensors[f"{axis}.width"]
         self.items = len(starts) - 1
         self.columns: dict[int, dict[int, float]] = {}
         moved = tensors.get(f"{axis}.attribution", ())
@@ -199,6 +199,9 @@ def _candidate(
     density = sum(v > 0 for v in column) / len(column)
     area, p = mann_whitney(above, below)
     one: Json = {"feature": feature, "auroc": area, "p": p, "density": density}
+    if len(pooled.widths) > 1:
+        [part] = parts([feature], pooled.widths)
+        one["of_part"] = {"part": part, "feature": feature - sum(pooled.widths[:part])}
     if by_moves:
         one |= {"attribution": fmean(moved), "p": one_sample(moved)}
     if rule["statistic"] == "standardised_mean_difference":
@@ -208,14 +211,21 @@ def _candidate(
     return one
 
 
+def parts(features: Sequence[int], widths: Sequence[int]) -> list[int]:
+    """Clause 5.6: which dictionary of a stack each feature is of."""
+    return [sum(f >= sum(widths[: n + 1]) for n in range(len(widths))) for f in features]
+
+
 def feature_sets(
-    pool: Sequence[int], size: int, count: int, seed: str, purpose: str
+    pools: Sequence[tuple[Sequence[int], int]], count: int, seed: str, purpose: str
 ) -> list[list[int]]:
-    """Clause 13.2: `count` different sets of features."""
+    """Clause 13.2: `count` different sets, with so many features of each pool."""
     stream = Stream(seed, purpose)
     drawn: list[list[int]] = []
     while len(drawn) < count:
-        chosen = sorted(pool[i] for i in stream.sample(len(pool), size))
+        chosen = sorted(
+            pool[i] for pool, size in pools if size for i in stream.sample(len(pool), size)
+        )
         if chosen not in drawn:
             drawn.append(chosen)
     return drawn

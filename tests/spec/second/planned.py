@@ -1,5 +1,8 @@
 """Clause 10.1: which arms a plan has, and in what order."""
 
+import hashlib
+
+from tests.spec.second.container import demand
 from tests.spec.second.draws import SPLITS
 from tests.spec.second.json_types import Json
 
@@ -16,6 +19,22 @@ class Planned:
 
     plan: Json
     featureless: set[str]
+
+    def dictionary(self, axis: Json) -> Json:
+        """Clause 5.6: the dictionary of an axis, or its stack as the one that it makes."""
+        known = {d["id"]: d for d in self.plan["dictionaries"]}
+        for stack in self.plan.get("stacks", []):
+            if stack["id"] == axis["dictionary"]:
+                parts = [known[part] for part in stack["parts"]]
+                layers = [part["layer"] for part in parts]
+                kinds = {(part["equation"], part["site"]) for part in parts}
+                ascending = layers == sorted(set(layers))
+                demand(ascending and len(kinds) == 1, "5.6", "a stack of unlike parts")
+                digests = ",".join(f'"{part["manifest_digest"]}"' for part in parts)
+                whole = hashlib.sha256(f"[{digests}]".encode()).hexdigest()
+                own = {"id": stack["id"], "layers": layers, "manifest_digest": whole}
+                return parts[0] | own | {"stacked": True}
+        return known[axis["dictionary"]]
 
     def arms_of(self, evaluation: str) -> list[tuple[str, str]]:
         """Clause 10.1: the cells of an evaluation, arm and split."""

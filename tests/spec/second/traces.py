@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 
+from tests.spec.second import directions
 from tests.spec.second.container import demand
 from tests.spec.second.directions import Pooled
 from tests.spec.second.draws import Stream
@@ -24,7 +25,7 @@ def neighbours(v: Verifier, axis: Json, search: Json, pooled: Pooled) -> list[Js
     near = list(
         zip(v.tensors[f"{a}.neighbours"], v.tensors.rows(f"{a}.neighbour_rows"), strict=True)
     )
-    each = min(v.plan["geometry"]["neighbours"], v.tensors[f"{a}.width"][0] - 1)
+    each = min(v.plan["geometry"]["neighbours"], sum(v.tensors[f"{a}.width"]) - 1)
     demand(len(near) == each * len(kept), "7.4", "the number of neighbours")
     out = []
     for place, feature in enumerate(kept):
@@ -186,12 +187,20 @@ def _reported(
 def activations(v: Verifier, axis: Json, read: list[Row]) -> list[list[Activation]]:
     """Clause 13.8, of JumpReLU and ReLU: every published feature at every trace."""
     a = axis["id"]
-    dictionary = next(d for d in v.plan["dictionaries"] if d["id"] == axis["dictionary"])
+    dictionary = v.dictionary(axis)
     if not dictionary["equation"].startswith(("jumprelu.gs", "standard.", "crosscoder.")):
         raise NotCovered(f"activations of {dictionary['equation']}")
     rows, shift = v.tensors.rows(f"{a}.w_enc"), v.tensors[f"{a}.shift"]
-    for read_by, added in zip(rows, v.tensors.rows(f"{a}.w_dec"), strict=True):
-        _reads_one_block(read_by, added, len(dictionary.get("layers", (0,))))
+    blocks = len(dictionary.get("layers", (0,)))
+    parts = directions.parts(v.tensors[f"{a}.features"], v.tensors[f"{a}.width"])
+    for read_by, added, part in zip(rows, v.tensors.rows(f"{a}.w_dec"), parts, strict=True):
+        _reads_one_block(read_by, added, blocks)
+        if "stacked" in dictionary:
+            own = range(part * len(added) // blocks, (part + 1) * len(added) // blocks)
+            outside = [
+                i for row in (read_by, added) for i, w in enumerate(row) if w if i not in own
+            ]
+            demand(not outside, "13.8", "a feature in another block than its dictionary's")
     sizes = [[abs(w) for w in row] for row in rows]
     bias, scale = v.tensors[f"{a}.bias"], v.tensors[f"{a}.scale"]
     thresholds: Sequence[float] = v.tensors.get(f"{a}.threshold", (0.0,) * len(rows))

@@ -305,7 +305,7 @@ class Verifier(Planned):
 
     def intervention(self, axis: Json, candidate: Json, norm: float) -> Json:
         """Clause 13.5: what every edit of an axis has in common."""
-        dictionary = next(d for d in self.plan["dictionaries"] if d["id"] == axis["dictionary"])
+        dictionary = self.dictionary(axis)
         is_known = self.plan["model"].get("architecture", "gemma3") == "gemma3"
         if dictionary["site"] != "resid_post" or not is_known:
             raise NotCovered(f"activations at {dictionary['site']}, or another architecture")

@@ -143,7 +143,7 @@ def test_sets_are_those_of_the_stream() -> None:
         chosen = tuple(sorted(pool[i] for i in stream.sample(5, 2)))
         if chosen not in expected:
             expected.append(chosen)
-    assert draw_feature_sets(Stream("seed", "sets"), live, 2, 4, excluded) == expected
+    assert draw_feature_sets(Stream("seed", "sets"), [(live, 2)], 4, excluded) == expected
 
 
 @given(st.integers(1, 3), st.data())
@@ -152,18 +152,35 @@ def test_all_sets_can_be_drawn(size: int, data: st.DataObject) -> None:
     live = data.draw(st.sets(st.integers(0, 30), min_size=4, max_size=7))
     excluded = {min(live)}
     every = set(itertools.combinations(sorted(live - excluded), size))
-    drawn = draw_feature_sets(Stream("s", "all"), live, size, len(every), excluded)
+    drawn = draw_feature_sets(Stream("s", "all"), [(live, size)], len(every), excluded)
     assert set(drawn) == every
     assert len(drawn) == len(every)
     with pytest.raises(MethodRefused):
-        draw_feature_sets(Stream("s", "all"), live, size, len(every) + 1, excluded)
+        draw_feature_sets(Stream("s", "all"), [(live, size)], len(every) + 1, excluded)
 
 
 @pytest.mark.parametrize(("size", "count"), [(0, 1), (1, 0), (4, 1)])
 def test_no_sets(size: int, count: int) -> None:
     with pytest.raises(MethodRefused) as refused:
-        draw_feature_sets(Stream("s", "p"), [1, 2, 3], size, count, [])
+        draw_feature_sets(Stream("s", "p"), [([1, 2, 3], size)], count, [])
     assert refused.value.where == "draw_feature_sets"
+
+
+def test_sets_of_parts_have_so_many_of_each() -> None:
+    parts = [([4, 1, 9], 2), ([], 0), ([20, 23, 21, 22], 1)]
+    stream = Stream("seed", "parts")
+    expected: list[tuple[int, ...]] = []
+    while len(expected) < 5:
+        chosen = [[1, 4, 9][i] for i in stream.sample(3, 2)]
+        chosen += [[20, 22, 23][i] for i in stream.sample(3, 1)]
+        if tuple(sorted(chosen)) not in expected:
+            expected.append(tuple(sorted(chosen)))
+    assert draw_feature_sets(Stream("seed", "parts"), parts, 5, [21]) == expected
+    assert len(draw_feature_sets(Stream("seed", "parts"), parts, 9, [21])) == 9
+    with pytest.raises(MethodRefused) as refused:
+        draw_feature_sets(Stream("seed", "parts"), parts, 10, [21])
+    assert refused.value.expected == "10 different sets of 2 and 1 features"
+    assert refused.value.found == "3 and 3 live features outside the selection"
 
 
 def test_no_pair_comes_back_reversed() -> None:
