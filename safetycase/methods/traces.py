@@ -280,7 +280,7 @@ class Traces:
             expected = f"{again.exact[trace, place]:.6g} of feature {features[place]}"
             yield TraceFault(trace, expected, f"{stated[trace, place]:.6g}")
         crossed = again.at_threshold & (np.abs(stated - again.exact) > again.error)
-        if crossed.mean() > _MOST_AT_THRESHOLD:
+        if crossed.size and crossed.mean() > _MOST_AT_THRESHOLD:
             trace = int(np.flatnonzero(crossed.any(axis=1))[0])
             expected = f"at most {_MOST_AT_THRESHOLD:.0%} on the other side of their threshold"
             yield TraceFault(trace, expected, f"{crossed.mean():.1%}")

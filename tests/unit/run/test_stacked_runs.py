@@ -23,6 +23,7 @@ from safetycase.sign.keys import generate
 from safetycase.sign.signer import sign_case
 from safetycase.verify.case import OpenedCase
 from tests.kit.builder import policy
+from tests.unit.run import test_layered_runs as layered
 from tests.unit.run.test_operations import value_of
 from tests.unit.run.test_pipeline import make, members, opened, write_plan
 from tests.unit.run.tiny_world import (
@@ -185,3 +186,22 @@ def test_a_stack_of_what_is_not_there_is_refused(tiny: Tiny) -> None:
     with pytest.raises(PlanRefused) as caught:
         freeze(write_plan(tiny, value))
     assert "the plan has no dictionary later; known: early, late" in caught.value.found
+
+
+@pytest.mark.parametrize("kind", ["stack", "crosscoder"])
+def test_where_no_feature_is_found_the_run_goes_on(
+    kind: str, tiny: Tiny, tmp_path: Path
+) -> None:
+    if kind == "stack":
+        write_parts(tiny)
+        value = stacked_value(CANDIDATES["add"])
+    else:
+        layered.crosscoder(tiny, tiny.folder / kind)
+        value = layered.value_with(kind)
+    value["axes"][0]["selection"]["minimum_density"] = 1.0
+    value["axes"][0]["selection"]["alpha"] = 1e-9
+    case = make(tiny, tmp_path, value=value)
+    require_verified(case, at="2026-03-01T00:00:00Z")
+    _, _, evidence, record = opened(case)
+    assert record.results.axes[0].intervention is None
+    assert evidence.tensor("context.w_dec").shape == (0, 2 * HIDDEN)
