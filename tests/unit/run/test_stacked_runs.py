@@ -202,6 +202,6 @@ def test_where_no_feature_is_found_the_run_goes_on(
     value["axes"][0]["selection"]["alpha"] = 1e-9
     case = make(tiny, tmp_path, value=value)
     require_verified(case, at="2026-03-01T00:00:00Z")
-    _, _, evidence, record = opened(case)
-    assert record.results.axes[0].intervention is None
-    assert evidence.tensor("context.w_dec").shape == (0, 2 * HIDDEN)
+    here = OpenedCase(case, policy(), "2026-03-01T00:00:00Z")
+    assert here.record.results.axes[0].intervention is None
+    assert here.evidence.tensor("context.w_dec").shape == (0, 2 * HIDDEN)
