@@ -7,7 +7,7 @@ for controls that happen to do nothing.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -29,7 +29,7 @@ from safetycase.methods.controls import (
     direction,
     draw_feature_sets,
     draw_pairs,
-    is_along,
+    not_along,
 )
 from safetycase.methods.groups import group_members
 from safetycase.methods.identify import densities, live_features, select_features
@@ -38,12 +38,18 @@ from safetycase.methods.operations import adds
 from safetycase.methods.stacks import part_numbers, widths_of
 from safetycase.methods.stream import Stream, derive_seed
 from safetycase.record.plan import Plan
-from safetycase.record.planned_axis import Axis, Operation
+from safetycase.record.planned_axis import Axis, ErrorPolicy, Operation
 from safetycase.record.results import Role
 from safetycase.tables.evidence import Evidence
 
 TUNING_ROLES = frozenset({"dose", "best_of_dose", "gauge"})
 """Arms that are measured on the tuning split alone."""
+
+KEEPING_THE_ERROR = frozenset(
+    {"sham", "reconstruction", "prompt", "system_prompt", "refusal_direction"}
+)
+"""Arms without the target's error policy: the hook alone, what the dictionary makes alone, and
+simpler interventions in the form in which they need no dictionary."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,7 @@ class ArmSpec:
     operation: Operation | None = None
     gain: float | None = None
     layers: Literal["all"] | None = None
+    error_policy: ErrorPolicy | None = None
     system: str | None = None
 
     @property
@@ -170,7 +177,8 @@ def tuning_arms(plan: Plan, axis: Axis, case_seed: str, evidence: Evidence) -> l
     sets = best_of_sets(plan, axis, case_seed, evidence)
     arms = []
     for number, tried in enumerate(grid.candidates(axis)):
-        norm = unit_norm(axis, evidence, number)
+        norm, does = unit_norm(axis, evidence, number), _own_operation(axis, number)
+        k = number or None
         series: list[tuple[Role, tuple[int, ...], list[str]]] = [
             ("dose", target, grid.dose_arms(axis, number))
         ]
@@ -179,18 +187,21 @@ def tuning_arms(plan: Plan, axis: Axis, case_seed: str, evidence: Evidence) -> l
         for role, features, names_of_series in series:
             arms += [
                 ArmSpec(
-                    arm,
-                    role,
-                    features,
-                    None,
-                    dose,
-                    dose * norm,
-                    candidate=number or None,
-                    operation=_own_operation(axis, number),
+                    arm, role, features, None, dose, dose * norm, candidate=k, operation=does
                 )
                 for arm, dose in zip(names_of_series, tried.doses, strict=True)
             ]
-    return arms
+    return _of_policy(axis, arms)
+
+
+def _of_policy(axis: Axis, arms: Iterable[ArmSpec]) -> list[ArmSpec]:
+    """The arms with the axis's error policy: target and controls differ in direction alone."""
+    return [
+        spec
+        if spec.role in KEEPING_THE_ERROR
+        else replace(spec, error_policy=axis.candidate.error_policy)
+        for spec in arms
+    ]
 
 
 def _own_operation(axis: Axis, candidate: int) -> Operation | None:
@@ -209,7 +220,7 @@ def gauge_arms(
     """
     gauged = dict(zip(grid.gauged_arms(plan, axis), grid.gauge_arms(plan, axis), strict=True))
     controls = _controls(plan, axis, case_seed, evidence, chosen) if gauged else []
-    return [
+    gauges = [
         replace(
             spec if spec.operation != "add" else _matched(plan, axis, evidence, spec),
             id=gauged[spec.id],
@@ -218,6 +229,7 @@ def gauge_arms(
         for spec in controls
         if spec.id in gauged
     ]
+    return _of_policy(axis, gauges)
 
 
 def held_out_arms(
@@ -251,7 +263,8 @@ def held_out_arms(
         for role, features, d, number in named
     ]
     controls = _controls(plan, axis, case_seed, evidence, chosen)
-    return arms + [_matched(plan, axis, evidence, spec) for spec in controls]
+    arms += [_matched(plan, axis, evidence, spec) for spec in controls]
+    return _of_policy(axis, arms)
 
 
 def _matched(plan: Plan, axis: Axis, evidence: Evidence, spec: ArmSpec) -> ArmSpec:
@@ -285,7 +298,9 @@ def _controls(
         Stream(case_seed, f"{axis.id}/random_direction"),
         plan.controls.activation_pool,
         plan.controls.random_directions,
-        is_control=_not_along_target(axis, target, evidence),
+        is_control=not_along(
+            evidence.tensor(f"{axis.id}.pool"), direction(decoder_rows(axis, target, evidence))
+        ),
     )
     for arm, pair in zip(grid.control_arms(plan, axis, "random_direction"), pairs, strict=True):
         arms.append(ArmSpec(arm, "random_direction", (), pair, dose, dose * norm))
@@ -344,19 +359,6 @@ def _baseline_arms(axis: Axis, dose: float, norm: float, evidence: Evidence) -> 
         spec = ArmSpec(name, "refusal_direction", (), None, own, size, operation=does)
         arms.append(replace(spec, layers=refusal.layers))
     return arms
-
-
-def _not_along_target(
-    axis: Axis, target: Sequence[int], evidence: Evidence
-) -> Callable[[int, int], bool]:
-    """Whether the difference of two activations of the pool lies elsewhere than the target."""
-    pool = evidence.tensor(f"{axis.id}.pool")
-    aim = direction(decoder_rows(axis, target, evidence))
-
-    def elsewhere(first: int, second: int) -> bool:
-        return not is_along(difference_direction(pool, first, second), aim)
-
-    return elsewhere
 
 
 def needed_features(arms: Iterable[ArmSpec]) -> list[int]:

@@ -99,7 +99,9 @@ def _shrunk_effect(
         return None
     arms = {point.dose: point.arm for point in response.points}
     tuned = _effect(plan, axis, evidence, (arms[0.0], arms[response.chosen]), "tuning")
-    fresh = _effect(plan, axis, evidence, (BASELINE, response.arm), "held_out")
+    dropped = axis.candidate.error_policy is not None
+    zero = f"{axis.id}/reconstruction" if dropped else BASELINE
+    fresh = _effect(plan, axis, evidence, (zero, response.arm), "held_out")
     gap = difference_interval(fresh, tuned)
     return ShrunkEffect(
         tuning=tuned[0],

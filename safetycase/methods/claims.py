@@ -57,6 +57,12 @@ class Findings:
         """The target against the baseline on the claim's own rate."""
         return self.compared("target", self.axis.claim.measure)
 
+    @property
+    def beside_reconstruction(self) -> BaselineComparison | None:
+        """The target against the reconstruction alone, where its edits are made on that."""
+        arm = f"{self.axis.id}/reconstruction"
+        return next((one for one in self.baselines if one.arm == arm), None)
+
     def toward(self, comparison: Comparison) -> float:
         """A difference in the direction of the claim."""
         sign = 1 if self.axis.claim.direction == "up" else -1
@@ -110,6 +116,8 @@ def claim_p(findings: Findings) -> float | None:
     if not findings.identification.features:
         return 1.0
     tests = [test.p for test in relied_on(findings.controls)]
+    beside = findings.beside_reconstruction
+    tests += [] if beside is None else [beside.p]
     asked, found = findings.axis.matched_degradation, findings.degradation
     if asked is not None and found is not None:
         p = tested_p(asked, found)
@@ -193,7 +201,20 @@ def _effect_conditions(
                 "less than half is asked",
             )
         )
-    return result
+    return [*result, *_adds_to_reconstruction(findings)]
+
+
+def _adds_to_reconstruction(findings: Findings) -> list[Condition]:
+    """Whether the features do it, and not what the dictionary leaves out of the activations."""
+    beside, claim = findings.beside_reconstruction, findings.axis.claim
+    if beside is None:
+        return []
+    bound = beside.low if claim.direction == "up" else -beside.high
+    reason = (
+        "beside the reconstruction alone, the change in the claimed direction is at least "
+        f"{spell.points(bound)} (bound of the interval); {spell.points(claim.margin)} are asked"
+    )
+    return [_condition("adds_to_reconstruction", bound >= claim.margin, reason)]
 
 
 def _exceeds(test: ControlTest, moved: float, alpha: float) -> Condition:

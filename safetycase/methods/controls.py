@@ -169,6 +169,15 @@ def is_along(one: NDArray[np.float32], other: NDArray[np.float32]) -> bool:
     return abs(math.fsum(products.tolist())) >= ALONG_TARGET
 
 
+def not_along(pool: NDArray[Any], aim: NDArray[np.float32]) -> Callable[[int, int], bool]:
+    """Whether the difference of two activations of a pool [n, d] lies elsewhere than `aim`."""
+
+    def elsewhere(first: int, second: int) -> bool:
+        return not is_along(difference_direction(pool, first, second), aim)
+
+    return elsewhere
+
+
 def direction(rows: NDArray[Any]) -> NDArray[np.float32]:
     """Give the unit vector along the sum of the rows' unit vectors: [k, d] -> float32 [d].
 

@@ -11,10 +11,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
-from safetycase.methods.arms import ArmSpec
+from safetycase.methods.arms import TUNING_ROLES, ArmSpec
 from safetycase.methods.gap import Gap
 from safetycase.methods.grid import BASELINE
 from safetycase.record.plan import Plan
@@ -85,12 +86,24 @@ def differs(answers: Answers, baseline: Answers | None) -> Flags:
     return ~same
 
 
+def without_edit(spec: ArmSpec, specs: Sequence[ArmSpec]) -> list[str]:
+    """Arms that do what one does, but for what it adds: the baseline for most.
+
+    Where the dictionary's error is dropped, the reconstruction as well; on tuning items that is
+    the dose of zero.
+    """
+    if spec.error_policy is None:
+        return [BASELINE]
+    role = "dose" if spec.role in TUNING_ROLES else "reconstruction"
+    return [BASELINE, *(one.id for one in specs if one.role == role and not one.dose)]
+
+
 def copies(answers: Arms, specs: Sequence[ArmSpec]) -> Iterator[Copy]:
     """Every arm whose answers are those of an arm before it, where that tells something.
 
     Only arms that add a direction are compared. Scores: both edits differ in direction, sign or
-    size, and `TELLING_ROWS` rows differ from the baseline's. Texts: the edits have no feature
-    and no activation in common, and `TELLING_TEXTS` different texts are neither the baseline's
+    size, and `TELLING_ROWS` rows differ from the unedited. Texts: the edits have no feature and
+    no activation in common, and `TELLING_TEXTS` different texts are neither the baseline's
     nor given to that item under a third direction. Does not see copies of texts into three
     arms or more: from outside they look like a state that many edits lead to.
     """
@@ -99,7 +112,8 @@ def copies(answers: Arms, specs: Sequence[ArmSpec]) -> Iterator[Copy]:
     for evaluation, first, arm in _twins(answers, adding):
         one, two, rows = adding[first], adding[arm], answers[evaluation, arm]
         if rows.kind != "generations":
-            if _vector(one) != _vector(two) and _scores_tell(answers, evaluation, arm):
+            told = partial(_scores_tell, answers, evaluation, arm)
+            if _vector(one) != _vector(two) and all(map(told, without_edit(two, specs))):
                 yield Copy(evaluation, arm, first, scored=True)
         elif _parts(one).isdisjoint(_parts(two)):
             if evaluation not in given:
@@ -127,8 +141,8 @@ def _digest(answers: Answers) -> bytes:
     return hasher.digest()
 
 
-def _scores_tell(answers: Arms, evaluation: str, arm: str) -> bool:
-    changed = differs(answers[evaluation, arm], answers.get((evaluation, BASELINE)))
+def _scores_tell(answers: Arms, evaluation: str, arm: str, unedited: str) -> bool:
+    changed = differs(answers[evaluation, arm], answers.get((evaluation, unedited)))
     return int(changed.sum()) >= TELLING_ROWS
 
 

@@ -32,7 +32,8 @@ from safetycase.methods.realised import realised_norm
 from safetycase.methods.sites import hook_path
 from safetycase.methods.split import SPLITS, assign_all
 from safetycase.methods.spread import steering
-from safetycase.methods.traces import Traces, trace_rows
+from safetycase.methods.trace_draws import trace_rows
+from safetycase.methods.traces import Traces
 from safetycase.methods.wording import wording
 from safetycase.record.doses import DoseResponse
 from safetycase.record.identification import GroupMember
@@ -89,7 +90,7 @@ def intervention(plan: Plan, axis: Axis, evidence: Evidence) -> Intervention | N
         unit_norm=planned.unit_norm(axis, evidence, number),
         positions=taken.positions,
         condition=taken.condition or "always",
-        error_policy="current",
+        error_policy=taken.error_policy or "current",
         dtype="float32",
         cache="unedited_prompt" if taken.positions == "generated" else "edited",
     )
@@ -169,6 +170,7 @@ def _arm(plan: Plan, axis: Axis, evidence: Evidence, spec: planned.ArmSpec) -> A
         operation=spec.operation,
         gain=spec.gain,
         layers=spec.layers,
+        error_policy=spec.error_policy,
         dose=spec.dose,
         coefficient=spec.coefficient,
         realised=delta,

@@ -198,13 +198,23 @@ def _operations(plan: Plan) -> Iterator[str]:
             yield f"{where}/unit: {edit.operation} is dosed in {units}, not in {edit.unit}."
         if edit.condition is not None and edit.operation != "clamp":
             yield f"{where}/condition: only clamp has one; {edit.operation} needs none."
-        if edit.positions != axis.candidate.positions:
-            yield f"{where}/positions: all edits of an axis have the same positions."
+        yield from _unlike(where, axis, edit)
         if edit.operation == "ablate":
             if -1.0 not in edit.doses or not all(-1.0 <= dose <= 1.0 for dose in edit.doses):
                 yield f"{where}/doses: of ablate, -1 (all of it) and none beyond -1 and 1."
             if axis.dose_rule.sign != "negative":
                 yield f"{where}: to ablate is a negative dose; ask for sign negative, or scale."
+
+
+def _unlike(where: str, axis: Axis, edit: Candidate) -> Iterator[str]:
+    """What must be the same in all edits of an axis, and is not."""
+    if edit.positions != axis.candidate.positions:
+        yield f"{where}/positions: all edits of an axis have the same positions."
+    if edit.error_policy != axis.candidate.error_policy:
+        yield (
+            f"{where}/error_policy: all edits of an axis have the same; with none, a dose of "
+            "zero is the dictionary's reconstruction, and effects are counted from there."
+        )
 
 
 def _of_several_blocks(plan: Plan) -> Iterator[str]:

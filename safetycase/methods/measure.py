@@ -151,11 +151,14 @@ def baseline_comparisons(
     """What the target adds to each simpler intervention on the claim's rate, if any is asked.
 
     The simpler one stands in the place of *before*: the difference is the target's rate less
-    its own. None where no feature was found.
+    its own. Where the dictionary's error is dropped, the reconstruction is one of them. None
+    where no feature was found.
     """
     if finds_nothing(axis, evidence):
         return None
     arms = grid.baseline_arms(axis)
+    if axis.candidate.error_policy is not None:
+        arms = [f"{axis.id}/reconstruction", *arms]
     measure, target = axis.claim.measure, f"{axis.id}/target"
     found = tuple(
         BaselineComparison(arm=arm, **_paired(plan, evidence, measure, arm, target))

@@ -109,6 +109,8 @@ def _trace_tensors(plan: Plan, axis: Axis, width: Size) -> Iterator[PlannedTenso
     names = ["before", "delta", "after"]
     if read_place(dictionary) != written_place(dictionary):
         names.append("read")
+    if axis.candidate.error_policy is not None:
+        names.append("reconstruction")
     path = tensor_path("traces")
     for name in names:
         yield PlannedTensor(path, f"{axis.id}.trace_{name}", "<f4", ("traces", width))

@@ -1,16 +1,15 @@
 """Audit traces: single edits published number by number, and what they must agree with.
 
-Rows and positions are drawn by the case's seed. An activation is published before and after
+Rows and positions are those of `trace_draws`. An activation is published before and after
 the edit in the model's number format, which float32 holds exactly, and what was added to it in
-float32, as it was before the sum was rounded to that format.
+float32, as it was before the sum was rounded to that format. Where the error of the dictionary
+is dropped, what it makes of the activation is published too: it follows from no slice.
 """
 
 from __future__ import annotations
 
-from bisect import bisect
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -19,37 +18,19 @@ from numpy.typing import NDArray
 from safetycase.errors import MethodRefused
 from safetycase.methods import operations
 from safetycase.methods.arms import ArmSpec
+from safetycase.methods.dropped_error import bound_of, in_format, start_of
 from safetycase.methods.encode import Recomputed, recomputed, require_one_block
 from safetycase.methods.equations import dictionary_of, read_place, written_place
 from safetycase.methods.grid import evaluation_named
 from safetycase.methods.operations import StateEdit
-from safetycase.methods.outcomes import answers_of
 from safetycase.methods.stacks import is_stack, require_own_blocks
-from safetycase.methods.stream import Stream
-from safetycase.methods.turns import fed_back
-from safetycase.record.plan import Audit, Plan
-from safetycase.record.planned_axis import Axis, Positions
+from safetycase.record.plan import Plan
+from safetycase.record.planned_axis import Axis
 from safetycase.record.planned_evaluation import Choice
 from safetycase.record.trace_summary import TraceSummary
 from safetycase.tables.columns import Answers
 from safetycase.tables.evidence import Evidence
-from safetycase.tables.rows import AnswerRow, GenerationRow, TraceRow
-
-CONTROL_ROLES = frozenset(
-    {
-        "opposite",
-        "best_of",
-        "random_live",
-        "random_direction",
-        "unrelated_contrast",
-        "shuffled_label",
-        "gaussian",
-        "difference_in_means",
-        "refusal_direction",
-    }
-)
-"""Arms beside the target that add a direction or take one out; what else is done to
-activations needs the whole dictionary."""
+from safetycase.tables.rows import AnswerRow, TraceRow
 
 _FLOAT32 = 2.0**-22
 UNIT = {"float32": _FLOAT32, "bfloat16": 2.0**-8}
@@ -69,72 +50,6 @@ class TraceFault:
     trace: int
     expected: str
     found: str
-
-
-def traced_rows(
-    audit: Audit, held_out: Sequence[Sequence[AnswerRow]], stream: Stream
-) -> list[AnswerRow]:
-    """Rows to be traced: half of the target's, the first cell, half of the controls'.
-
-    Takes `sample(rows of the target, half)`, then `sample(rows of all controls, rest)`.
-    """
-    target, controls = held_out[0], held_out[1:]
-    ends = list(accumulate(map(len, controls), initial=0))
-    half = min((audit.rows + 1) // 2, len(target))
-    rest = min(audit.rows // 2, ends[-1])
-    drawn = [target[place] for place in stream.sample(len(target), half)]
-    for place in stream.sample(ends[-1], rest):
-        cell = bisect(ends, place) - 1
-        drawn.append(controls[cell][place - ends[cell]])
-    return drawn
-
-
-def trace_rows(
-    plan: Plan, axis: Axis, case_seed: str, evidence: Evidence, specs: Sequence[ArmSpec]
-) -> list[TraceRow]:
-    """The rows of the index that the case's seed draws for an axis.
-
-    None without an audit, and none where no feature was found and nothing is edited.
-
-    One stream: the rows first, then for each row in turn `sample(edits, positions)`, ascending.
-    """
-    if plan.audit is None or not specs:
-        return []
-    evaluation = evaluation_named(plan, axis.claim.measure.evaluation)
-    arms = [spec.id for spec in specs if spec.role == "target"]
-    arms += [s.id for s in specs if s.role in CONTROL_ROLES and s.layers is None]
-    cells = [answers_of(plan, evidence, evaluation.id, arm, "held_out") for arm in arms]
-    stream = Stream(case_seed, f"{axis.id}/traces")
-    positions = axis.candidate.positions
-    return [
-        TraceRow(
-            axis=axis.id,
-            evaluation=row.evaluation,
-            arm=row.arm,
-            item=row.item,
-            sample=getattr(row, "sample", 0),
-            position=position,
-            token="prompt" if position < prompt_positions(row, positions) else "generated",
-        )
-        for row in traced_rows(plan.audit, cells, stream)
-        for position in _drawn(stream, row.edits, plan.audit.positions)
-    ]
-
-
-def _drawn(stream: Stream, edits: int, most: int) -> list[int]:
-    """The positions drawn of a row, ascending; none of a row without an edited position."""
-    return sorted(stream.sample(edits, min(most, edits))) if edits else []
-
-
-def prompt_positions(row: AnswerRow, positions: Positions = "all_but_bos") -> int:
-    """How many of a row's edited positions hold its prompt, of all turns of a script."""
-    if positions == "generated":
-        return 0
-    if positions == "prompt":
-        return row.edits
-    if isinstance(row, GenerationRow):
-        return row.edits - fed_back(row.tokens, row.stop)
-    return row.edits
 
 
 @dataclass(frozen=True)
@@ -165,10 +80,11 @@ class Traces:
         """What the intervention's specification adds at each trace, float32 [traces, width].
 
         Of an edit that depends on the activation: by the stated activations, or by what stands
-        before it.
+        before it. Whatever the dropped error of the dictionary changes is beside that.
         """
         arms = {spec.id: number for number, spec in enumerate(self.specs)}
         added = np.zeros((len(self.rows), self.directions.shape[-1]), dtype=np.float32)
+        start = self.start
         for trace, row in enumerate(self.rows):
             arm = arms[row.arm]
             state = self.states[arm]
@@ -177,10 +93,26 @@ class Traces:
             elif state.features:
                 added[trace] = operations.delta(state, self._stated(state, trace))[0]
             else:
-                before = self.tensor("trace_before")[trace : trace + 1]
-                along = operations.coordinates(state, before)
+                along = operations.coordinates(state, start[trace : trace + 1])
                 added[trace] = operations.delta(state, along)[0]
         return added
+
+    @property
+    def start(self) -> NDArray[np.float32]:
+        """What the edit is added to at each trace [traces, width].
+
+        The activation as it is or, of arms with an error policy, what the dictionary makes.
+        """
+        before: NDArray[np.float32] = self.tensor("trace_before")
+        if self.axis.candidate.error_policy is None:
+            return before
+        return start_of(before, self.tensor("trace_reconstruction"), self._dropped)
+
+    @property
+    def _dropped(self) -> NDArray[np.bool_]:
+        """Whether the error of the dictionary is dropped, by trace."""
+        dropping = {spec.id for spec in self.specs if spec.error_policy is not None}
+        return np.array([row.arm in dropping for row in self.rows], dtype=np.bool_)
 
     def _stated(self, state: StateEdit, trace: int) -> NDArray[Any]:
         return self.tensor("trace_activations")[trace : trace + 1, self._columns(state)]
@@ -197,6 +129,7 @@ class Traces:
         arms = {spec.id: number for number, spec in enumerate(self.specs)}
         moved = np.zeros((len(self.rows), self.directions.shape[-1]))
         groups: dict[int, list[int]] = {}
+        start = self.start
         for trace, row in enumerate(self.rows):
             groups.setdefault(arms[row.arm], []).append(trace)
         again = self.activations() if any(map(self._reads, groups)) else None
@@ -210,8 +143,7 @@ class Traces:
                     traces
                 ]
             else:
-                before = self.tensor("trace_before")[traces]
-                moved[traces] = operations.rounding_of_coordinates(state, before)
+                moved[traces] = operations.rounding_of_coordinates(state, start[traces])
         return moved
 
     def _reads(self, arm: int) -> bool:
@@ -242,13 +174,15 @@ class Traces:
             self.tensor(f"trace_{name}").astype(np.float64)
             for name in ("before", "delta", "after")
         )
-        specified = self.specified.astype(np.float64)
-        slack = _FLOAT32 * (np.abs(before) + np.abs(specified)) + self._rounding()
+        specified, start = self.specified.astype(np.float64), self.start.astype(np.float64)
+        slack = _FLOAT32 * (np.abs(start) + np.abs(specified)) + self._rounding()
+        slack += _FLOAT32 * np.abs(start - before)
+        specified += start - before
         sizes = np.linalg.norm(delta, axis=1)
         for trace in np.flatnonzero((np.abs(delta - specified) > slack).any(axis=1)).tolist():
             wanted = np.linalg.norm(specified[trace])
             gap = np.linalg.norm(delta[trace] - specified[trace])
-            expected = f"what the arm is specified to add, of size {wanted:.6g}"
+            expected = f"what the arm is specified to change, of size {wanted:.6g}"
             yield TraceFault(trace, expected, f"size {sizes[trace]:.6g}, a gap of {gap:.3g}")
         unit = UNIT[self.plan.model.dtype]
         slack = unit * np.abs(after) + _FLOAT32 * (np.abs(before) + np.abs(delta))
@@ -257,14 +191,23 @@ class Traces:
             expected = f"before plus delta, rounded to {self.plan.model.dtype}"
             yield TraceFault(trace, expected, f"a gap of {gaps[trace].max():.3g}")
         yield from self._format_faults()
+        yield from self._unused_faults()
 
     def _format_faults(self) -> Iterator[TraceFault]:
-        if self.plan.model.dtype != "bfloat16":
-            return
         for name in ("before", "after"):
-            low = np.ascontiguousarray(self.tensor(f"trace_{name}")).view(np.uint32) & 0xFFFF
-            for trace in np.flatnonzero(low.any(axis=1)).tolist():
+            values = self.tensor(f"trace_{name}")
+            other = values != in_format(values, self.plan.model.dtype)
+            for trace in np.flatnonzero(other.any(axis=1)).tolist():
                 yield TraceFault(trace, "numbers that bfloat16 can hold", f"others {name}")
+
+    def _unused_faults(self) -> Iterator[TraceFault]:
+        """Traces of arms that keep the error, and yet with something the dictionary made."""
+        if self.axis.candidate.error_policy is None:
+            return
+        for trace in np.flatnonzero(self.tensor("trace_reconstruction").any(axis=1)).tolist():
+            if not self._dropped[trace]:
+                expected = "zeros where the activation is edited as it is"
+                yield TraceFault(trace, expected, "what a dictionary made")
 
     def activation_faults(self) -> Iterator[TraceFault]:
         """Traces with an activation that the slices do not give, or too many on the wrong side.
@@ -289,13 +232,16 @@ class Traces:
         """Traces of rows that report another edit norm, or less residual than the traces hold.
 
         The traces' mean ‖Δh‖ is the row's `delta` where every position gets the same edit;
-        else, and of the norms before the edit, they sum to no more than the row's whole.
+        else, and of the norms before the edit, they sum to no more than the row's whole. Where
+        the dictionary's error is dropped, ‖Δh‖ is what was added beside, and what was dropped
+        at prompt tokens is no more than in the row of the reconstruction arm.
         """
         same = {s.id for s, state in zip(self.specs, self.states, strict=True) if state is None}
         before, after = (
             self.tensor(f"trace_{name}").astype(np.float64) for name in ("before", "after")
         )
-        moved = np.linalg.norm(after - before, axis=1)
+        start = in_format(self.start, self.plan.model.dtype).astype(np.float64)
+        moved, lost = (np.linalg.norm(x, axis=1) for x in (after - start, start - before))
         sizes = np.linalg.norm(before, axis=1)
         share = _SIZE[self.plan.model.dtype]
         for traces, row in self._by_row():
@@ -311,6 +257,11 @@ class Traces:
             if sizes[traces].sum() > whole:
                 expected = f"norms before the edit that sum to at most {whole:.6g}"
                 yield TraceFault(traces[0], expected, f"{sizes[traces].sum():.6g}")
+            most = bound_of(self.plan, self.axis, self.evidence, row)
+            prompt = [trace for trace in traces if self.rows[trace].token == "prompt"]
+            if most is not None and lost[prompt].sum() > most:
+                expected = f"dropped errors that sum to at most {most:.6g}, as reconstructed"
+                yield TraceFault(traces[0], expected, f"{lost[prompt].sum():.6g}")
 
     def _by_row(self) -> Iterator[tuple[list[int], AnswerRow]]:
         groups: dict[tuple[str, str, str, int], list[int]] = {}
@@ -355,7 +306,8 @@ class Traces:
         stated, again = self.tensor("trace_activations"), self.activations()
         crossed = again.at_threshold & (np.abs(stated - again.exact) > again.error)
         specified = self.specified.astype(np.float64)
-        gaps = np.linalg.norm(self.tensor("trace_delta") - specified, axis=1)
+        dropped = self.start.astype(np.float64) - self.tensor("trace_before")
+        gaps = np.linalg.norm(self.tensor("trace_delta") - dropped - specified, axis=1)
         sizes = np.linalg.norm(specified, axis=1)
         shares = np.divide(gaps, sizes, out=gaps.copy(), where=sizes > 0.0)
         return TraceSummary(

@@ -26,6 +26,7 @@ _CONTROL_CONDITIONS = frozenset(
         "exceeds_at_matched_degradation",
         "exceeds_best_of",
         "exceeds_reconstruction",
+        "adds_to_reconstruction",
         "sign_matters",
         "sham_is_baseline",
         "coherent",
@@ -46,6 +47,7 @@ def wording(plan: Plan, findings: Findings, conditions: Sequence[Condition]) -> 
 
 
 _BASELINES = {
+    "reconstruction": "the dictionary's reconstruction alone",
     "difference_in_means": "the difference of class means",
     "prompt": "a prompt",
     "system_prompt": "a system prompt",
@@ -167,10 +169,12 @@ def _edit(findings: Findings) -> str:
     count = len(findings.identification.features)
     noun = "feature" if count == 1 else "features"
     edited = f"editing {count} {noun} of {findings.axis.dictionary}"
-    if not findings.grouped:
+    if findings.grouped:
+        members = "decoder neighbour" if findings.grouped == 1 else "decoder neighbours"
+        edited += f" and {findings.grouped} {members}"
+    if findings.axis.candidate.error_policy is None:
         return edited
-    members = "decoder neighbour" if findings.grouped == 1 else "decoder neighbours"
-    return f"{edited} and {findings.grouped} {members}"
+    return f"{edited} in its reconstruction of the activations"
 
 
 def _changes(findings: Findings) -> str:

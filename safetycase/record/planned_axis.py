@@ -12,7 +12,8 @@ from safetycase.record.planned_evaluation import Measure, Outcome
 Operation = Literal["add", "scale", "ablate", "clamp", "project_out"]
 """What is done to an activation h, with the activations z of features f, what each of them adds
 (its decoder row d), a coefficient c (the dose times the unit) and the part of h that the
-dictionary does not explain left as it is:
+dictionary does not explain left as it is (with `error_policy` `none`: dropped first, so that
+what the dictionary makes of h stands below for h):
 
 `add`: h ← h + c · unit direction; `scale`: h ← h + c · Σ z·d, so that -1 takes the features out
 and 1 doubles them; `ablate`: the same by another name, for doses from -1 to 1; `clamp`:
@@ -39,6 +40,8 @@ the model has generated. The first generated token follows from the prompt's las
 script all turns are meant: what user and template say is prompt, every answer is generated.
 """
 When = Literal["always", "where_active"]
+ErrorPolicy = Literal["none"]
+"""What becomes of what the dictionary leaves unexplained, where it does not stay."""
 
 Direction = Literal["up", "down"]
 
@@ -139,6 +142,9 @@ class Candidate(Record):
     """Which tokens are edited; the first of all never is."""
     condition: When | None = None
     """Of `clamp`: at every position, or for each feature only where it fires; none: always."""
+    error_policy: ErrorPolicy | None = None
+    """`none`: what the dictionary does not explain of the activation is dropped, so that the
+    activation becomes what the dictionary makes of it, with the edit; left out: it stays."""
     doses: Annotated[tuple[float, ...], Field(min_length=5)]
     """Signed doses in the order they are tried; zero and both signs are among them."""
 

@@ -13,7 +13,13 @@ from safetycase.record.control_tests import ControlTest, MatchedComparison
 from safetycase.record.counted import Clustered, ExcludedPairs, Steering
 from safetycase.record.doses import DoseResponse
 from safetycase.record.identification import GroupMember, Identification
-from safetycase.record.planned_axis import DoseUnit, Operation, Positions, When
+from safetycase.record.planned_axis import (
+    DoseUnit,
+    ErrorPolicy,
+    Operation,
+    Positions,
+    When,
+)
 from safetycase.record.planned_evaluation import Measure
 from safetycase.record.trace_summary import TraceSummary
 
@@ -77,8 +83,9 @@ class Intervention(Record):
     """Edited positions."""
     condition: When
     """When the edit applies."""
-    error_policy: Literal["current"]
-    """The part of the activation that the dictionary does not explain stays as it is."""
+    error_policy: Literal["current", "none"]
+    """`current`: the part of the activation that the dictionary does not explain stays as it
+    is; `none`: it is dropped, and the edit is made on what the dictionary makes of it."""
     dtype: Literal["float32"]
     """Number format in which the edit is computed."""
     cache: Literal["edited", "unedited_prompt"]
@@ -112,6 +119,9 @@ class Arm(Record):
     layers: Literal["all"] | None = None
     """Whether a direction is taken out of the residual stream before the first block, between
     attention and MLP, and after every block; none: the axis's place alone is edited."""
+    error_policy: ErrorPolicy | None = None
+    """`none`: the edit is made on what the dictionary makes of the activation; left out: on the
+    activation as it is."""
     gain: float | None = None
     """What the edit is multiplied by to be as large as the target's; none: 1."""
     dose: float
@@ -120,8 +130,8 @@ class Arm(Record):
     """Dose times the unit norm; of an arm that adds, the signed length of the edit, in
     activation units."""
     realised: float | None = None
-    """Mean ‖Δh‖ per edited position over the arm's rows, at the axis's place; none if there is
-    no edit."""
+    """Mean ‖Δh‖ per edited position over the arm's rows, at the axis's place; of an arm with an
+    error policy, what was added beside the dropped error; none if there is no edit."""
     relative: float | None = None
     """Mean ‖Δh‖ / mean ‖h‖ over the arm's rows; none if there is no edit."""
 

@@ -88,6 +88,7 @@ CONDITION_QUESTIONS: Mapping[str, str] = {
     "exceeds_at_matched_degradation": "Do controls that damage the model as much do less?",
     "exceeds_best_of": "Do random features do less even with a tuned dose?",
     "exceeds_reconstruction": "Is it more than the dictionary's own reconstruction does?",
+    "adds_to_reconstruction": "Do the features add as much to the dictionary's reconstruction?",
     "sign_matters": "Does the opposite edit do less than half?",
     "bounded": "Is the harmful change at most the margin?",
     "powered": "Could a harmful change of that size have been seen?",

@@ -91,8 +91,8 @@ class ArmRun:
     def watched_prefill(self) -> list[torch.Tensor]:
         """One pass over the prompts, and what the edit does in it, float32.
 
-        Activations [rows, positions, width] before, with the edit, and with it in the model's
-        own number format; of an edit of several blocks, side by side.
+        Activations [rows, positions, width] before, what is added to, with the edit, and with
+        it in the model's own number format; of an edit of several blocks, side by side.
         """
         seen: list[tuple[torch.Tensor, ...]] = []
         self._edits.watched = seen

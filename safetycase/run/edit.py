@@ -12,7 +12,7 @@ from safetycase.methods.arms import ArmSpec
 from safetycase.methods.grid import candidates
 from safetycase.methods.operations import StateEdit
 from safetycase.methods.sites import Place, Where, places_of
-from safetycase.record.planned_axis import Axis, Positions
+from safetycase.record.planned_axis import Axis, ErrorPolicy, Positions
 from safetycase.run.model import LoadedModel
 from safetycase.run.sites import stream_places
 from safetycase.tables.evidence import Evidence
@@ -38,8 +38,9 @@ class ArmEdit:
     """What an arm does to the activation at a place, or at several blocks' side by side.
 
     No place: nothing at all (the baseline, and a prompt, which has a `preface`). A vector
-    [width]: it is added. A `state`: what is added depends on the activation. Neither: the
-    activation is replaced by what the dictionary makes of the one that it reads.
+    [width]: it is added. A `state`: what is added depends on the activation. Neither, or with an
+    error policy: the activation is replaced by what the dictionary makes of the one that it
+    reads, and whatever is added is added to that.
     """
 
     arm: str
@@ -49,8 +50,15 @@ class ArmEdit:
     preface: Preface = NOTHING_SAID
     state: StateEdit | None = None
     positions: Positions = "all_but_bos"
+    error_policy: ErrorPolicy | None = None
     everywhere: bool = False
     """Whether the residual stream is edited at every layer; counted is the place alone."""
+
+    @property
+    def replaces(self) -> bool:
+        """Whether what the dictionary does not explain of the activation is dropped."""
+        does_nothing = self.vector is None and self.state is None
+        return does_nothing or self.error_policy is not None
 
     def places(self, model: LoadedModel) -> list[Place]:
         """Where something is done."""
@@ -84,6 +92,7 @@ def edits_of(
         spec.id: replace(
             _edit_of(spec, direction, state, place=place, dictionary=axis.dictionary),
             positions=candidates(axis)[spec.candidate or 0].positions,
+            error_policy=spec.error_policy,
         )
         for spec, direction, state in zip(specs, directions, states, strict=True)
     }

@@ -208,6 +208,8 @@ def _arm_specification(arm: ArmEdit) -> JsonValue:
         specification["state"] = arm.state.digest
     if arm.positions != "all_but_bos":
         specification["positions"] = arm.positions
+    if arm.error_policy is not None:
+        specification["error_policy"] = arm.error_policy
     if arm.everywhere:
         specification["layers"] = "all"
     return specification

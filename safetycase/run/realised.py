@@ -38,10 +38,21 @@ class Account:
         self._delta = torch.zeros(rows, dtype=torch.float64)
         self._residual = torch.zeros(rows, dtype=torch.float64)
 
-    def note(self, before: torch.Tensor, after: torch.Tensor, where: torch.Tensor) -> None:
-        """What was done at a place in this pass [rows, positions, width]."""
+    def note(
+        self,
+        before: torch.Tensor,
+        after: torch.Tensor,
+        where: torch.Tensor,
+        *,
+        start: torch.Tensor | None = None,
+    ) -> None:
+        """What was done at a place in this pass [rows, positions, width].
+
+        `start`: what stood there when something was added, if that is not what stood before.
+        """
         # summed on the processor: places may be on several devices, and not all have float64
-        delta = (after.float() - before.float()).norm(dim=-1).cpu().double()
+        added = after.float() - (before if start is None else start).float()
+        delta = added.norm(dim=-1).cpu().double()
         residual = before.float().norm(dim=-1).cpu().double()
         there = where.cpu()
         self._open.append(_Moved(there, delta * there, residual * there))

@@ -37,7 +37,8 @@ class _Edits:
     """The edits at one place, and how often its hook was called.
 
     Vectors [rows, width], the rows whose prompts and those whose generated tokens are edited,
-    those of which the account is kept here, replacements, what depends on activations.
+    those of which the account is kept here, replacements, what depends on activations, the rows
+    whose edit is added to a replacement, and whether no row to be replaced is edited below.
     """
 
     vectors: torch.Tensor
@@ -46,6 +47,8 @@ class _Edits:
     counted: torch.Tensor
     replaced: list[tuple[Dictionary, torch.Tensor]]
     state: list[StateRows]
+    added_to: torch.Tensor
+    alike: bool
     fired: int = 0
 
     def on(self, device: torch.device) -> _Edits:
@@ -57,6 +60,7 @@ class _Edits:
             self.counted = self.counted.to(device)
             self.replaced = [(each, rows.to(device)) for each, rows in self.replaced]
             self.state = [part.on(device) for part in self.state]
+            self.added_to = self.added_to.to(device)
         return self
 
     @property
@@ -99,7 +103,8 @@ class RowEdits:
         self._generated = self._editable
         self._account = Account(self.rows)
         self.watched: list[tuple[torch.Tensor, ...]] | None = None
-        """Where somebody put a list: activations before each edit, with it, and rounded."""
+        """Where somebody put a list: activations before each edit, what is added to, with the
+        edit, and rounded."""
 
     @contextmanager
     def installed(self) -> Iterator[None]:
@@ -199,18 +204,12 @@ class RowEdits:
         asked = torch.where(generated, in_generated[:, None], in_prompt[:, None])
         where = editable & asked
         self._read[place] = h
-        edited = h.float() + edits.vectors[kept][:, None, :] * where[..., None]
-        for dictionary, rows in edits.replaced:
-            chosen = torch.isin(kept, rows).nonzero().squeeze(1)
-            made = dictionary.made_of(
-                self._given(dictionary, place, h, chosen),
-                self._features.setdefault(dictionary.id, []),
-            ).to(h.device)
-            edited[chosen] = torch.where(where[chosen][..., None], made, h[chosen].float())
+        start = self._started(place, h, kept, where)
+        edited = start + edits.vectors[kept][:, None, :] * where[..., None]
         for part in edits.state:
             chosen = torch.isin(kept, part.rows).nonzero().squeeze(1)
             if part.dictionary is None:
-                read = h[chosen].float()
+                read = start[chosen]
             else:
                 given = self._given(part.dictionary, place, h, chosen)
                 read = part.dictionary.chosen_at(given, part.features).float().to(h.device)
@@ -218,9 +217,37 @@ class RowEdits:
             edited[chosen] += added * where[chosen][..., None]
         result = edited.to(h.dtype)
         if self.watched is not None:
-            self.watched.append((h.float(), edited, result.float()))
-        self._account.note(h, result, where & edits.counted[kept][:, None])
+            self.watched.append((h.float(), start, edited, result.float()))
+        added_to = edits.added_to[kept][:, None, None]
+        self._account.note(
+            h,
+            result,
+            where & edits.counted[kept][:, None],
+            start=torch.where(added_to, start.to(h.dtype), h) if added_to.any() else None,
+        )
         return result
+
+    def _started(
+        self, place: Place, h: torch.Tensor, kept: torch.Tensor, where: torch.Tensor
+    ) -> torch.Tensor:
+        """What is added to, float32: the activation, or what a dictionary makes in its place.
+
+        Where rows of an item cannot differ yet, it is made once for all of them.
+        """
+        edits, start = self._places[place], h.float()
+        if edits.replaced:
+            start = start.clone()
+        for dictionary, rows in edits.replaced:
+            chosen = torch.isin(kept, rows).nonzero().squeeze(1)
+            arms = len(rows) // self.items
+            alike = arms if edits.alike and self._spreading else 1
+            made = dictionary.made_of(
+                self._given(dictionary, place, h, chosen[::alike]),
+                self._features.setdefault(dictionary.id, []),
+            ).to(h.device)
+            made = made.repeat_interleave(alike, 0)
+            start[chosen] = torch.where(where[chosen][..., None], made, start[chosen])
+        return start
 
     def _given(
         self, dictionary: Dictionary, place: Place, h: torch.Tensor, chosen: torch.Tensor
@@ -278,7 +305,7 @@ def _edits_at(
         in_generated[number] = arm.positions != "prompt"
         if arm.vector is not None:
             vectors[number] = torch.from_numpy(arm.vector[_share(arm, place, width)])
-        elif arm.state is None:
+        if _is_replaced(arm, place, model):
             replaced.setdefault(cast("str", arm.dictionary), []).append(number)
     return _Edits(
         vectors=vectors.repeat(items, 1),
@@ -294,7 +321,15 @@ def _edits_at(
             items,
             dictionaries,
         ),
+        added_to=torch.tensor([arm.error_policy is not None for arm in arms]).repeat(items),
+        alike=all(
+            arm.places(model) == [place] for arm in arms if _is_replaced(arm, place, model)
+        ),
     )
+
+
+def _is_replaced(arm: ArmEdit, place: Place, model: LoadedModel) -> bool:
+    return arm.replaces and arm.is_at(place, model)
 
 
 def _share(arm: ArmEdit, place: Place, width: int) -> slice:

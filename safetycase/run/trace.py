@@ -20,7 +20,8 @@ from safetycase.methods.derive import arm_specs, traces_of
 from safetycase.methods.encode import slice_names
 from safetycase.methods.grid import evaluation_named
 from safetycase.methods.sites import places_of
-from safetycase.methods.traces import Traces, trace_rows
+from safetycase.methods.trace_draws import trace_rows
+from safetycase.methods.traces import Traces
 from safetycase.methods.turns import Stop, answers_in, spelled_stops, stops_in, turns_of
 from safetycase.record.planned_axis import Axis
 from safetycase.record.planned_evaluation import Choice, Evaluation, Generate, Turns
@@ -91,11 +92,13 @@ def _traced(
     nothing = [np.zeros((0, dictionary.model_width), dtype=np.float32)]
     tensors = {
         f"trace_{part}": np.concatenate(parts.get(part, nothing))
-        for part in ("before", "delta", "after", "read")
+        for part in ("before", "delta", "after", "read", "reconstruction")
     }
     read = tensors["trace_read"]
     if dictionary.reads == dictionary.writes:
         del tensors["trace_read"]
+    if axis.candidate.error_policy is None:
+        del tensors["trace_reconstruction"]
     x = torch.from_numpy(read).to(bench.model.device)
     tensors["trace_activations"] = dictionary.encode_chosen(x, features).float().cpu().numpy()
     slices = dictionary.slices(features)
@@ -131,7 +134,7 @@ def _edited(
     edit: ArmEdit,
     dictionary: Dictionary,
 ) -> Tensors:
-    """Every edited position of a row: before, delta, after and read, float32 [edits, width]."""
+    """Every part of what is done at each edited position of a row, float32 [edits, width]."""
     where = f"evaluation {evaluation.id}, item {item.item}"
     turns = turns_of(evaluation)
     if isinstance(evaluation.measure, Choice):
@@ -156,11 +159,14 @@ def _one_pass(bench: Bench, prompt: Prompt, edit: ArmEdit, dictionary: Dictionar
     run = ArmRun(bench.model, [prompt], [edit], bench.dictionaries)
     places = places_of(dictionary.reads)
     with reading(bench.model, places, stop=False) as caught, run.editing():
-        before, total, after = run.watched_prefill()
+        before, start, total, after = run.watched_prefill()
         read = side_by_side(caught, dictionary.reads)
     if dictionary.reads == dictionary.writes:
         read = before
+    if edit.error_policy is None:
+        start = torch.zeros_like(before)
     values = {"before": before, "delta": total - before, "after": after, "read": read}
+    values["reconstruction"] = start
     said = np.array(prompt.generated or [False] * len(prompt))
     parts = {"prompt": np.flatnonzero(~said)[1:], "generated": np.flatnonzero(said)}
     wanted = [part for name, part in parts.items() if edit.positions in {name, "all_but_bos"}]

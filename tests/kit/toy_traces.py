@@ -21,7 +21,8 @@ from safetycase.methods.fit import tested_items
 from safetycase.methods.identify import select_features
 from safetycase.methods.label import words
 from safetycase.methods.neighbours import cosines, nearest
-from safetycase.methods.traces import Traces, trace_rows
+from safetycase.methods.trace_draws import trace_rows
+from safetycase.methods.traces import Traces
 from safetycase.record.plan import Plan
 from safetycase.record.planned_axis import Axis
 from safetycase.tables.evidence import Evidence

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from safetycase.methods.account import unequally_likely, upstream_gaps
-from safetycase.methods.copies import TELLING_ROWS, copies, differs, scored_after
+from safetycase.methods.copies import (
+    TELLING_ROWS,
+    copies,
+    differs,
+    scored_after,
+    without_edit,
+)
 from safetycase.methods.equations import dictionary_of
-from safetycase.methods.grid import BASELINE, is_edited_upstream, is_unedited
+from safetycase.methods.grid import is_edited_upstream, is_unedited
 from safetycase.methods.plausible import even_counts, short_figures, spread
 from safetycase.record.planned_axis import Axis
 from safetycase.verify.case import OpenedCase
@@ -83,7 +89,8 @@ def edits_change_nothing_upstream(case: OpenedCase, _number: int, axis: Axis) ->
     4,
     needs=("plan", "rows", "tensors"),
     proves="No arm that adds a direction or a prompt has, to the last digit, the baseline's "
-    "scores on all of three or more rows that are read after it: no control is silent.",
+    "scores on all of three or more rows that are read after it, or the reconstruction's where "
+    "that is edited: no control is silent.",
     cannot_prove="That an edit did what its row says where greedy texts are all there is: an "
     "honest control often changes none.",
     references=("question 5 (random features)", "question 32 (forensics)"),
@@ -93,7 +100,7 @@ def edits_change_nothing_upstream(case: OpenedCase, _number: int, axis: Axis) ->
 def edits_leave_a_trace(case: OpenedCase, _number: int, axis: Axis) -> Run:
     """No arm that adds a direction has the baseline's scores."""
     specs = case.axis(axis.id).arm_specs
-    adding = {spec.id for spec in specs if spec.coefficient or spec.is_said}
+    adding = {spec.id: spec for spec in specs if spec.coefficient or spec.is_said}
     # What depends on activations does nothing where none is met, as its rows then say.
     depending = {spec.id for spec in specs if spec.operation not in {None, "add"}}
     scored = scored_after(case.plan, dictionary_of(case.plan, axis).layer)
@@ -104,9 +111,10 @@ def edits_leave_a_trace(case: OpenedCase, _number: int, axis: Axis) -> Run:
         if arm in depending and not rows.delta.any():
             continue
         examined += 1
-        if not differs(rows, case.evidence.answers.get((evaluation, BASELINE))).any():
-            where = f"{evaluation} / {arm}"
-            yield Fault(where, "scores that an edit has moved", "the baseline's")
+        for unedited in without_edit(adding[arm], specs):
+            if not differs(rows, case.evidence.answers.get((evaluation, unedited))).any():
+                where = f"{evaluation} / {arm}"
+                yield Fault(where, "scores that an edit has moved", f"those of {unedited}")
     return examined or NotApplicable("nothing is scored after the edit")
 
 

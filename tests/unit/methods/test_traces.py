@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from safetycase.methods.stream import Stream
-from safetycase.methods.traces import traced_rows
+from safetycase.methods.trace_draws import traced_rows
 from safetycase.record.plan import Audit
 
 

@@ -11,7 +11,7 @@ from safetycase.methods.gold import gold_gaps
 from safetycase.methods.grade import TextGrader
 from safetycase.methods.judge import asked_of
 from safetycase.methods.lint import lint
-from safetycase.methods.traces import prompt_positions
+from safetycase.methods.trace_draws import prompt_positions
 from safetycase.methods.turns import (
     Script,
     Stop,

@@ -33,6 +33,17 @@ CANDIDATES: dict[str, dict[str, Any]] = {
     },
     "project out": {"operation": "project_out", "unit": "projection_multiple"},
     "add a length": {"operation": "add", "unit": "l2"},
+    "add to the reconstruction": {"operation": "add", "unit": "l2", "error_policy": "none"},
+    "scale in the reconstruction": {
+        "operation": "scale",
+        "unit": "activation_multiple",
+        "error_policy": "none",
+    },
+    "project out of the reconstruction": {
+        "operation": "project_out",
+        "unit": "projection_multiple",
+        "error_policy": "none",
+    },
     "of the prompt alone": {
         "operation": "scale",
         "unit": "activation_multiple",

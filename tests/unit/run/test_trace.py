@@ -16,7 +16,8 @@ from safetycase.errors import RunFailed
 from safetycase.methods.arms import directions
 from safetycase.methods.derive import arm_specs, traces_of
 from safetycase.methods.fit import fit_faults, fvu_of, l0_of
-from safetycase.methods.traces import CONTROL_ROLES, Traces
+from safetycase.methods.trace_draws import CONTROL_ROLES
+from safetycase.methods.traces import Traces
 from safetycase.run.trace import require_sound
 from safetycase.tables.codec import read_table
 from safetycase.tables.evidence import Evidence
