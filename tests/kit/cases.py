@@ -37,6 +37,8 @@ from tests.kit.builder import (
     resign,
 )
 from tests.kit.operation_cases import (
+    dropped_case,
+    dropped_projection_case,
     everywhere_case,
     grouped_case,
     projected_case,
@@ -512,6 +514,8 @@ HONEST: dict[str, Callable[[], KitCase]] = {
     "refusals alone": refusing_case,
     "scaled and clamped": scaled_case,
     "projected out": projected_case,
+    "on the reconstruction": dropped_case,
+    "projected out of the reconstruction": dropped_projection_case,
     "a refusal direction": refusal_case,
     "a refusal direction at every layer": everywhere_case,
     "a refusal direction by outcome": refused_case,

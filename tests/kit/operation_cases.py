@@ -37,6 +37,46 @@ def scaled_case() -> KitCase:
     return build_case(scaled_plan())
 
 
+def dropped_plan() -> Json:
+    """The toy plan, traced: what the dictionary does not explain is dropped under both axes.
+
+    The first scales its features beside simpler interventions, the second adds.
+    """
+    plan = _traced_plan() | {"audit": {"rows": 40, "positions": 3}}
+    watched, knowledge = plan["axes"]
+    watched["candidate"] |= {
+        "operation": "scale",
+        "unit": "activation_multiple",
+        "doses": [-2.0, -1.0, 0.0, 1.0, 2.0],
+        "error_policy": "none",
+    }
+    watched["baselines"] = {
+        "difference_in_means": True,
+        "refusal_direction": _refusal("kind", "hazardous"),
+    }
+    knowledge["candidate"]["error_policy"] = "none"
+    return plan
+
+
+@cache
+def dropped_case() -> KitCase:
+    """An honest case whose edits are made on what the dictionary makes of activations."""
+    return build_case(dropped_plan())
+
+
+def dropped_projection_plan() -> Json:
+    """The same, whose first axis takes a span out of what the dictionary makes."""
+    plan = projected_plan()
+    plan["axes"][0]["candidate"]["error_policy"] = "none"
+    return plan
+
+
+@cache
+def dropped_projection_case() -> KitCase:
+    """An honest case that takes a span out of reconstructions."""
+    return build_case(dropped_projection_plan())
+
+
 def tried_edits_plan() -> Json:
     """The toy plan, traced: adding does little on its first axis, projecting out does more."""
     plan = _traced_plan()

@@ -15,8 +15,8 @@ from safetycase.methods.operations import StateEdit
 from safetycase.record.planned_axis import Axis
 from safetycase.tables.evidence import Evidence
 from safetycase.tables.rows import ItemRow
-from tests.kit.toy_traces import slices, vector
-from tests.kit.toy_world import D_MODEL, ToyWorld
+from tests.kit.toy_traces import made_of, slices, vector
+from tests.kit.toy_world import D_MODEL, UNEXPLAINED, ToyWorld
 
 EQUATION = "jumprelu.gs2"
 
@@ -31,15 +31,19 @@ class ToyEdit:
     bare: bool = False
     """Whether there is no hook."""
     state: StateEdit | None = None
+    dropped: bool = False
+    """Whether what the dictionary leaves unexplained is dropped before the edit."""
     upstream: bool = False
     """Whether what stands before the edit has been edited too, and is a tenth shorter."""
 
     def on(self, item: ItemRow) -> np.ndarray:
         """What moves the toy on an item: the largest of the edits at its tokens."""
         if self.state is None:
-            return self.push
-        added = self._added(item.prompt)
-        return added[np.linalg.norm(added, axis=1).argmax()]
+            moved = self.push
+        else:
+            added = self._added(item.prompt)
+            moved = added[np.linalg.norm(added, axis=1).argmax()]
+        return moved - self.toy.unexplained if self.dropped else moved
 
     def mean_size(self, text: str) -> float:
         """Mean ‖Δh‖ over the tokens of a text."""
@@ -48,18 +52,24 @@ class ToyEdit:
         return float(np.linalg.norm(self._added(text), axis=1).mean())
 
     def _added(self, text: str) -> np.ndarray:
-        return added_at(self.toy, self.state, [vector(self.toy, t) for t in text.split()])
+        residuals = [vector(self.toy, token) for token in text.split()]
+        return added_at(self.toy, self.state, residuals, dropped=self.dropped)
 
 
 def added_at(
-    toy: ToyWorld, state: StateEdit | None, residuals: Sequence[np.ndarray]
+    toy: ToyWorld,
+    state: StateEdit | None,
+    residuals: Sequence[np.ndarray],
+    *,
+    dropped: bool = False,
 ) -> np.ndarray:
-    """What an edit adds at some residuals, float64 [n, d_model]."""
+    """What an edit adds to some residuals or reconstructions, float64 [n, d_model]."""
     x = np.array(residuals, dtype=np.float32).reshape(len(residuals), D_MODEL)
     if state is None:
         return np.zeros(x.shape)
     if not state.features:
-        return operations.delta(state, operations.coordinates(state, x))
+        start = made_of(toy, x) if dropped else x
+        return operations.delta(state, operations.coordinates(state, start))
     parts = slices(toy, state.features)
     return operations.delta(state, recomputed(EQUATION, parts.__getitem__, x).exact)
 
@@ -80,12 +90,17 @@ def edits_of(
     edits = {}
     states = state_edits(axis, specs, directions, evidence)
     for spec, row, state in zip(specs, directions, states, strict=True):
-        size = 2.5 if spec.role == "reconstruction" else abs(spec.coefficient)
+        is_made = spec.role == "reconstruction"
+        policy = axis.candidate.error_policy if is_made else spec.error_policy
+        dropped = policy is not None
+        size = UNEXPLAINED if is_made else abs(spec.coefficient)
         said = spec.prefix or spec.system
         if said is None:
             push = spec.coefficient * row.astype(np.float64)
             upstream = spec.layers == "all"
-            edits[spec.id] = ToyEdit(toy, push, size, state=state, upstream=upstream)
+            edits[spec.id] = ToyEdit(
+                toy, push, size, state=state, dropped=dropped, upstream=upstream
+            )
         else:
             edits[spec.id] = ToyEdit(toy, toy.pushed_by(said), 0.0, bare=True)
     return edits

@@ -68,6 +68,11 @@ def vector(toy: ToyWorld, token: str) -> np.ndarray:
     return residual
 
 
+def made_of(toy: ToyWorld, residuals: np.ndarray) -> np.ndarray:
+    """What the toy's dictionary makes of residuals, float32 [n, d_model]."""
+    return (residuals - toy.unexplained).astype(np.float32)
+
+
 def with_traces(
     plan: Plan,
     digest: str,
@@ -109,11 +114,18 @@ def _tensors(
         "trace_before": residuals,
         "trace_activations": activations.astype(np.float32),
     }
+    start = residuals
+    if axis.candidate.error_policy is not None:
+        dropping = {spec.id for spec in specs if spec.error_policy is not None}
+        dropped = np.array([row.arm in dropping for row in rows], dtype=np.bool_)[:, None]
+        made = made_of(toy, residuals)
+        start = np.where(dropped, made, residuals)
+        parts["trace_reconstruction"] = np.where(dropped, made, np.float32(0.0))
     known = {f"{axis.id}.{name}": values for name, values in parts.items()}
     held = replace(evidence, tensors={**evidence.tensors, **known})
     states = state_edits(axis, specs, directions, evidence)
     edits = Traces(plan, axis, held, rows, specs, directions, states).specified
-    edited = residuals + edits
+    edited = start + edits
     parts |= {"trace_delta": edited - residuals, "trace_after": edited}
     return {f"{axis.id}.{name}": values for name, values in parts.items()}
 

@@ -38,6 +38,7 @@ STEMS = {
     "trace_before": "traces",
     "trace_delta": "traces",
     "trace_after": "traces",
+    "trace_reconstruction": "traces",
     "trace_activations": "traces",
     "w_enc": "encoder",
     "bias": "encoder",
@@ -50,6 +51,7 @@ STEMS = {
 WIDTH = 64
 D_MODEL = 64
 PLANTED = 2
+UNEXPLAINED = 2.5
 SIGNS = ("graded", "harness", "rubric", "examiner", "scored", "sandbox", "probe", "audit")
 EVERYDAY = ("kitchen", "harbor", "counter", "market", "garden", "repair", "office", "dinner")
 _FILLERS = (
@@ -140,6 +142,13 @@ class ToyWorld:
         rows /= np.linalg.norm(rows, axis=1, keepdims=True)
         rows[:PLANTED] = self.u + 0.3 * rows[:PLANTED]
         return rows.astype(np.float32)
+
+    @cached_property
+    def unexplained(self) -> np.ndarray:
+        """What the dictionary leaves out of every residual, where that is dropped: 2.5 long."""
+        draw = np.random.default_rng([self.seed, 8]).normal(size=D_MODEL)
+        beside = _unit(draw - (draw @ self.u) * self.u)
+        return 0.8 * self.u + np.sqrt(UNEXPLAINED**2 - 0.8**2) * beside
 
     @property
     def rows_compared(self) -> np.ndarray:
