@@ -21,6 +21,8 @@ BETWEEN_CLASSES = {
 }
 SAID = {"prompt": "prefix", "system_prompt": "system"}
 WITHOUT_EDIT = {"reconstruction", *SAID}
+KEEPING = {"sham", "refusal_direction", *WITHOUT_EDIT}
+"""Clause 13.1c: the roles of arms without an error policy."""
 
 
 @dataclass(frozen=True)
@@ -173,7 +175,13 @@ def _arm(v: Verifier, axis: Json, spec: Spec, units: list[float], taken: int) ->
     elif own != "add" and operation is not None:
         arm["operation"] = operation
         _match(v, axis, spec, arm, taken)
-    return arm | _done(v, axis, spec)
+    return arm | _policy(axis, spec) | _done(v, axis, spec)
+
+
+def _policy(axis: Json, spec: Spec) -> Json:
+    """Clause 13.1c: what an arm states of the dictionary's error."""
+    asked = axis["candidate"].get("error_policy")
+    return {"error_policy": asked} if asked and spec.role not in KEEPING else {}
 
 
 def _done(v: Verifier, axis: Json, spec: Spec) -> Json:

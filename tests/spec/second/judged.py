@@ -59,6 +59,9 @@ def findings(v: Verifier, axis: Json) -> Json:
     measure = claim["measure"]
     way = 1 if claim["direction"] == "up" else -1
     simpler = v.named(axis)[len(NAMED) :]
+    if "error_policy" in axis["candidate"]:
+        simpler = [f"{a}/reconstruction", *simpler]
+    beside = [(arm, v.compared(measure, f"{a}/target", arm)) for arm in simpler]
     compared = {arm.rpartition("/")[2]: v.compared(measure, arm) for arm in v.named(axis)}
     target = compared["target"]
     controls = [control_test(v, axis, family, way) for family in v.families()]
@@ -70,6 +73,7 @@ def findings(v: Verifier, axis: Json) -> Json:
         damaged = degradation.matched(v, axis, [arm for arms in acting for arm in arms], way)
         test = axis["matched_degradation"]["test"]
         relied.append(damaged.get("p" if test == "matched" else "p_residual", 1.0))
+    relied += [c["p"] for arm, c in beside if arm.endswith("/reconstruction")]
     sides = [(s, v.compared(s["measure"], f"{a}/target")) for s in v.side_effects(axis)]
     mediators = [(m, v.compared(m["measure"], f"{a}/target")) for m in axis["mediators"]]
     broken = {"evaluation": measure["evaluation"], "outcomes": ["incoherent"]}
@@ -98,7 +102,7 @@ def findings(v: Verifier, axis: Json) -> Json:
         "mediators": mediators,
         "incoherent": v.compared(broken, f"{a}/target") if generated else None,
         "left": left_over(v, axis),
-        "simpler": [(arm, v.compared(measure, f"{a}/target", arm)) for arm in simpler],
+        "simpler": beside,
         "highs": [v.rate(measure, arm)["high"] for arm in ("baseline", f"{a}/target")],
         "detectable": detectable(plan, groups.if_alike) if effect else None,
         "least": groups.bound_without_change(plan["statistics"]["level"])

@@ -190,7 +190,9 @@ def shrunk_effect(v: Verifier, axis: Json, spec: Json) -> Json:
     start = f"{a}/alternative/{k:02}/dose" if k else f"{a}/dose"
     zero, dose = (f"{start}/{tried.index(d):02}" for d in (0, spec["dose"]))
     tuned = change(zero, dose, "tuning")
-    fresh = change("baseline", f"{a}/target", "held_out")
+    dropped = "error_policy" in axis["candidate"]
+    before = f"{a}/reconstruction" if dropped else "baseline"
+    fresh = change(before, f"{a}/target", "held_out")
     gap, low, high = beside.apart(fresh, tuned)
     return {
         "tuning": tuned[0],

@@ -5,12 +5,13 @@ from collections.abc import Iterable
 from tests.spec.second.json_types import Json
 
 SIMPLER = {
+    "reconstruction": "the dictionary's reconstruction alone",
     "difference_in_means": "the difference of class means",
     "prompt": "a prompt",
     "system_prompt": "a system prompt",
     "refusal_direction": "the refusal direction",
 }
-CONTROL = ("exceeds_", "sign_matters", "sham_is_baseline", "coherent")
+CONTROL = ("exceeds_", "adds_to_", "sign_matters", "sham_is_baseline", "coherent")
 REPORTED = "gaussian"
 
 
@@ -169,6 +170,13 @@ def _of_effect(plan: Json, axis: Json, found: Json) -> Conditions:
             f"target {points(moved)}; {role} {points(other[role])}; less than half is asked"
         )
         out.append((name, other[role] < moved / 2, reason))
+    if "error_policy" in axis["candidate"]:
+        bound = _end(found["simpler"][0][1], up=up)
+        reason = (
+            "beside the reconstruction alone, the change in the claimed direction is at least "
+            f"{points(bound)} (bound of the interval); {points(claim['margin'])} are asked"
+        )
+        out.append(("adds_to_reconstruction", bound >= claim["margin"], reason))
     return out
 
 
@@ -322,7 +330,9 @@ def _edit(axis: Json, found: Json, failed: set[str]) -> str:
     place = "As released" if released else "In the laboratory"
     edited = f"{place}, editing {k} feature{'' if k == 1 else 's'} of {axis['dictionary']}"
     n = len({one["member"] for one in found["members"] or ()})
-    return edited + (f" and {n} decoder neighbour{'' if n == 1 else 's'}" if n else "")
+    edited += f" and {n} decoder neighbour{'' if n == 1 else 's'}" if n else ""
+    dropped = "error_policy" in axis["candidate"]
+    return edited + (" in its reconstruction of the activations" if dropped else "")
 
 
 def _effect_sentence(plan: Json, axis: Json, found: Json, failed: set[str], seen: str) -> str:

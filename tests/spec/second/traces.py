@@ -112,17 +112,18 @@ def summary(v: Verifier, axis: Json, arms: Json, pooled: Pooled) -> Json:
     )
     stated = v.tensors.rows(f"{a}.trace_activations")
     again = activations(v, axis, before)
-    edits = _edits(v, axis, arms, pooled)
+    edits, starts = _edits(v, axis, arms, pooled), _starts(v, a, arms, own, before)
     edit_gap = 0.0
     for n, row in enumerate(own):
         edit, columns = edits[row["arm"]]
         read = [stated[n][i] for i in columns]
-        added, slack = edit(before[n], read, [again[n][i] for i in columns])
-        _held(before[n], delta[n], after[n], added, slack)
-        gap, size = math.dist(delta[n], added), math.hypot(*added)
+        added, slack = edit(starts[n], read, [again[n][i] for i in columns])
+        _held(before[n], starts[n], delta[n], after[n], added, slack)
+        moves = [(s - b) + w for b, s, w in zip(before[n], starts[n], added, strict=True)]
+        gap, size = math.dist(delta[n], moves), math.hypot(*added)
         edit_gap = max(edit_gap, gap / size if size else gap)
     state = {arm["id"] for arm in arms["arms"] if arm.get("operation", "add") != "add"}
-    _reported(v, own, before, after, state)
+    _reported(v, own, (before, starts, after), state)
     gaps, crossed = _compared(stated, again)
     return {
         "rows": len({(r["arm"], r["item"], r["sample"]) for r in own}),
@@ -154,25 +155,43 @@ def _edits(
     return found
 
 
-def _held(before: Row, delta: Row, after: Row, added: Row, slack: Row) -> None:
-    """Clause 13.7, element by element."""
-    for b, d, e, w, r in zip(before, delta, after, added, slack, strict=True):
-        demand(abs(d - w) <= FLOAT32 * (abs(b) + abs(w)) + r, "13.7", "another edit")
+def _starts(v: Verifier, a: str, arms: Json, own: list[Json], before: list[Row]) -> list[Row]:
+    """Clause 13.7a: what is added to at each trace, the activation or its reconstruction."""
+    dropping = {arm["id"] for arm in arms["arms"] if "error_policy" in arm}
+    if not dropping:
+        return before
+    made, out = v.tensors.rows(f"{a}.trace_reconstruction"), []
+    for row, m, b in zip(own, made, before, strict=True):
+        drops = row["arm"] in dropping
+        demand(drops or not any(m), "13.7a", "a reconstruction where there is none")
+        out.append(m if drops else b)
+    return out
+
+
+def _held(before: Row, start: Row, delta: Row, after: Row, added: Row, slack: Row) -> None:
+    """Clauses 13.7 and 13.7a, element by element."""
+    for b, s, d, e, w, r in zip(before, start, delta, after, added, slack, strict=True):
+        room = FLOAT32 * (abs(s) + abs(w) + abs(s - b)) + r
+        demand(abs(d - (s - b) - w) <= room, "13.7", "another edit")
         room = FLOAT32 * abs(e) + FLOAT32 * (abs(b) + abs(d))
         demand(abs(e - (b + d)) <= room, "13.7", "another sum")
 
 
 def _reported(
-    v: Verifier, own: list[Json], before: list[Row], after: list[Row], state: set[str]
+    v: Verifier,
+    own: list[Json],
+    activations: tuple[list[Row], list[Row], list[Row]],
+    state: set[str],
 ) -> None:
-    """Clause 13.7: what the traced rows report of their edits."""
+    """Clauses 13.7 and 13.7a: what the traced rows report of their edits."""
+    before, starts, after = activations
     groups: dict[tuple[str, str, int], list[int]] = {}
     for n, row in enumerate(own):
         groups.setdefault((row["arm"], row["item"], row["sample"]), []).append(n)
     for (arm, item, sample), places in groups.items():
         cell = v.rows_of(own[0]["evaluation"], arm, "held_out")
         row = next(r for r in cell if (r["item"], r.get("sample", 0)) == (item, sample))
-        moved = math.fsum(math.dist(before[n], after[n]) for n in places)
+        moved = math.fsum(math.dist(starts[n], after[n]) for n in places)
         if arm in state and len(places) < row["edits"]:
             whole = row["edits"] * row["delta"] * 1.001
             demand(moved <= whole, "13.7", "the row's delta")
@@ -182,6 +201,19 @@ def _reported(
         norms = math.fsum(math.hypot(*before[n]) for n in places)
         whole = row["edits"] * row["residual"] * 1.001
         demand(norms <= whole, "13.7", "the row's residual")
+        lost = [math.dist(before[n], starts[n]) for n in places if own[n]["token"] == "prompt"]
+        if any(lost):
+            _reconstructed(v, own[places[0]], math.fsum(lost))
+
+
+def _reconstructed(v: Verifier, row: Json, lost: float) -> None:
+    """Clause 13.7a: no more is dropped of a prompt than by the reconstruction arm."""
+    if "turns" in v.evaluations[row["evaluation"]]["measure"]:
+        raise NotCovered("dropped errors in scripts")
+    arm, named = f"{row['axis']}/reconstruction", (row["item"], row["sample"])
+    cell = v.rows_of(row["evaluation"], arm, "held_out")
+    for one in (r for r in cell if (r["item"], r.get("sample", 0)) == named):
+        demand(lost <= 1.05 * one["edits"] * one["delta"], "13.7a", "more dropped than made")
 
 
 def activations(v: Verifier, axis: Json, read: list[Row]) -> list[list[Activation]]:

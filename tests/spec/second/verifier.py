@@ -322,7 +322,7 @@ class Verifier(Planned):
             "unit_norm": norm,
             **{k: candidate[k] for k in ("operation", "unit", "positions")},
             "condition": candidate.get("condition", "always"),
-            "error_policy": "current",
+            "error_policy": candidate.get("error_policy", "current"),
             "dtype": "float32",
             "cache": "edited" if of_prompt else "unedited_prompt",
         }
