@@ -19,8 +19,8 @@ FAMILY.figures(
     unasked="the plan names no simpler intervention",
     proves="What the selected features add to every simpler intervention that the plan names "
     "(a difference of class means of equal edit norm, a prompt, the refusal direction at its "
-    "own size) is counted item by item from the rows, with Tango's interval and the exact "
-    "McNemar p.",
+    "own size), and to the dictionary's reconstruction where that is edited, is counted item "
+    "by item from the rows, with Tango's interval and the exact McNemar p.",
     cannot_prove="That a better prompt or direction would not have done as much; that the "
     "activations behind the differences are the model's; that a refusal direction taken out at "
     "one layer would not have done more at all of them.",

@@ -103,7 +103,8 @@ FAMILY.figures(
     needs=("plan", "rows", "tensors"),
     proves="On every row of every arm that adds a direction, the edit has the size of the "
     "arm's coefficient: the dose was given as stated, controls are as strong as the target.",
-    cannot_prove=f"{_DONE} Of edits that depend on activations only traced positions tell.",
+    cannot_prove=f"{_DONE} Of edits that depend on activations only traced positions tell; of "
+    "what drops out with the dictionary's error, the rows of the reconstruction do.",
     references=("design 5 step 8", "question 6 (matched norm)"),
     owns=("evidence/{generations,choices,probes}.jsonl: delta",),
 )

@@ -66,10 +66,12 @@ def _faults(case: OpenedCase, axis: Axis, kind: Faults) -> Run:
     proves="At every trace, what was added is the arm's coefficient times its unit direction, "
     "or what its operation makes of the published activations and decoder rows, number by "
     "number to the rounding of float32, and the activation after the edit is the one before "
-    "plus that, to the rounding of the model's number format.",
-    cannot_prove=_REAL,
+    "plus that, to the rounding of the model's number format. Where the plan drops the "
+    "dictionary's error, the published reconstruction stands in the place of the one before.",
+    cannot_prove=f"{_REAL} That a published reconstruction is what the dictionary makes: it "
+    "needs the whole dictionary, and is its maker's word; TRC-004 only bounds its distance.",
     references=("trust 8.3", "design 5", "question 24 (hook, sign, unit, coefficient, dtype)"),
-    owns=("evidence/traces.safetensors: delta, after",),
+    owns=("evidence/traces.safetensors: delta, after, reconstruction",),
 )
 def edits_are_those_specified(case: OpenedCase, _number: int, axis: Axis) -> Run:
     """Every traced edit is the one that the intervention specifies."""
@@ -96,8 +98,10 @@ def activations_are_made_again(case: OpenedCase, _number: int, axis: Axis) -> Ru
     4,
     proves="The traces agree with the rows that they belong to: the mean size of their edits "
     "is the row's (where edits depend on activations, they sum to no more than the row's), and "
-    "the activations before them have no larger norms than the row reports in all.",
-    cannot_prove="Anything of positions that were not drawn.",
+    "the activations before them have no larger norms than the row reports in all. What drops "
+    "out with the dictionary's error at prompt tokens is no more than under reconstruction.",
+    cannot_prove="Anything of positions that were not drawn. Nor that a dropped error is no "
+    "larger at generated tokens, in scripts or in several blocks: nothing there is comparable.",
     references=("trust 8.3", "design 5 step 8", "question 6 (matched norm)"),
     owns=("evidence/{generations,choices,probes}.jsonl: residual, of traced rows",),
 )

@@ -7,7 +7,7 @@ every verdict: third-party time, a seed from after the plan, somebody else's re-
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -16,6 +16,7 @@ import numpy as np
 from safetycase.tables.evidence import Evidence, Items
 from safetycase.tables.rows import ItemRow
 from tests.kit.builder import Json, KitCase, build_case, edit_record
+from tests.kit.operation_cases import dropped_plan
 from tests.kit.outcome_cases import InclinedWorld, attributed_plan
 from tests.kit.register import Alters, attack
 from tests.kit.toy_plan import toy_plan
@@ -280,3 +281,27 @@ def item_relabelled_before_the_run(_case: KitCase) -> KitCase:
         return {"items": Items(rows)}
 
     return _forged(relabel)
+
+
+@forger
+def edit_twice_as_large_put_down_to_the_dictionary(_case: KitCase) -> KitCase:
+    """Edit twice as much as the dose asks for, and publish half of it as the reconstruction.
+
+    The traces agree with the dose. What the dictionary makes needs the whole dictionary, or
+    somebody who measures again.
+    """
+
+    def tamper(evidence: Evidence) -> Evidence:
+        tensors = dict(evidence.tensors)
+        before, delta, made = (
+            tensors[f"watched.trace_{name}"] for name in ("before", "delta", "reconstruction")
+        )
+        targets = [
+            row.arm == "watched/target" for row in evidence.traces if row.axis == "watched"
+        ]
+        once = np.where(np.array(targets)[:, None], before + delta - made, np.float32(0.0))
+        for name in ("reconstruction", "delta", "after"):
+            tensors[f"watched.trace_{name}"] = tensors[f"watched.trace_{name}"] + once
+        return replace(evidence, tensors=tensors)
+
+    return build_case(dropped_plan(), tamper=tamper, signed=False)

@@ -7,11 +7,26 @@ from collections.abc import Callable
 import msgspec
 import numpy as np
 
+from safetycase.verify.case import OpenedCase
 from safetycase.verify.policy import Policy
-from tests.kit.builder import Json, KitCase, edit_record, edit_rows, edit_tensor, policy
+from tests.kit.builder import (
+    AT,
+    Json,
+    KitCase,
+    edit_record,
+    edit_rows,
+    edit_tensor,
+    policy,
+    remove_from_record,
+)
 from tests.kit.cases import lenient
-from tests.kit.operation_cases import projected_case, scaled_case, tried_edits_case
-from tests.kit.places import WATCHED, arm_at, axis_pointer
+from tests.kit.operation_cases import (
+    dropped_case,
+    projected_case,
+    scaled_case,
+    tried_edits_case,
+)
+from tests.kit.places import KNOWLEDGE, WATCHED, arm_at, axis_pointer
 from tests.kit.register import Alters, attack
 
 
@@ -116,3 +131,102 @@ def traced_projection_taken_out_twice(case: KitCase) -> KitCase:
     The span is reflected, not removed.
     """
     return _doubled_where_any(case)
+
+
+@_insider("IVN-002", base=dropped_case)
+def error_said_to_have_stayed(case: KitCase) -> KitCase:
+    """State that what the dictionary does not explain stayed, where the plan drops it.
+
+    What is shipped edits the model, and what was measured edited a reconstruction of it.
+    """
+    place = axis_pointer(WATCHED, "intervention", "error_policy")
+    return edit_record(case, place, "current")
+
+
+@_insider("IVN-001", base=dropped_case)
+def control_said_to_keep_the_error(case: KitCase) -> KitCase:
+    """State that a control was added to the activation as it is.
+
+    Target and control then differ in more than their directions, and nobody sees which way.
+    """
+    place = axis_pointer(WATCHED, "arms", arm_at(case, WATCHED, "watched/random_direction/03"))
+    return remove_from_record(case, f"{place}/error_policy")
+
+
+@_insider("CTL-001", base=dropped_case)
+def reconstruction_left_out_of_what_is_compared(case: KitCase) -> KitCase:
+    """Leave out what the target adds to the reconstruction alone.
+
+    What the dictionary leaves out of activations passes for what the features do.
+    """
+    return remove_from_record(case, axis_pointer(KNOWLEDGE, "baselines"))
+
+
+@_insider("FOR-004", base=dropped_case)
+def control_that_only_reconstructs(case: KitCase) -> KitCase:
+    """Give a control's quiz the reconstruction's log-probabilities: nothing was added.
+
+    A control that does nothing makes the target look special.
+    """
+    scores = ("forward_matching", "forward_other", "swapped_matching", "swapped_other")
+    given = {
+        row.item: row for row in case.rows("choices") if row.arm == "knowledge/reconstruction"
+    }
+
+    def copied(row: Json) -> Json:
+        if row.arm != "knowledge/random_direction/03":
+            return row
+        return msgspec.structs.replace(row, **{s: getattr(given[row.item], s) for s in scores})
+
+    return edit_rows(case, "choices", copied)
+
+
+def _moved_reconstruction(case: KitCase, names: tuple[str, ...], times: float) -> KitCase:
+    """The case with the first trace's reconstruction further from the activation."""
+    held = case.tensors("traces")
+    away = held["watched.trace_reconstruction"][0] - held["watched.trace_before"][0]
+    for name in names:
+
+        def moved(values: np.ndarray) -> np.ndarray:
+            again = values.copy()
+            again[0] += np.float32(times) * away
+            return again
+
+        case = edit_tensor(case, "traces", f"watched.trace_{name}", moved)
+    return case
+
+
+@_insider("TRC-002", "TRC-006", base=dropped_case)
+def traced_reconstruction_of_something_else(case: KitCase) -> KitCase:
+    """Publish another reconstruction than the one that the edit was added to.
+
+    Part of the edit is put down to the dictionary.
+    """
+    return _moved_reconstruction(case, ("reconstruction",), 1.0)
+
+
+@_insider("TRC-004", base=dropped_case)
+def edit_hidden_in_a_reconstruction(case: KitCase) -> KitCase:
+    """Put a large edit into a traced reconstruction, and let delta, sum and figures follow.
+
+    What did it is no feature, and the traces agree all the same.
+    """
+    moved = _moved_reconstruction(case, ("reconstruction", "delta", "after"), 40.0)
+    traces = OpenedCase(moved.to_bytes(), policy(), AT).axis("watched").traces
+    assert traces is not None
+    return edit_record(moved, axis_pointer(WATCHED, "traces"), traces.summary().spelled())
+
+
+@_insider("TRC-002", base=dropped_case)
+def reconstruction_traced_where_none_was_made(case: KitCase) -> KitCase:
+    """Publish a reconstruction at a trace of the refusal direction, which needs none.
+
+    A reader takes it that this arm was edited like the others.
+    """
+
+    def made(values: np.ndarray) -> np.ndarray:
+        again = values.copy()
+        again[np.flatnonzero(~again.any(axis=1))[0]] = np.float32(1.0)
+        return again
+
+    return edit_tensor(case, "traces", "watched.trace_reconstruction", made)

@@ -246,6 +246,11 @@ def _edits_of_other_positions(plan: dict[str, Any]) -> None:
     plan["axes"][0]["alternatives"] = [{**edit, "positions": "prompt"}]
 
 
+def _edits_of_other_policies(plan: dict[str, Any]) -> None:
+    edit = plan["axes"][0]["candidate"]
+    plan["axes"][0]["alternatives"] = [{**edit, "error_policy": "none"}]
+
+
 _ABLATE = {"operation": "ablate", "unit": "activation_multiple"}
 
 
@@ -262,6 +267,7 @@ _ABLATE = {"operation": "ablate", "unit": "activation_multiple"}
         (_candidate(unit="activation_value"), "/candidate/unit: add is dosed in residual_norm"),
         (_generated_of_a_choice, "/candidate/positions: generated tokens alone"),
         (_edits_of_other_positions, "/alternatives/0/positions: all edits of an axis"),
+        (_edits_of_other_policies, "/alternatives/0/error_policy: all edits of an axis"),
         (_candidate(condition="where_active"), "/candidate/condition: only clamp has one"),
         (
             _candidate(**_ABLATE, doses=[-2.0, -1.0, 0.0, 0.5, 1.0]),
