@@ -213,7 +213,7 @@ def asked_case() -> KitCase:
 
 @cache
 def edited_case() -> KitCase:
-    """Three edits are tried, all of which depend on activations."""
+    """Three edits are tried, all of which depend on activations and drop the error."""
     plan = small(tried_edits_plan(), "watched")
     plan["axes"][0]["candidate"] |= {
         "operation": "clamp",
@@ -222,6 +222,8 @@ def edited_case() -> KitCase:
     }
     always = plan["axes"][0]["candidate"] | {"condition": "always"}
     plan["axes"][0]["alternatives"].append(always)
+    for edit in (plan["axes"][0]["candidate"], *plan["axes"][0]["alternatives"]):
+        edit["error_policy"] = "none"
     return _built(plan)
 
 
