@@ -48,8 +48,7 @@ TUNING_ROLES = frozenset({"dose", "best_of_dose", "gauge"})
 KEEPING_THE_ERROR = frozenset(
     {"sham", "reconstruction", "prompt", "system_prompt", "refusal_direction"}
 )
-"""Arms without the target's error policy: the hook alone, what the dictionary makes alone, and
-simpler interventions in the form in which they need no dictionary."""
+"""Arms without the target's error policy: some need no dictionary, one is nothing but that."""
 
 
 @dataclass(frozen=True)

@@ -38,8 +38,8 @@ class ArmEdit:
     """What an arm does to the activation at a place, or at several blocks' side by side.
 
     No place: nothing at all (the baseline, and a prompt, which has a `preface`). A vector
-    [width]: it is added. A `state`: what is added depends on the activation. Neither, or with an
-    error policy: the activation is replaced by what the dictionary makes of the one that it
+    [width]: it is added. A `state`: what is added depends on the activation. Neither, or with
+    an error policy: the activation is replaced by what the dictionary makes of the one that it
     reads, and whatever is added is added to that.
     """
 
