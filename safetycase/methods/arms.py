@@ -6,7 +6,6 @@ for controls that happen to do nothing.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -27,15 +26,12 @@ from safetycase.methods.contrasts import (
 from safetycase.methods.controls import (
     difference_direction,
     direction,
-    draw_feature_sets,
     draw_pairs,
     not_along,
 )
-from safetycase.methods.groups import group_members
-from safetycase.methods.identify import densities, live_features, select_features
+from safetycase.methods.feature_sets import best_of_sets, drawn_sets, target_features
 from safetycase.methods.matching import gain_of, length_of
 from safetycase.methods.operations import adds
-from safetycase.methods.stacks import part_numbers, widths_of
 from safetycase.methods.stream import Stream, derive_seed
 from safetycase.record.plan import Plan
 from safetycase.record.planned_axis import Axis, ErrorPolicy, Operation
@@ -96,10 +92,6 @@ class Chosen:
     best_of_candidate: int = 0
 
 
-DENSE_AS = 0.5
-"""Share of the target's density that a random feature has, where it must fire to act."""
-
-
 def unit_norm(axis: Axis, evidence: Evidence, candidate: int = 0) -> float:
     """What a dose of 1 is: the pool's mean L2 norm in six digits, or 1 in any other unit.
 
@@ -114,60 +106,6 @@ def unit_norm(axis: Axis, evidence: Evidence, candidate: int = 0) -> float:
         )
     norms = np.linalg.norm(pool.astype(np.float64), axis=1)
     return float(f"{norms.mean():.6g}")
-
-
-def target_features(axis: Axis, evidence: Evidence) -> tuple[int, ...]:
-    """The kept features and their groups, ascending; refused if the rule kept none."""
-    kept = {one.feature for one in select_features(axis, evidence).features}
-    grouped = {one.member for one in group_members(axis, evidence)} if kept else set()
-    features = tuple(sorted(kept | grouped))
-    if not features:
-        raise MethodRefused(
-            f"axis {axis.id}",
-            "at least one feature that passes the selection rule",
-            found="none",
-            remedy="No claim can be made on this axis with this dictionary and contrast.",
-        )
-    return features
-
-
-def best_of_sets(
-    plan: Plan, axis: Axis, case_seed: str, evidence: Evidence
-) -> list[tuple[int, ...]]:
-    """Random sets of live features that get the target's privilege of a tuned dose."""
-    return _draw(plan, axis, case_seed, evidence, "best_of", plan.controls.best_of)
-
-
-def _draw(
-    plan: Plan, axis: Axis, case_seed: str, evidence: Evidence, family: str, count: int
-) -> list[tuple[int, ...]]:
-    target, widths = target_features(axis, evidence), widths_of(axis, evidence)
-    eligible = _eligible(plan, axis, target, evidence)
-    of_parts: list[tuple[list[int], int]] = [([], 0) for _ in widths]
-    for part, feature in zip(part_numbers(eligible, widths), eligible, strict=True):
-        of_parts[part][0].append(feature)
-    asked = Counter(part_numbers(target, widths))
-    return draw_feature_sets(
-        Stream(case_seed, f"{axis.id}/{family}"),
-        [(live, asked[number]) for number, (live, _) in enumerate(of_parts)],
-        count=count,
-        excluded=target,
-    )
-
-
-def _eligible(plan: Plan, axis: Axis, target: Sequence[int], evidence: Evidence) -> list[int]:
-    """Live features; where the operation acts only as a feature fires, those that fire enough.
-
-    A feature that seldom fires would need a large edit in few places to be as large on the
-    whole: no control for one that fires in many.
-    """
-    live = live_features(plan, axis, evidence)
-    everywhere = {"add", "project_out"}
-    if all(tried.operation in everywhere for tried in grid.candidates(axis)):
-        return live
-    shares = densities(axis, evidence)
-    least = DENSE_AS * min(shares[feature] for feature in target)
-    return [feature for feature in live if shares[feature] >= least]
 
 
 def tuning_arms(plan: Plan, axis: Axis, case_seed: str, evidence: Evidence) -> list[ArmSpec]:
@@ -288,9 +226,8 @@ def _controls(
     dose, norm = chosen.dose, unit_norm(axis, evidence, chosen.candidate)
     target = target_features(axis, evidence)
     arms = _baseline_arms(axis, dose, norm, evidence)
-    sets = _draw(
-        plan, axis, case_seed, evidence, "random_live", plan.controls.random_live_features
-    )
+    count = plan.controls.random_live_features
+    sets = drawn_sets(plan, axis, case_seed, evidence, "random_live", count)
     for arm, features in zip(grid.control_arms(plan, axis, "random_live"), sets, strict=True):
         arms.append(ArmSpec(arm, "random_live", features, None, dose, dose * norm))
     pairs = draw_pairs(

@@ -18,6 +18,7 @@ from safetycase.methods.decision import decide
 from safetycase.methods.degradation import matched_comparison
 from safetycase.methods.dose import choose, dose_responses
 from safetycase.methods.equations import dictionary_of, written_place
+from safetycase.methods.feature_sets import target_features
 from safetycase.methods.groups import group_members
 from safetycase.methods.identify import finds_nothing, identification, select_features
 from safetycase.methods.measure import (
@@ -217,7 +218,7 @@ def target_digest(plan: Plan, axis: Axis, evidence: Evidence) -> str | None:
     if shared is None:
         return None
     chosen = choose(axis, dose_responses(plan, axis, evidence))
-    features = planned.target_features(axis, evidence)
+    features = target_features(axis, evidence)
     units = clamp_units(axis, features, evidence, chosen.candidate)
     return intervention_digest(shared, features, chosen.dose, units)
 

@@ -23,6 +23,7 @@ from safetycase.methods.arm_edits import clamp_units
 from safetycase.methods.calibration import calibrations
 from safetycase.methods.decision import decide
 from safetycase.methods.degradation import matched_comparison
+from safetycase.methods.feature_sets import target_features
 from safetycase.methods.grade import regrade
 from safetycase.methods.grid import BASELINE
 from safetycase.methods.neighbours import Neighbours
@@ -240,7 +241,7 @@ class DerivedAxis:
         if self.intervention is None:
             return None
         chosen = dose.choose(self.axis, self.dose_response)
-        features = planned.target_features(self.axis, self.evidence)
+        features = target_features(self.axis, self.evidence)
         units = clamp_units(self.axis, features, self.evidence, chosen.candidate)
         return derive.intervention_digest(self.intervention, features, chosen.dose, units)
 
@@ -267,7 +268,7 @@ class DerivedAxis:
     @once
     def baselines(self) -> tuple[BaselineComparison, ...] | None:
         """The target against each simpler intervention."""
-        if not grid.baseline_arms(self.axis):
+        if not grid.compared_arms(self.axis):
             return None
         return measure.baseline_comparisons(self.whole.plan, self.axis, self.evidence)
 

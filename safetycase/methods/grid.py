@@ -120,6 +120,15 @@ def baseline_arms(axis: Axis) -> list[str]:
     return [f"{axis.id}/{role}" for role, value in roles if value]
 
 
+def compared_arms(axis: Axis) -> list[str]:
+    """Held-out arms beside which the target is counted: simpler interventions.
+
+    Where the dictionary's error is dropped, the reconstruction is the first of them.
+    """
+    dropped = axis.candidate.error_policy is not None
+    return [*([f"{axis.id}/reconstruction"] if dropped else []), *baseline_arms(axis)]
+
+
 def named_arms(axis: Axis) -> list[str]:
     """Held-out arms that stand alone, the target first."""
     return [*(f"{axis.id}/{role}" for role in NAMED_ROLES), *baseline_arms(axis)]

@@ -156,9 +156,7 @@ def baseline_comparisons(
     """
     if finds_nothing(axis, evidence):
         return None
-    arms = grid.baseline_arms(axis)
-    if axis.candidate.error_policy is not None:
-        arms = [f"{axis.id}/reconstruction", *arms]
+    arms = grid.compared_arms(axis)
     measure, target = axis.claim.measure, f"{axis.id}/target"
     found = tuple(
         BaselineComparison(arm=arm, **_paired(plan, evidence, measure, arm, target))

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from safetycase.errors import MethodRefused
-from safetycase.methods.arms import target_features
+from safetycase.methods.feature_sets import target_features
 from safetycase.methods.groups import (
     companions,
     group_faults,
