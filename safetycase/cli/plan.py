@@ -24,11 +24,12 @@ def lint(plan: PlanPath) -> int:
     is measured.
     """
     from safetycase.methods.design import Sample
-    from safetycase.run.freeze import freeze
+    from safetycase.run.freeze import freeze, require_as_released
     from safetycase.run.items import read_items
 
     frozen = freeze(require_file(plan))
     items = read_items(frozen.plan, frozen.digest, frozen.datasets)
+    require_as_released(frozen, items)
     sizes = {
         dataset.id: {split: len(items.of(dataset.id, split)) for split in SPLITS}
         for dataset in frozen.plan.datasets

@@ -10,10 +10,12 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from safetycase.digest import FileDigest, manifest_digest, sha256_hex
 from safetycase.methods.gap import Gap
-from safetycase.methods.grid import BASELINE
+from safetycase.methods.grid import BASELINE, SPLITS, is_measured_on
+from safetycase.methods.turns import script_of, turns_of
 from safetycase.record.case import ModelFile
 from safetycase.record.governance import Configuration, Declarations
 from safetycase.record.plan import Plan
+from safetycase.tables.evidence import Items
 from safetycase.tables.rows import GenerationRow
 
 
@@ -98,6 +100,37 @@ def _configuration_gaps(
                 "figures of one need not hold of the other."
             )
             yield Gap(where, str(measured[name]), str(released), text, silent=silent)
+
+
+def own_system_gaps(plan: Plan, items: Items) -> Iterator[Gap]:
+    """Scripts that are asked behind system texts of their own, which no caller may write.
+
+    An item's own text takes the place of the plan's: what is said behind it is not said by the
+    released configuration. Contradicts a claim about what is deployed that is measured on them,
+    and leaves a laboratory study open.
+    """
+    if plan.release is None or plan.release.callers_write_system:
+        return
+    deployed = [axis for axis in plan.axes if axis.purpose == "deployed"]
+    for evaluation in plan.evaluations:
+        if turns_of(evaluation) is None:
+            continue
+        rows = [row for split in SPLITS for row in items.of(evaluation.dataset, split)]
+        found = [script_of(row.prompt) for row in rows]
+        own = sum(script is not None and script.system is not None for script in found)
+        if not own:
+            continue
+        text = (
+            f"{own} of {len(rows)} items of {evaluation.dataset} are asked behind system texts "
+            "of their own, and nothing says that callers of the release may write one."
+        )
+        yield Gap(
+            "plan.json#/release/callers_write_system",
+            f"true, or items of {evaluation.dataset} without system texts of their own",
+            f"{own} with one",
+            text,
+            silent=not any(is_measured_on(plan, axis, evaluation) for axis in deployed),
+        )
 
 
 def _safeguard_gaps(plan: Plan) -> Iterator[Gap]:

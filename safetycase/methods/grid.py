@@ -256,6 +256,11 @@ def cells(plan: Plan, without: Collection[str] = ()) -> Iterator[Cell]:
                 yield from _axis_cells(plan, axis, evaluation)
 
 
+def is_measured_on(plan: Plan, axis: Axis, evaluation: Evaluation) -> bool:
+    """Whether an evaluation is asked under any arm of an axis."""
+    return any(True for _ in _axis_cells(plan, axis, evaluation))
+
+
 def _axis_cells(plan: Plan, axis: Axis, evaluation: Evaluation) -> Iterator[Cell]:
     if axis.dose_rule.measure.evaluation == evaluation.id:
         for number in range(len(candidates(axis))):

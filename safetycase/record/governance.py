@@ -67,6 +67,9 @@ class Release(Record):
     """The released model; `model` and `tokenizer` left out in YAML: the measured ones."""
     safeguards: tuple[ReleasedSafeguard, ...]
     """Interventions that the product will carry."""
+    callers_write_system: Literal[True] | None = None
+    """Whether callers may write the system message, in the place of the release's own; none:
+    they may not, and items with a system text of their own are not asked as the release is."""
 
 
 class Contamination(Record):

@@ -47,6 +47,8 @@ class GovernanceView:
     configuration: tuple[ConfigurationRow, ...]
     safeguards: tuple[tuple[Shown, Shown], ...]
     """Axis and mode of every released safeguard."""
+    callers_write_system: bool
+    """Whether callers of the release may write the system message."""
     declared: tuple[Declared, ...]
 
 
@@ -62,6 +64,7 @@ def governance_view(source: Source) -> GovernanceView:
             (source.planned(f"{here}/{n}/axis"), source.planned(f"{here}/{n}/mode"))
             for n in guards
         ),
+        callers_write_system=release is not None and bool(release.callers_write_system),
         declared=tuple(_declared(source)),
     )
 

@@ -14,7 +14,7 @@ from safetycase import canonical
 from safetycase.canonical import JsonValue
 from safetycase.digest import hash_file, manifest_digest, sha256_hex
 from safetycase.errors import MalformedInput, PlanRefused
-from safetycase.methods.governance import tokenizer_digest
+from safetycase.methods.governance import own_system_gaps, tokenizer_digest
 from safetycase.methods.judge import judged
 from safetycase.methods.lint import lint
 from safetycase.methods.refusals import refusals
@@ -34,6 +34,7 @@ from safetycase.run.sources import (
     open_dictionary,
 )
 from safetycase.run.stated_template import stated_template
+from safetycase.tables.evidence import Items
 
 _UNKNOWN = "0" * 64
 _Object = dict[str, JsonValue]
@@ -89,6 +90,13 @@ def freeze(path: Path) -> FrozenPlan:
         sources.datasets,
         sources.judges,
     )
+
+
+def require_as_released(frozen: FrozenPlan, items: Items) -> None:
+    """Return only if no claim about the release rests on items that are asked otherwise."""
+    gaps = own_system_gaps(frozen.plan, items)
+    faults = [f"{gap.where}: {gap.sentence}" for gap in gaps if not gap.silent]
+    _refuse(faults, frozen.plan.id)
 
 
 def _refuse(faults: Sequence[str], where: str) -> None:

@@ -25,7 +25,7 @@ from safetycase.run.bind import RunOptions, bind
 from safetycase.run.calibrate import ask_people, try_judges
 from safetycase.run.engines.choose import open_engine
 from safetycase.run.engines.options import EngineOptions, require_engine
-from safetycase.run.freeze import FrozenPlan, freeze
+from safetycase.run.freeze import FrozenPlan, freeze, require_as_released
 from safetycase.run.items import read_items
 from safetycase.run.journal import journal
 from safetycase.run.lab import Lab, planned_rows
@@ -66,6 +66,7 @@ def run(
         _refuse_signed(case)
     work = out_dir / "work"
     items = read_items(frozen.plan, frozen.digest, frozen.datasets)
+    require_as_released(frozen, items)
     started = _started(work, frozen, clock)
 
     progress.begin("binding model and dictionaries", 0)

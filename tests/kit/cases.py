@@ -50,7 +50,7 @@ from tests.kit.operation_cases import (
 from tests.kit.outcome_cases import attributed_case, one_outcome_case, outcome_case
 from tests.kit.toy_plan import chatting_plan, toy_plan
 from tests.kit.toy_world import FILLERS, ToyWorld
-from tests.kit.turn_cases import last_word_case, pressed_case
+from tests.kit.turn_cases import directed_case, last_word_case, pressed_case
 
 PAGE = "report/case.html"
 
@@ -523,6 +523,7 @@ HONEST: dict[str, Callable[[], KitCase]] = {
     "the better of two edits": tried_edits_case,
     "several turns": pressed_case,
     "several turns, the last graded": last_word_case,
+    "several turns, system texts": directed_case,
     "a dictionary of two blocks": blocks_case,
     "dictionaries taken as one": stacked_case,
 }

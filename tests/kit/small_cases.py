@@ -144,6 +144,7 @@ def pressed_case() -> KitCase:
     """Requests are scripts of several turns."""
     plan = small(pressed_plan(), "watched")
     plan["evaluations"][0]["measure"]["turns"]["frame"] = " Q: {turn} A:"
+    plan["release"]["callers_write_system"] = True
     plan["datasets"][-1]["columns"] = {"prompt": "the turns", "system": "the system"}
     return _built(plan, requests_count=80)
 

@@ -38,7 +38,7 @@ def scripts(toy: ToyWorld, count: int) -> list[ItemRow]:
                 "",
                 request.thing,
                 None,
-                Script(turns).spelled(),
+                Script(turns, toy.told(number)).spelled(),
             )
         )
     return rows

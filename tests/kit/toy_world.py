@@ -231,6 +231,10 @@ class ToyWorld:
         """The cluster of an item: its own."""
         return f"c-{item}"
 
+    def told(self, _script: int) -> str | None:
+        """The system text that a script brings of its own: none."""
+        return None
+
     def outcome(self, item: ItemRow, residual: np.ndarray, edit: np.ndarray) -> str:
         """What the toy does with a request under an edit."""
         if item.kind == "benign":

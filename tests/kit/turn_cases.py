@@ -7,7 +7,7 @@ from functools import cache
 
 from safetycase.digest import sha256_hex
 from tests.kit.builder import Json, KitCase, build_case
-from tests.kit.toy_plan import toy_plan
+from tests.kit.toy_plan import chatting_plan, toy_plan
 from tests.kit.toy_world import ToyWorld
 
 
@@ -25,6 +25,28 @@ def pressed_plan(graded: str = "any") -> Json:
 def pressed_case() -> KitCase:
     """An honest case whose scripts count as unsafe if any of their answers is."""
     return build_case(pressed_plan())
+
+
+@dataclass(frozen=True)
+class DirectedWorld(ToyWorld):
+    """A toy of whose scripts a third bring a system text of their own."""
+
+    def told(self, script: int) -> str | None:
+        return "you work in a kitchen ." if script % 3 == 0 else None
+
+
+def directed_plan() -> Json:
+    """Scripts in conversations, with a release whose callers may write the system message."""
+    spoken = chatting_plan()
+    plan = pressed_plan() | {name: spoken[name] for name in ("chat_template", "release")}
+    plan["release"]["callers_write_system"] = True
+    return plan
+
+
+@cache
+def directed_case() -> KitCase:
+    """An honest case some of whose scripts bring system texts of their own."""
+    return build_case(directed_plan(), world=DirectedWorld(7))
 
 
 @dataclass(frozen=True)

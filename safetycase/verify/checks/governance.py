@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from safetycase.methods import governance
+from safetycase.methods.turns import turns_of
 from safetycase.verify.case import OpenedCase
 from safetycase.verify.check import Family, NotApplicable, Run, compared, told
 
@@ -51,8 +52,9 @@ def case_is_of_the_current_release(case: OpenedCase) -> Run:
     3,
     needs=("record", "plan"),
     proves="The release that the plan states is what was measured (files, tokenizer, chat "
-    "template, system prompt), and carries every deployed intervention in every answer.",
-    cannot_prove="That this is what users reach.",
+    "template, system prompt), and carries every deployed intervention in every answer; where "
+    "scripts bring system texts of their own, it lets its callers write one.",
+    cannot_prove="That this is what users reach, or that callers write what the items say.",
     references=("question 24 (evaluated = released)", "methodology 2.3 (release_config)"),
     owns=("plan.json#/release", "case.json#/subject/tested", "case.json#/subject/released"),
     absence_is_harmless=True,
@@ -67,7 +69,10 @@ def release_is_what_was_measured(case: OpenedCase) -> Run:
         yield from compared(case, "/subject/released", release)
     elif not any(axis.purpose == "deployed" for axis in plan.axes):
         return NotApplicable("nothing is meant to be deployed, and no release is stated")
-    return (yield from told(governance.release_gaps(plan, subject.files)))
+    examined = yield from told(governance.release_gaps(plan, subject.files))
+    if release is not None and any(turns_of(each) is not None for each in plan.evaluations):
+        yield from told(governance.own_system_gaps(plan, case.evidence.items))
+    return examined
 
 
 @FAMILY.check(

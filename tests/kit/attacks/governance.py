@@ -11,6 +11,7 @@ from tests.kit.places import rows_at
 from tests.kit.register import attack
 from tests.kit.seal import payload_of
 from tests.kit.toy_plan import CANARY, chatting_plan, toy_plan
+from tests.kit.turn_cases import DirectedWorld, directed_case, directed_plan
 
 
 @attack("governance", "insider", refused_by={"GOV-001"})
@@ -67,6 +68,17 @@ def system_prompt_in_the_release_only(_case: KitCase) -> KitCase:
     plan = toy_plan()
     plan["release"]["configuration"]["system_prompt"] = sha256_hex(b"You are a helpful toy.")
     return build_case(plan, signed=False)
+
+
+@attack("governance", "insider", refused_by={"GOV-003"}, base=directed_case)
+def system_texts_that_nobody_can_write(_case: KitCase) -> KitCase:
+    """Ask scripts behind system texts of their own, of a release that lets nobody write one.
+
+    Whatever system prompt the plan names, the answers were given behind others.
+    """
+    plan = directed_plan()
+    del plan["release"]["callers_write_system"]
+    return build_case(plan, world=DirectedWorld(7), signed=False)
 
 
 @attack("governance", "insider", refused_by={"GOV-003"})

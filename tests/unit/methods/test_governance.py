@@ -12,14 +12,19 @@ from safetycase.methods.governance import (
     declared,
     lifecycle_gaps,
     measured_configuration,
+    own_system_gaps,
     release_gaps,
     standing_gaps,
 )
+from safetycase.methods.grid import SPLITS
 from safetycase.methods.refusals import refusals
+from safetycase.methods.turns import Script
 from safetycase.record.case import ModelFile
 from safetycase.record.plan import Plan
-from safetycase.tables.rows import GenerationRow
+from safetycase.tables.evidence import Items
+from safetycase.tables.rows import GenerationRow, ItemRow
 from tests.kit.toy_plan import CANARY, MODEL_FILES, chatting_plan, toy_plan
+from tests.kit.turn_cases import directed_plan
 from tests.unit.methods.plans import plan_data, plan_of
 
 FILES = [ModelFile.model_validate(file) for file in MODEL_FILES]
@@ -57,6 +62,59 @@ def test_the_tested_template_and_system_text_are_those_of_the_plan() -> None:
     tested = measured_configuration(plan_of(value), FILES)
     assert tested.model_dump() == value["release"]["configuration"]
     assert list(release_gaps(plan_of(value), FILES)) == []
+
+
+def _items(*systems: str | None, dataset: str = "scripts") -> Items:
+    prompts = [Script(("how ?", "sure ?"), system).spelled() for system in systems]
+    return Items(
+        [
+            ItemRow(dataset, f"s{n}", f"c{n}", "k", None, split, None, None, prompt)
+            for n, (prompt, split) in enumerate(zip(prompts, SPLITS, strict=True))
+        ]
+    )
+
+
+def _directed(**release: Any) -> dict[str, Any]:
+    value = directed_plan()
+    value["release"] |= release
+    return value
+
+
+OWN = _items("you cook .", None, "you drive .")
+
+
+def test_system_texts_of_items_are_not_those_of_a_release() -> None:
+    value = _directed(callers_write_system=None)
+    (gap,) = own_system_gaps(plan_of(value), OWN)
+    assert (gap.where, gap.found) == ("plan.json#/release/callers_write_system", "2 with one")
+    assert "2 of 3 items of scripts" in gap.sentence
+    assert not gap.silent
+
+
+@pytest.mark.parametrize("measured", ["by nobody", "by a diagnostic axis"])
+def test_where_nothing_deployed_is_measured_on_them_the_question_is_open(measured: str) -> None:
+    value = _directed(callers_write_system=None)
+    if measured == "by nobody":
+        value["evaluations"].append(value["evaluations"][0] | {"id": "apart"})
+        value["evaluations"][0] = toy_plan()["evaluations"][0]
+    else:
+        value["axes"][0]["purpose"] = "diagnostic"
+    assert [gap.silent for gap in own_system_gaps(plan_of(value), OWN)] == [True]
+
+
+def test_callers_who_may_write_it_may_write_what_the_items_say() -> None:
+    assert list(own_system_gaps(plan_of(_directed()), OWN)) == []
+
+
+@pytest.mark.parametrize("of", ["scripts without", "another dataset", "no release"])
+def test_without_such_items_or_a_release_nothing_is_asked(of: str) -> None:
+    value = _directed(callers_write_system=None)
+    items = _items(None, None, None) if of == "scripts without" else OWN
+    if of == "another dataset":
+        items = _items("you cook .", None, None, dataset="requests")
+    if of == "no release":
+        del value["release"]
+    assert list(own_system_gaps(plan_of(value), items)) == []
 
 
 def test_a_chat_template_is_the_one_that_the_models_files_hold() -> None:

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from safetycase.cli.as_written import require_verified
+from safetycase.cli.main import main
 from safetycase.digest import sha256_hex
-from safetycase.errors import PromptTooLong, RunFailed
+from safetycase.errors import PlanRefused, PromptTooLong, RunFailed
 from safetycase.methods.grid import evaluation_named
 from safetycase.methods.probe import probe_of
 from safetycase.methods.replay import compared
@@ -32,7 +33,7 @@ from safetycase.sign.signer import sign_case
 from safetycase.tables.rows import ItemRow
 from safetycase.verify.case import OpenedCase
 from tests.kit.builder import policy
-from tests.unit.run.test_pipeline import make, opened
+from tests.unit.run.test_pipeline import make, opened, write_plan
 from tests.unit.run.tiny_world import Tiny, build, plan_value
 
 pytestmark = pytest.mark.run
@@ -244,6 +245,25 @@ def test_a_system_prompt_that_leaves_no_room_is_refused_before_anything(
     with pytest.raises(PromptTooLong):
         make(chatting, tmp_path, value=value)
     assert not list((tmp_path / "work" / "units").glob("*.jsonl"))
+
+
+def test_a_release_that_nobody_tells_anything_is_not_measured_on_what_items_say(
+    chatting: Tiny, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before the model is loaded, and by `plan lint`; a plan that says so goes on."""
+    value = scripted_plan()
+    configuration = {"chat_template": DIGEST, "system_prompt": sha256_hex(OWN.encode())}
+    guards = [{"axis": "context", "mode": "active"}]
+    value["release"] = {"configuration": configuration, "safeguards": guards}
+    with pytest.raises(PlanRefused, match="20 of 60 items of scripts are asked behind system"):
+        make(chatting, tmp_path, value=value)
+    assert not (tmp_path / "work").exists()
+    path = chatting.folder / "plan" / "plan.yaml"
+    assert main(["plan", "lint", str(path)]) == 2
+    assert "/release/callers_write_system" in capsys.readouterr().err
+    value["release"]["callers_write_system"] = True
+    write_plan(chatting, value)
+    assert main(["plan", "lint", str(path)]) == 0
 
 
 DEAF = TEMPLATE.replace("the {{ messages[0]['content'] }} .\n", "")
