@@ -61,6 +61,8 @@ ANSWERED = {
     "classes by outcome": {"CTL-001"},
     "scaled and clamped": TRACED,
     "projected out": TRACED,
+    "on the reconstruction": {"CTL-001", *TRACED},
+    "projected out of the reconstruction": {"CTL-001", *TRACED},
     "the better of two edits": TRACED,
     "a dictionary of two blocks": TRACED,
     "dictionaries taken as one": {"FEA-008", "FEA-009", *TRACED},
