@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from safetycase.errors import MethodRefused
-from safetycase.methods.sites import Place, Span, Where, hook_path
+from safetycase.methods.sites import Place, Span, Where, hook_path, places_of
 from safetycase.methods.stacks import every_dictionary
 from safetycase.record.equations import Equation
 from safetycase.record.plan import Plan, PlannedDictionary
@@ -54,6 +54,11 @@ def read_place(dictionary: PlannedDictionary) -> Where:
 def written_place(dictionary: PlannedDictionary) -> Where:
     """Where a planned dictionary writes, and edits with its decoder rows therefore apply."""
     return written(dictionary.equation, read_place(dictionary))
+
+
+def last_edited(plan: Plan, axis: Axis) -> int:
+    """The highest block that edits of an axis may reach: each feature is edited in its own."""
+    return places_of(written_place(dictionary_of(plan, axis)))[-1].layer
 
 
 def recorded(plan: Plan, dictionary: PlannedDictionary) -> dict[str, str | float | None]:

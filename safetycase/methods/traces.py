@@ -19,7 +19,7 @@ from safetycase.errors import MethodRefused
 from safetycase.methods import operations
 from safetycase.methods.arms import ArmSpec
 from safetycase.methods.dropped_error import bound_of, in_format, start_of
-from safetycase.methods.encode import Recomputed, recomputed, require_one_block
+from safetycase.methods.encode import Recomputed, in_blocks, recomputed, require_one_block
 from safetycase.methods.equations import dictionary_of, read_place, written_place
 from safetycase.methods.grid import evaluation_named
 from safetycase.methods.operations import StateEdit
@@ -278,15 +278,24 @@ class Traces:
         same = evaluation.dataset == self.axis.selection.contrast.dataset
         return same and not isinstance(evaluation.measure, Choice)
 
+    def _reads_first(self) -> NDArray[np.bool_]:
+        """Of every published feature, whether it reads the first block that is edited."""
+        layers = dictionary_of(self.plan, self.axis).layers or (0,)
+        blocks = in_blocks(self.tensor("w_enc"), len(layers))
+        reads: NDArray[np.bool_] = blocks.any(axis=-1)[:, 0]
+        return reads | (len(layers) == 1)
+
     def prompt_faults(self) -> Iterator[TraceFault]:
         """Prompt tokens on which a kept feature fires more than on the whole prompt.
 
-        Nothing is asked where prompts are not shared with the label checks.
+        Nothing is asked where prompts are not shared with the label checks, nor of features
+        that read a later one of several blocks: what they read has been edited before.
         """
         if not self.shares_prompts:
             return
-        stated = self.tensor("trace_activations")
-        columns = {int(f): place for place, f in enumerate(self.tensor("features"))}
+        stated, reads_first = self.tensor("trace_activations"), self._reads_first()
+        numbered = enumerate(self.tensor("features"))
+        columns = {int(f): place for place, f in numbered if reads_first[place]}
         traces: dict[str, list[int]] = {}
         for number, row in enumerate(self.rows):
             if row.token == "prompt":

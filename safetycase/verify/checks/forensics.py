@@ -10,7 +10,7 @@ from safetycase.methods.copies import (
     scored_after,
     without_edit,
 )
-from safetycase.methods.equations import dictionary_of
+from safetycase.methods.equations import dictionary_of, last_edited
 from safetycase.methods.grid import is_edited_upstream, is_unedited
 from safetycase.methods.plausible import even_counts, short_figures, spread
 from safetycase.record.planned_axis import Axis
@@ -103,7 +103,7 @@ def edits_leave_a_trace(case: OpenedCase, _number: int, axis: Axis) -> Run:
     adding = {spec.id: spec for spec in specs if spec.coefficient or spec.is_said}
     # What depends on activations does nothing where none is met, as its rows then say.
     depending = {spec.id for spec in specs if spec.operation not in {None, "add"}}
-    scored = scored_after(case.plan, dictionary_of(case.plan, axis).layer)
+    scored = scored_after(case.plan, last_edited(case.plan, axis))
     examined = 0
     for (evaluation, arm), rows in case.evidence.answers.items():
         if arm not in adding or evaluation not in scored or len(rows) < TELLING_ROWS:

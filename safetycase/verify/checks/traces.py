@@ -114,7 +114,8 @@ def traces_agree_with_their_rows(case: OpenedCase, _number: int, axis: Axis) -> 
     5,
     proves="On no traced prompt token does a kept feature fire more than on the whole prompt "
     "by the published label checks: selection, labels and traces speak of one dictionary.",
-    cannot_prove="It is asked only where the claim is measured on prompts of the contrast.",
+    cannot_prove="It is asked only where the claim is measured on prompts of the contrast, and "
+    "of features whose block no edit comes before.",
     references=("trust 8.3", "question 19 (label validity)"),
 )
 def traces_agree_with_label_checks(case: OpenedCase, _number: int, axis: Axis) -> Run:

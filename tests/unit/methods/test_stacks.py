@@ -11,8 +11,9 @@ import pytest
 
 from safetycase.errors import MalformedInput, MethodRefused
 from safetycase.methods import fit
+from safetycase.methods.copies import scored_after
 from safetycase.methods.encode import in_blocks, recomputed
-from safetycase.methods.equations import dictionary_of, read_place, written_place
+from safetycase.methods.equations import dictionary_of, last_edited, read_place, written_place
 from safetycase.methods.sites import Span
 from safetycase.methods.stacks import (
     block_gaps,
@@ -70,6 +71,22 @@ def test_a_stack_stands_for_one_dictionary_of_its_parts_blocks() -> None:
     assert parts_of(plan, "both") == ("dict", "last")
     assert parts_of(plan, "late") == ("late",)
     assert list(every_dictionary(plan)) == ["both", *LAYERS]
+
+
+def test_edits_may_be_in_the_last_block_alone() -> None:
+    """What is read before that block need not move, though an earlier one is of the stack."""
+    plan = stacked()
+    assert last_edited(plan, plan.axes[0]) == 6
+    alone = plan_of(plan_data())
+    assert last_edited(alone, alone.axes[0]) == 1
+    probe = {"kind": "probe", "contrast": "items", "positive": "harmful", "layer": 5}
+    data = stacked_data()
+    data["evaluations"].append(
+        {"id": "seen", "dataset": "items", "title": "a probe", "measure": probe}
+    )
+    plan = plan_of(data)
+    assert "seen" in scored_after(plan, plan.dictionaries[1].layer)
+    assert "seen" not in scored_after(plan, last_edited(plan, plan.axes[0]))
 
 
 def test_other_parts_make_another_digest() -> None:

@@ -205,3 +205,34 @@ def test_where_no_feature_is_found_the_run_goes_on(
     here = OpenedCase(case, policy(), "2026-03-01T00:00:00Z")
     assert here.record.results.axes[0].intervention is None
     assert here.evidence.tensor("context.w_dec").shape == (0, 2 * HIDDEN)
+
+
+@pytest.mark.parametrize("kind", ["stack", "crosscoder"])
+def test_what_a_later_block_reads_may_fire_more_than_unedited(
+    kind: str, tiny: Tiny, tmp_path: Path
+) -> None:
+    """The claim asks the contrast's own prompts, whose labels were checked without an edit."""
+    if kind == "stack":
+        write_parts(tiny)
+        value = stacked_value(CANDIDATES["add"])
+    else:
+        layered.crosscoder(tiny, tiny.folder / kind)
+        value = layered.value_with(kind)
+    [asked] = [each for each in value["evaluations"] if each["id"] == "requests"]
+    asked["dataset"] = "contrast"
+    asked["measure"]["grader"]["rules"] = asked["measure"]["grader"]["rules"][:1]
+    value["audit"] = {"rows": 40, "positions": 6}
+    case = make(tiny, tmp_path, value=value)
+    require_verified(case, at="2026-03-01T00:00:00Z")
+    here = OpenedCase(case, policy(), "2026-03-01T00:00:00Z").evidence
+    features = here.tensor("context.features").tolist()
+    stated = here.tensor("context.trace_activations")
+    most = {(c.item, c.feature): c.activation for c in here.label_checks if c.position < 0}
+    above = [
+        feature
+        for trace, row in zip(stated, here.traces, strict=True)
+        for feature, activation in zip(features, trace, strict=True)
+        if row.token == "prompt" and activation > 1.01 * most.get((row.item, feature), np.inf)
+    ]
+    assert above
+    assert min(above) >= WIDTHS["early"]
