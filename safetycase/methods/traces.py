@@ -280,10 +280,10 @@ class Traces:
 
     def _reads_first(self) -> NDArray[np.bool_]:
         """Of every published feature, whether it reads the first block that is edited."""
-        layers = dictionary_of(self.plan, self.axis).layers or (0,)
-        blocks = in_blocks(self.tensor("w_enc"), len(layers))
-        reads: NDArray[np.bool_] = blocks.any(axis=-1)[:, 0]
-        return reads | (len(layers) == 1)
+        rows, layers = self.tensor("w_enc"), dictionary_of(self.plan, self.axis).layers
+        if layers is None:
+            return np.ones(len(rows), dtype=np.bool_)
+        return np.asarray(in_blocks(rows, len(layers))[:, 0].any(axis=-1))
 
     def prompt_faults(self) -> Iterator[TraceFault]:
         """Prompt tokens on which a kept feature fires more than on the whole prompt.

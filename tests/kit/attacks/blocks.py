@@ -75,7 +75,7 @@ def stack_with_the_digest_of_a_part(case: KitCase) -> KitCase:
 @attack(
     "intervention",
     "insider",
-    refused_by={"IVN-001", "IVN-008"},
+    refused_by={"FEA-001", "IVN-001", "IVN-008"},
     unknown={"IVN-004", *(f"TRC-00{number}" for number in range(1, 7))},
     base=stacked_case,
     under=lenient,
