@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from safetycase.errors import UsageError
 from safetycase.report.html import render_html
 from safetycase.report.pdf import _weasyprint, render_pdf
+from tests.kit.cases import PAGE, paged_case
 from tests.unit.report.sample import case_of
 from tests.unit.report.sample_plan import plan_data, plan_of
 from tests.unit.report.sample_verdict import CASE_ID, verdict_of
@@ -36,6 +38,27 @@ def test_two_claims_fit_on_page_one(weasyprint: Any) -> None:
     pages = {entry[0]: entry[1][0] for entry in document.make_bookmark_tree()[0][2]}
     assert pages == {"Contents": 1}
     assert len(document.pages) == 2
+
+
+def test_the_place_of_a_drawn_answer_is_not_broken_within_a_name(weasyprint: Any) -> None:
+    page = paged_case().members[PAGE].decode()
+    head, _, rest = page.partition("<body")
+    start = rest.index('<section class="part" id="samples"')
+    samples, _, _ = rest[start:].partition("</section>")
+    samples = samples.replace(
+        " .</span>", f" .{' and so on' * 40}</span>"
+    )  # as texts really are
+    document = weasyprint.HTML(string=f"{head}<body>{samples}</section></body></html>").render()
+    lines = [
+        box.text
+        for laid in document.pages
+        for box in laid._page_box.descendants()
+        if isinstance(getattr(box, "text", None), str)
+    ]
+    places = [lines[n + 1 : n + 3] for n, line in enumerate(lines) if line == "evidence/"]
+    tables = ("generations", "choices", "probes")
+    assert {first.split()[0] for first, _ in places} == {f"{name}.jsonl" for name in tables}
+    assert all(re.fullmatch(r"\S+ line \d+", " ".join(place)) for place in places)
 
 
 @pytest.mark.usefixtures("weasyprint")
