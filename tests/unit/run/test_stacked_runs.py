@@ -66,6 +66,11 @@ CANDIDATES: dict[str, dict[str, Any]] = {
         "alternatives": [{"operation": "clamp", "unit": "max_activation_multiple"}],
     },
     "scale": {"operation": "scale", "unit": "activation_multiple"},
+    "scale, on what is reconstructed": {
+        "operation": "scale",
+        "unit": "activation_multiple",
+        "error_policy": "none",
+    },
 }
 
 
