@@ -15,6 +15,11 @@ PLAN_NAME = "plan.json"
 CASE_STATEMENT_NAME = "statements/case.dsse.json"
 REPLAY_PREFIX = "statements/replay-"
 """What the name of every reviewer's statement of a re-execution begins with."""
+RECEIPT_PREFIX = "statements/receipt-"
+"""What the name of every witness's receipt of the plan begins with."""
+TIME_STAMP_SUFFIX = ".tsr"
+LOG_PROOF_SUFFIX = ".tlog-proof"
+"""Ends of the names of files that prove when the plan was there."""
 
 REQUIRED_NAMES = (MIMETYPE_NAME, RECORD_NAME, PLAN_NAME)
 

@@ -34,6 +34,7 @@ from safetycase.methods.once import once
 from safetycase.methods.redaction import Opened, opened_files, opened_tables
 from safetycase.methods.replay import Published
 from safetycase.methods.samples import Sample, samples
+from safetycase.methods.stream import case_seed
 from safetycase.methods.tensors import TensorFault, planned_tensors, tensor_faults
 from safetycase.record.case import Case
 from safetycase.record.plan import Plan
@@ -121,8 +122,18 @@ class CaseParts:
 
     @once
     def plan_digest(self) -> str:
-        """SHA-256 of plan.json, from which all draws and splits derive."""
+        """SHA-256 of plan.json."""
         return sha256_hex(self.container.read(layout.PLAN_NAME))
+
+    @once
+    def case_seed(self) -> str:
+        """What all draws and splits derive from; refused without the value the plan awaits."""
+        if self.plan.randomness is None:
+            return self.plan_digest
+        stated, where = self.record.randomness, f"{layout.RECORD_NAME}#/randomness"
+        if stated is None:
+            raise MethodRefused(where, "the value that the plan waits for", found="none")
+        return case_seed(self.plan_digest, stated.value)
 
     def _model(self, model: type[Model], name: str, _strict: canonical.JsonValue) -> Model:
         """Bytes that strict JSON has accepted, as a model; so they have one reading only."""
@@ -287,8 +298,11 @@ class CaseParts:
 
     @once
     def derived(self) -> Derived:
-        """What follows from plan and evidence; of the record, only who is shipped is read."""
-        return Derived(self.plan, self.plan_digest, self.evidence, self._shipped)
+        """What follows from plan and evidence.
+
+        Of the record is read who is shipped, and the value in the seeds.
+        """
+        return Derived(self.plan, self.case_seed, self.evidence, self._shipped)
 
     @once
     def published(self) -> Published:

@@ -27,3 +27,11 @@ def require_file(path: Path) -> Path:
         remedy = "Check the name and the folder."
         raise UsageError(str(path), "a file", found="nothing there", remedy=remedy)
     return path
+
+
+def require_new(out: Path) -> Path:
+    """The path of a file that is not there yet, in a folder that is."""
+    if out.exists() or not out.parent.is_dir():
+        found = "it exists" if out.exists() else "no such folder"
+        raise UsageError(str(out), "a new file in a folder that is there", found=found)
+    return out

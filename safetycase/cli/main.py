@@ -24,7 +24,7 @@ from safetycase.cli.gate import gate
 from safetycase.cli.keygen import keygen
 from safetycase.cli.opened import open_places
 from safetycase.cli.override import override
-from safetycase.cli.plan import lint
+from safetycase.cli.plan import freeze, lint, receipt
 from safetycase.cli.policy import lint as lint_policy
 from safetycase.cli.redact import redact
 from safetycase.cli.replay import replay
@@ -50,6 +50,8 @@ app = typer.Typer(
 )
 plan = typer.Typer(rich_markup_mode=None, help="What a plan can show, before measuring.")
 plan.command("lint")(lint)
+plan.command("freeze")(freeze)
+plan.command("receipt")(receipt)
 axes = typer.Typer(rich_markup_mode=None, help="Ready axes, without their items.")
 axes.command("list")(list_axes)
 axes.command("show")(show_axis)

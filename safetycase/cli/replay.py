@@ -13,7 +13,7 @@ import typer
 
 from safetycase.cli import clock, console
 from safetycase.cli.exit_code import ExitCode
-from safetycase.cli.inputs import CasePath, require_file
+from safetycase.cli.inputs import CasePath, require_file, require_new
 from safetycase.cli.progress import watched
 from safetycase.cli.run import (
     BatchRows,
@@ -82,7 +82,7 @@ def replay(
         device_map=device_map,
     )
     require_file(case)
-    _require_new(out)
+    require_new(out)
     _require_nonce(nonce)
     keys = load(key, name)
     _require_reviewer(keys)
@@ -135,7 +135,7 @@ def _measured(
         if options.batch_rows == "auto":
             digest = opened.plan_digest
             bound = with_rows_for(bound, published, digest, places, Path(cache), progress)
-        again = measure_again(bound.bench, published, opened.plan_digest, places, progress)
+        again = measure_again(bound.bench, published, opened.case_seed, places, progress)
     done = replay_of(
         published,
         *wish,
@@ -199,12 +199,6 @@ def _require_reviewer(keys: SigningKeys) -> None:
             found=", ".join(keys.signer.roles),
             remedy=f"Make keys with `safetycase keygen NAME --role {REVIEWER}`.",
         )
-
-
-def _require_new(out: Path) -> None:
-    if out.exists() or not out.parent.is_dir():
-        found = "it exists" if out.exists() else "no such folder"
-        raise UsageError(str(out), "a new file in a folder that is there", found=found)
 
 
 def _told(done: Replay, reviewer: str, seconds: float) -> Iterator[str]:

@@ -68,6 +68,14 @@ def run(
         str | None,
         typer.Option(help="Address of a Ray cluster.  [default: one that is started here]"),
     ] = None,
+    receipt: Annotated[
+        Path | None,
+        typer.Option(help="The receipt whose nonce the plan waits for, as its witness signed."),
+    ] = None,
+    beacon: Annotated[
+        Path | None,
+        typer.Option(help="The round that the plan waits for: JSON with round and signature."),
+    ] = None,
     *,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Measure again what an earlier run has finished.")
@@ -97,6 +105,8 @@ def run(
         device=device,
         device_map=device_map,
         engine=chosen,
+        receipt=receipt,
+        beacon=beacon,
         fresh=fresh,
         replace=replace,
     )
@@ -114,6 +124,8 @@ def measured(
     device: str,
     device_map: str | None = None,
     engine: EngineOptions | None = None,
+    receipt: Path | None = None,
+    beacon: Path | None = None,
     fresh: bool,
     replace: bool,
 ) -> Path:
@@ -121,6 +133,7 @@ def measured(
     require_file(plan)
     require_runner("safetycase run")
     from safetycase.cli.as_written import require_verified
+    from safetycase.run.awaited import ValueFiles
     from safetycase.run.bind import RunOptions
     from safetycase.run.pipeline import run as measure
 
@@ -139,6 +152,7 @@ def measured(
                 threads=threads, batch_rows=batch_rows, device=device, device_map=device_map
             ),
             engine=engine,
+            value=ValueFiles(receipt, beacon),
             replace=replace,
         )
 

@@ -1,4 +1,4 @@
-"""What others say about a case: a statement of theirs, and whose words it counts as.
+"""What others say about a case or its plan: a statement, and whose words it counts as.
 
 Attestations lie beside a signed case and are not bound by it, so that they can come later. One
 by nobody whom the user trusts counts for nothing and vetoes nothing.
@@ -21,10 +21,11 @@ DEVELOPER = "developer"
 
 @dataclass(frozen=True, slots=True)
 class Attestation:
-    """A statement about the case of an id, what it says, and who signed it."""
+    """A statement about something, what it says, and who signed it."""
 
     name: str
-    case_id: str
+    about: str
+    """What it is about: the id of a case, or the digest of a plan."""
     predicate: canonical.JsonValue
     signed: SignatureReport
 
@@ -61,5 +62,5 @@ def read_attestation(
 ) -> Attestation:
     """The attestation of a known type in an envelope; its predicate's fields are not judged."""
     envelope = read_envelope(data, where=name)
-    case_id, predicate = open_statement_about(envelope, predicate_type, where=name)
-    return Attestation(name, case_id, predicate, verify_envelope(envelope, trust, at))
+    about, predicate = open_statement_about(envelope, predicate_type, where=name)
+    return Attestation(name, about, predicate, verify_envelope(envelope, trust, at))

@@ -18,8 +18,10 @@ from safetycase.errors import MalformedInput, SchemaViolation
 STATEMENT_SCHEMA = "https://in-toto.io/Statement/v1"
 CASE_PREDICATE = "https://safetycase.dev/case/v1alpha"
 REPLAY_PREDICATE = "https://safetycase.dev/replay/v1alpha"
+RECEIPT_PREDICATE = "https://safetycase.dev/plan-receipt/v1alpha"
 SUBJECT_NAME = "model"
 CASE_SUBJECT_NAME = "case"
+PLAN_SUBJECT_NAME = "plan.json"
 
 _MAX_FILES = 4096
 _LIMITS = canonical.JsonLimits(max_bytes=8 * 2**20, max_depth=8)
@@ -45,6 +47,12 @@ def write_statement_about(case: str, predicate_type: str, predicate: object) -> 
     """The payload to sign: a Statement about the case of this id, in RFC 8785."""
     as_sha256(case, where="case id")
     return _write(CASE_SUBJECT_NAME, case, predicate_type, predicate)
+
+
+def write_receipt(plan_digest: str, predicate: object) -> bytes:
+    """The payload to sign: a Statement about the plan of this digest, in RFC 8785."""
+    as_sha256(plan_digest, where="plan digest")
+    return _write(PLAN_SUBJECT_NAME, plan_digest, RECEIPT_PREDICATE, predicate)
 
 
 def read_statement(payload: bytes, *, where: str) -> CaseStatement:
@@ -78,7 +86,7 @@ def open_statement(envelope: Envelope, *, where: str) -> CaseStatement:
 def open_statement_about(
     envelope: Envelope, predicate_type: str, *, where: str
 ) -> tuple[str, canonical.JsonValue]:
-    """The id of the case that a statement is about, and its predicate, of a known type.
+    """What a statement is about, by its digest, and its predicate, of a known type.
 
     Refused unless the payload is in its RFC 8785 spelling. Says nothing of the predicate's
     fields, of who signed it, or whether it is about the case it lies in.

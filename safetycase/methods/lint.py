@@ -12,6 +12,7 @@ from safetycase.methods.equations import read_place, spans_blocks, written_place
 from safetycase.methods.grader_faults import grader_faults
 from safetycase.methods.grid import relied_on
 from safetycase.methods.operations import UNITS
+from safetycase.methods.randomness_lint import randomness_lint
 from safetycase.methods.search_lint import search_lint
 from safetycase.methods.sites import READ_ONLY
 from safetycase.methods.stack_lint import stack_lint
@@ -48,6 +49,7 @@ def lint(plan: Plan) -> list[str]:
         *_doses(plan),
         *_claims(plan),
         *_decision(plan),
+        *randomness_lint(plan),
     ]
 
 

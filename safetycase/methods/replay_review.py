@@ -76,7 +76,7 @@ def read_reviews(
         reviews.append(
             Review(
                 name,
-                found.case_id,
+                found.about,
                 read_replay(found.predicate, name),
                 found.counts_for(REVIEWER, trust, case_signed),
                 tuple(found.false_witnesses(trust, case_signed)),

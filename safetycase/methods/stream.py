@@ -11,8 +11,9 @@ The specification, complete (`||` joins bytes; `u64(v)` is v as eight bytes, big
 * uniform  = (next word >> 11) · 2^-53, in [0, 1)
 * sample(n, k) = let a = 0, 1, …, n-1; for i = 0 … k-1: swap a[i] with a[i + below(n - i)];
   the first k of a, in that order (partial Fisher-Yates; Knuth, TAOCP 2, algorithm 3.4.2P)
-* derive_seed(digest, purpose, beacon) = lower-case hexadecimal of
-  SHA-256("safetycase.seed.v1" || 0x00 || framed(digest) || framed(purpose) || framed(beacon))
+* derive_seed(seed, purpose, value) = lower-case hexadecimal of
+  SHA-256("safetycase.seed.v1" || 0x00 || framed(seed) || framed(purpose) || framed(value))
+* case_seed(digest, value) = derive_seed(digest, "case", value); without a value, the digest
 
 Why not a library's generator: NumPy may change its streams between releases (NEP 19).
 The draws are fixed by the seed, not unpredictable to whoever chooses the seed.
@@ -30,17 +31,25 @@ _WORDS = struct.Struct(">4Q")
 _COUNTER = struct.Struct(">Q")
 
 
-def derive_seed(plan_digest: str, purpose: str, beacon: str = "") -> str:
-    """Turn a plan's digest into the seed of one purpose, so that no seed is a free choice.
+def derive_seed(seed: str, purpose: str, value: str = "") -> str:
+    """Turn a seed into that of one purpose, so that no seed is a free choice.
 
-    `beacon` is a value that nobody knew when the plan was fixed (a beacon round, a reviewer's
-    nonce); without one, the seed is fixed by the plan but its author may try many plans.
-    Refused: an empty digest or purpose.
+    `value` is one that nobody knew when the plan was fixed, if there is any. Refused: an empty
+    seed or purpose.
     """
-    for name, text in (("plan_digest", plan_digest), ("purpose", purpose)):
+    for name, text in (("seed", seed), ("purpose", purpose)):
         if not text:
             raise MethodRefused("derive_seed", f"a {name}", found="an empty string")
-    return _domain_hash("safetycase.seed.v1", plan_digest, purpose, beacon).hex()
+    return _domain_hash("safetycase.seed.v1", seed, purpose, value).hex()
+
+
+def case_seed(plan_digest: str, value: str | None) -> str:
+    """What every draw and split of a case derives from.
+
+    `value` is what the plan waited for: a witness's nonce or a beacon's round, 64 hexadecimal
+    digits. Without one, the plan alone fixes the seed, and its author may try many plans.
+    """
+    return plan_digest if value is None else derive_seed(plan_digest, "case", value)
 
 
 class Stream:

@@ -9,6 +9,7 @@ from pydantic import Field, JsonValue
 from safetycase.record.base import Count, Identifier, Record, Sha256, Text, Utc
 from safetycase.record.equations import Equation
 from safetycase.record.governance import Configuration, Override
+from safetycase.record.randomness import Randomness
 from safetycase.record.redaction import Redaction
 from safetycase.record.results import Results
 
@@ -212,6 +213,8 @@ class Case(Record):
     """Tests of the instruments."""
     environment: Environment
     """Machine and libraries."""
+    randomness: Randomness | None = None
+    """The value that the plan waited for; none where it waited for nothing."""
     times: Times
     """When the run took place."""
     tables: tuple[TableReference, ...]

@@ -11,6 +11,7 @@ from safetycase.record.equations import Equation
 from safetycase.record.governance import Declarations, Lifecycle, Release
 from safetycase.record.planned_axis import Axis
 from safetycase.record.planned_evaluation import Evaluation
+from safetycase.record.randomness import Awaited
 from safetycase.record.sites import Architecture, Site
 
 PLAN_SCHEMA = "https://safetycase.dev/plan/v1alpha"
@@ -313,5 +314,8 @@ class Plan(Record):
     """What is published around the kept features; none: nothing."""
     stacks: Annotated[tuple[Stack, ...], Field(min_length=1)] | None = None
     """Dictionaries that are taken together; none: every axis is of one dictionary."""
+    randomness: Awaited | None = None
+    """Where a value comes from that enters every seed and that nobody knows yet; none: seeds
+    follow from this plan alone, and no claim gets to *sound*."""
     seed: Text
     """Author's part of every seed; the rest is the digest of this plan."""

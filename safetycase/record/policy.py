@@ -35,6 +35,43 @@ class PolicySigner(Record):
     """Moment from which a verification no longer counts this signer; none for no bound."""
 
 
+class TrustedAuthority(Record):
+    """A time-stamping authority (RFC 3161) whose word of times is taken."""
+
+    name: Identifier
+    """Name of the authority, printed on the verdict."""
+    root: Text
+    """Certificate of its root, in PEM."""
+    certificate: Text | None = None
+    """Its own certificate, in PEM; none: any that the root vouches for."""
+
+
+class TrustedLogs(Record):
+    """Transparency logs and witnesses whose word is taken of what was public, and when."""
+
+    logs: Annotated[tuple[Text, ...], Field(min_length=1, max_length=64)]
+    """Keys of logs, as C2SP signed notes spell them: `NAME+HASH+KEY`."""
+    witnesses: Annotated[tuple[Text, ...], Field(min_length=1, max_length=64)]
+    """Keys of witnesses, in the same spelling."""
+    quorum: Annotated[int, Field(ge=1, le=64)]
+    """How many different witnesses must have seen the same tree."""
+
+
+class TrustedBeacon(Record):
+    """A drand beacon (unchained, G1 of RFC 9380): nobody knows a round before its time."""
+
+    name: Identifier
+    """Name of the beacon, printed on the verdict."""
+    chain: Sha256
+    """The hash that names its chain."""
+    public_key: Annotated[str, Field(pattern=r"^[0-9a-f]{192}$")]
+    """Its public key: a compressed point of G2, in hexadecimal."""
+    genesis: Annotated[int, Field(ge=0, lt=2**40)]
+    """When round 1 was public, in seconds since 1970."""
+    period: Annotated[int, Field(ge=1, le=86400)]
+    """Seconds from one round to the next."""
+
+
 class RequiredSignatures(Record):
     """How many signers of a role must have signed."""
 
@@ -84,5 +121,11 @@ class PolicyFile(Record):
     current_model: Sha256 | None = None
     """Manifest digest of the model that is released now; none: not asked."""
 
+    authorities: Annotated[tuple[TrustedAuthority, ...], Field(max_length=16)] | None = None
+    """Time-stamping authorities whose word is taken; none: no time stamp proves anything."""
+    transparency: TrustedLogs | None = None
+    """Logs and witnesses whose word is taken; none: no log proof proves anything."""
+    beacons: Annotated[tuple[TrustedBeacon, ...], Field(max_length=16)] | None = None
+    """Randomness beacons whose rounds are taken; none: none are."""
     may_loosen: tuple[Identifier, ...] = ()
     """Names of signers who may set a looser release tier than the plan's rules give."""

@@ -17,13 +17,19 @@ from typing_extensions import override
 
 from safetycase.record.case import Case
 from safetycase.record.plan import Plan
+from safetycase.record.randomness import PlanReceipt
 from safetycase.record.replay import Replay
 from safetycase.record.sentences import sentences
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 BASE = "https://safetycase.dev/schemas/v1"
 
-DOCUMENTS: Mapping[str, type[BaseModel]] = {"case": Case, "plan": Plan, "replay": Replay}
+DOCUMENTS: Mapping[str, type[BaseModel]] = {
+    "case": Case,
+    "plan": Plan,
+    "plan-receipt": PlanReceipt,
+    "replay": Replay,
+}
 """Documents that people and other programs read, by the stem of their schema's file."""
 
 Schema = dict[str, Any]

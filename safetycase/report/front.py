@@ -93,6 +93,7 @@ class Front:
     signers: tuple[str, ...]
     decision: DecisionView
     claims: tuple[ClaimView, ...]
+    order: str | None
     deviations: int
     withheld: int
     """Columns and files that are not published."""
@@ -120,6 +121,7 @@ def front_page(source: Source, verdict: Verdict, case_id: str) -> Front:
             claim_view(source, verdict, number)
             for number in range(len(source.case.results.axes))
         ),
+        order=verdict.order,
         deviations=len(source.case.deviations),
         withheld=len(source.case.redactions or ()),
         cannot_show=verdict.what_cannot_be_known,

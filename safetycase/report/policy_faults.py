@@ -6,20 +6,27 @@ from collections import Counter
 from collections.abc import Iterator
 
 from safetycase.envelope.trust import read_instant
+from safetycase.methods.plan_order import WITNESS
+from safetycase.methods.replay_review import REVIEWER
 from safetycase.verify.checks import all_checks
 from safetycase.verify.judgement import at_most, checks_required_of
-from safetycase.verify.outcome import TIERS
 from safetycase.verify.policy import Policy
 
 MUST_HOLD, SIGNED = "CLM-007", "SIG-001"
+OLDER, MEASURED_AGAIN = "ORD-001", "ORD-003"
+_NOBODY = (
+    f"counts the word of somebody else; name a signer in the role {WITNESS}, or `beacons` with "
+    "`authorities` or `transparency`."
+)
 
 
 def policy_faults(policy: Policy, *, at: str) -> list[str]:
     """Faults of a policy, each with its place and what to do; an empty list is a sound policy.
 
-    Beside what `read_policy` refuses: ids that no check has, tiers that no case of this version
-    can reach, lists of checks that contradict the tier, signers outside their window at that
-    time, thresholds that those inside cannot reach. Says nothing of whether they are wise.
+    Beside what `read_policy` refuses: ids that no check has, tiers for which nobody is named
+    whose word they rest on, lists of checks that contradict the tier, signers outside their
+    window at that time, thresholds that those inside cannot reach. Says nothing of whether
+    they are wise.
     """
     return [*_checks(policy), *_tiers(policy), *_signers(policy, at)]
 
@@ -32,8 +39,8 @@ def _checks(policy: Policy) -> Iterator[str]:
         for name in () if listed == "all" else listed:
             if name not in known:
                 yield f"{where}: no check is called {name}; `safetycase checks` lists them."
-            elif not known[name].answerable:
-                yield f"{where}: no case of this version can pass {name}; leave it out."
+            elif name == OLDER and not _knows_times(policy):
+                yield f"{where}: {name} {_NOBODY}"
     if policy.required_checks != "all":
         yield from _contradictions(policy)
 
@@ -63,18 +70,23 @@ def _tiers(policy: Policy) -> Iterator[str]:
     asked = {"/minimum_tier": policy.minimum_tier}
     asked |= {f"/claims/{axis}/minimum_tier": policy.tier_of(axis) for axis in policy.claims}
     for where, tier in asked.items():
-        below = [check for check in all_checks().values() if at_most(check.tier, tier)]
-        unmet = [check.id for check in below if not check.answerable]
-        if unmet or all(check.tier != tier for check in below):
-            reachable = next(t for t in reversed(TIERS) if _reachable(t))
+        if at_most(all_checks()[OLDER].tier, tier) and not _knows_times(policy):
+            yield f"{where}: {tier} rests on {OLDER}, which {_NOBODY}"
+        if at_most(all_checks()[MEASURED_AGAIN].tier, tier) and not _has(policy, REVIEWER):
             yield (
-                f"{where}: no case of this version can reach {tier} "
-                f"({', '.join(unmet) or 'no check gives it'}); ask for {reachable}."
+                f"{where}: {tier} rests on {MEASURED_AGAIN}, which counts the word of a signer "
+                f"in the role {REVIEWER}; name one."
             )
 
 
-def _reachable(tier: str) -> bool:
-    return all(c.answerable for c in all_checks().values() if at_most(c.tier, tier))
+def _knows_times(policy: Policy) -> bool:
+    """Whether somebody is named whose word can show that a plan came first."""
+    clocks = policy.authorities or policy.transparency
+    return _has(policy, WITNESS) or bool(policy.beacons and clocks)
+
+
+def _has(policy: Policy, role: str) -> bool:
+    return bool(policy.trust().in_role(role))
 
 
 def _signers(policy: Policy, at: str) -> Iterator[str]:

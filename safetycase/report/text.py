@@ -200,6 +200,8 @@ def _print_claims(verdict: Verdict, console: Console) -> None:
     console.print(_text(f"Release tier by recomputation: {tier}", "bold"))
     if verdict.override is not None:
         console.print(_text(f"Overridden: {verdict.override}", "bold"))
+    if verdict.order is not None:
+        console.print(_text(f"Order: {verdict.order}"))
     console.print()
 
 

@@ -10,6 +10,7 @@ from typing import cast
 import msgspec
 
 from safetycase.methods.probe import LinearProbe
+from safetycase.methods.stream import derive_seed
 from safetycase.methods.turns import Stop, spelled_answers, spelled_stops, turns_of
 from safetycase.record.case import Environment
 from safetycase.record.plan import Cause, Plan
@@ -63,8 +64,16 @@ class Bench:
     environment: Environment
     judges: Mapping[str, JudgeOnHand] = field(default_factory=dict)
     """Models that read answers, by the evaluation whose answers they read."""
+    value: str | None = None
+    """What the plan waited for, if for anything."""
     below: BlocksBelow = field(default_factory=BlocksBelow, compare=False)
     """What parts of the arms share, one after the other."""
+
+    @property
+    def sampling_seed(self) -> str:
+        """What sampled tokens derive from: the author's choice, unless the plan awaits one."""
+        seed = self.plan.seed
+        return seed if self.value is None else derive_seed(seed, "sampling", self.value)
 
 
 def six_digits(value: float) -> float:
@@ -179,7 +188,10 @@ def _generated(
     measure = cast("Generate", evaluation.measure)
     plan, model = bench.plan, bench.model
     prompts = [prompt_of(behind, evaluation, item) for item in put]
-    keys = [noise_key(plan.seed, evaluation.id, item.item, sample) for item, sample in asked]
+    keys = [
+        noise_key(bench.sampling_seed, evaluation.id, item.item, sample)
+        for item, sample in asked
+    ]
     settings = GenerationSettings(plan.sampling, measure.max_new_tokens)
     answers = generate(model, prompts, keys, arms, bench.dictionaries, settings)
     outputs = [[answer.tokens for answer in given] for given in answers]
@@ -220,7 +232,7 @@ def conversations(
         Asked(
             pieces_for(bench, evaluation, item, turns, preface),
             pieces_for(bench, evaluation, item, turns),
-            partial(noise_key, plan.seed, evaluation.id, item.item, sample),
+            partial(noise_key, bench.sampling_seed, evaluation.id, item.item, sample),
         )
         for item, sample in asked
     ]

@@ -39,7 +39,7 @@ def members_of(
     tests: tuple[SelfTest, ...],
     times: Times,
 ) -> dict[str, bytes]:
-    """Every member of the case but statements and reports, by name."""
+    """Every member of the case but reports and what is signed later, by name."""
     tables, references = _tables(frozen.plan, notes)
     plan, evidence = frozen.plan, notes.evidence()
     safeguards = {
@@ -48,7 +48,7 @@ def members_of(
         if axis.purpose == "deployed"
         and (digest := target_digest(plan, axis, evidence)) is not None
     }
-    results = derive_results(plan, frozen.digest, evidence, safeguards)
+    results = derive_results(plan, frozen.seed, evidence, safeguards)
     case = Case(
         schema_="https://safetycase.dev/case/v1alpha",
         id=plan.id,
@@ -59,6 +59,7 @@ def members_of(
         dictionaries=dictionary_records(frozen, bound.bench.dictionaries),
         self_tests=tests,
         environment=bound.bench.environment,
+        randomness=frozen.randomness,
         times=times,
         tables=references,
         results=results,
@@ -72,6 +73,7 @@ def members_of(
         "plan.json": frozen.data,
         **tables,
         **_tensor_files(frozen.plan, notes.tensors),
+        **frozen.statements,
     }
 
 

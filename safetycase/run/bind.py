@@ -96,7 +96,7 @@ def bind(frozen: FrozenPlan, cache: Path, options: RunOptions) -> Bound:
         if evaluation.id in frozen.judges
     }
     used = environment(model, batch_rows=rows, batch_rows_by=options.batch_rows_by)
-    return Bound(Bench(plan, model, dictionaries, used, judges), root)
+    return Bound(Bench(plan, model, dictionaries, used, judges, frozen.value), root)
 
 
 def _require_system_messages(plan: Plan, model: LoadedModel) -> None:

@@ -18,8 +18,10 @@ from safetycase.methods.governance import own_system_gaps, tokenizer_digest
 from safetycase.methods.judge import judged
 from safetycase.methods.lint import lint
 from safetycase.methods.refusals import refusals
+from safetycase.methods.stream import case_seed
 from safetycase.record.case import ModelFile
 from safetycase.record.plan import Plan, PlannedDictionary
+from safetycase.record.randomness import Randomness
 from safetycase.record.sites import Architecture
 from safetycase.record.yaml_text import read_yaml
 from safetycase.run.architecture import stated_architecture
@@ -52,6 +54,20 @@ class FrozenPlan:
     datasets: dict[str, Path]
     judges: Mapping[str, Source] = field(default_factory=dict)
     """Files of the models that read answers, by the evaluation whose answers they read."""
+    randomness: Randomness | None = None
+    """The value that the plan waits for, once it is known."""
+    statements: Mapping[str, bytes] = field(default_factory=dict)
+    """What others have signed about the plan, by name in the case."""
+
+    @property
+    def value(self) -> str | None:
+        """The value alone."""
+        return None if self.randomness is None else self.randomness.value
+
+    @property
+    def seed(self) -> str:
+        """What draws and splits derive from: of the plan alone until the value is known."""
+        return case_seed(self.digest, self.value)
 
 
 @dataclass(frozen=True)

@@ -184,7 +184,7 @@ def _specification(
         },
         "evaluation": evaluation.spelled(),
         "sampling": plan.sampling.spelled(),
-        "seed": plan.seed,
+        "seed": bench.sampling_seed,
         "items": [sha256_hex(msgspec.json.encode(item)) for item in items],
         "arms": [_arm_specification(arm) for arm in arms],
         "probe": None if probe is None else sha256_hex(probe.direction.tobytes()),

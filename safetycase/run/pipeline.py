@@ -20,6 +20,7 @@ from safetycase.errors import MalformedInput, UsageError
 from safetycase.record.case import Times
 from safetycase.run import search, stages
 from safetycase.run.assemble import members_of
+from safetycase.run.awaited import ValueFiles, with_value
 from safetycase.run.batch_size import with_found_rows
 from safetycase.run.bind import RunOptions, bind
 from safetycase.run.calibrate import ask_people, try_judges
@@ -48,6 +49,7 @@ def run(
     verify: Verify,
     options: RunOptions | None = None,
     engine: EngineOptions | None = None,
+    value: ValueFiles | None = None,
     replace: bool = False,
 ) -> Path:
     """The path of the case that the plan leads to; nothing is there unless it verified.
@@ -60,12 +62,12 @@ def run(
     """
     chosen = engine or EngineOptions()
     require_engine(chosen)
-    frozen = freeze(plan_path)
+    frozen = with_value(freeze(plan_path), value or ValueFiles(), clock=clock)
     case = out_dir / f"{frozen.plan.id}.safetycase"
     if not replace:
         _refuse_signed(case)
     work = out_dir / "work"
-    items = read_items(frozen.plan, frozen.digest, frozen.datasets)
+    items = read_items(frozen.plan, frozen.seed, frozen.datasets)
     require_as_released(frozen, items)
     started = _started(work, frozen, clock)
 
@@ -88,7 +90,7 @@ def run(
         with closing(measuring) as opened:
             lab = Lab(
                 bench=bound.bench,
-                case_seed=frozen.digest,
+                case_seed=frozen.seed,
                 notes=Notebook(items),
                 store=Store(work / "units", written),
                 engine=opened,
@@ -146,7 +148,7 @@ def _utc(moment: datetime) -> str:
 def _started(work: Path, frozen: FrozenPlan, clock: Clock) -> str:
     """When this plan was first started here; a run that goes on keeps its beginning."""
     work.mkdir(parents=True, exist_ok=True)
-    file = work / f"run-{frozen.digest[:16]}.json"
+    file = work / f"run-{frozen.seed[:16]}.json"
     if file.is_file():
         value = canonical.as_object(
             canonical.read(file.read_bytes(), where=file.name),

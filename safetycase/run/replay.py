@@ -82,7 +82,9 @@ def bind_case(
         dictionaries[name] = bound_dictionary(moved, architecture, at_hand.beside, where=where)
         stated = named[name].files
         _require_same(where, dictionaries[name].files, stated, planned.manifest_digest)
-    frozen = FrozenPlan(plan, frozen_plan, case.plan_digest, model, dictionaries, {})
+    frozen = FrozenPlan(
+        plan, frozen_plan, case.plan_digest, model, dictionaries, {}, randomness=case.randomness
+    )
     bound = bind(frozen, cache, replace(options, attention=case.environment.attention))
     if bound.tensor_root != case.subject.tensor_root:
         expected = f"the tensors that the case states, {case.subject.tensor_root}"

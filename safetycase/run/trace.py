@@ -185,7 +185,7 @@ def _answered(
         if not isinstance(measure, Generate):
             raise TypeError(measure.kind)
         settings = GenerationSettings(bench.plan.sampling, measure.max_new_tokens)
-        key = noise_key(bench.plan.seed, evaluation.id, answer.item, answer.sample)
+        key = noise_key(bench.sampling_seed, evaluation.id, answer.item, answer.sample)
         [[again]] = generate(bench.model, [prompt], [key], [edit], bench.dictionaries, settings)
         said = again.tokens
     if len(said) < fed:

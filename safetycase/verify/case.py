@@ -15,6 +15,7 @@ from safetycase.bundle.parts import CaseParts
 from safetycase.envelope.trust import SignatureReport, read_instant, verify_envelope
 from safetycase.errors import MalformedInput, SafetyCaseError
 from safetycase.methods.once import once
+from safetycase.methods.plan_order import Order, Receipt, first_seen, order_of, read_receipts
 from safetycase.methods.replay_review import ReExecution, Review, counting, read_reviews
 from safetycase.verify.policy import Policy
 
@@ -60,6 +61,26 @@ class OpenedCase(CaseParts):
         """Those that count: of this case, and of rows that the nonce drew."""
         return counting(self.reviews, self.published, self.record.subject.tensor_root)
 
+    @once
+    def receipts(self) -> tuple[Receipt, ...]:
+        """Everybody's receipts of a plan; judged by nobody yet."""
+        names = [n for n in self.container.names if n.startswith(layout.RECEIPT_PREFIX)]
+        statements = {name: self.container.read(name) for name in names}
+        at = read_instant(self.at, where="at")
+        return read_receipts(statements, self.policy.trust(), self.signatures, at=at)
+
+    @once
+    def order(self) -> Order:
+        """What is shown of the order of plan and draws, by whose word."""
+        ends = (layout.TIME_STAMP_SUFFIX, layout.LOG_PROOF_SUFFIX)
+        proofs = {n: self.container.read(n) for n in self.container.names if n.endswith(ends)}
+        data, at = self.container.read(layout.PLAN_NAME), read_instant(self.at, where="at")
+        trust, stated = self.policy.order_trust(), self.record.randomness
+        seen = first_seen(proofs, data, self.receipts, trust, at=at)
+        started, awaited = self.record.times.started, self.plan.randomness
+        receipts, digest = self.receipts, self.plan_digest
+        return order_of(awaited, stated, digest, started, receipts, seen, trust)
+
 
 def _lacks_rows(case: OpenedCase) -> None:
     if not case.tables:
@@ -79,6 +100,7 @@ NEEDS: Mapping[str, Callable[[OpenedCase], object]] = {
     "tensors": _lacks_tensors,
     "statement": lambda case: case.statement,
     "replays": lambda case: case.replays,
+    "receipts": lambda case: case.receipts,
 }
 """What a check may need, and how to ask for it."""
 

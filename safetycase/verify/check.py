@@ -83,7 +83,6 @@ class Says(TypedDict, total=False):
     since: str
     absence_is_harmless: bool
     asks_policy: bool
-    answerable: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,8 +106,6 @@ class Check:
     """Whether NOT_APPLICABLE counts as a pass."""
     asks_policy: bool = False
     """Whether the question is the policy's: then UNKNOWN does not lower a claim's tier."""
-    answerable: bool = True
-    """Whether a case of this version can hold what the check needs to pass."""
 
     def __post_init__(self) -> None:
         """Refuse a check that does not say what it proves, what not, and where to read on."""

@@ -215,6 +215,7 @@ def judge(case: OpenedCase, results: tuple[CheckResult, ...]) -> Verdict:
         taken_on_trust=_known(lambda: tuple(declared(case.plan)), ()),
         exit_code=code,
         reason=reason,
+        order=_known(lambda: case.order.sentence, None),
         override=_known(lambda: _override(case), None),
         model_manifest=_known(lambda: case.statement.model_manifest_digest, None),
     )

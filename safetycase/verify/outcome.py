@@ -171,6 +171,8 @@ class Verdict(_Published):
     """What the plan declares and nothing verifies, one line a part."""
     override: str | None = None
     """Who sets which tier in the place of the recomputed one, and why; none if nobody does."""
+    order: str | None = None
+    """Who vouches that the plan came before what it draws; none if nobody whom it trusts."""
     model_manifest: str | None = None
     """Digest of the model's list of files, as signed; none without a readable statement."""
 

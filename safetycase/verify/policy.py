@@ -13,12 +13,19 @@ from pydantic import ValidationError
 
 from safetycase import canonical
 from safetycase.digest import sha256_hex
+from safetycase.envelope.beacon import Beacon
+from safetycase.envelope.dsse import decode_base64
+from safetycase.envelope.log_proof import LogTrust
+from safetycase.envelope.signed_note import read_vkey
+from safetycase.envelope.timestamp import TimeStampAuthority
 from safetycase.envelope.trust import Requirement, TrustedSigners, read_signers
-from safetycase.errors import SafetyCaseError, UsageError
-from safetycase.record.policy import PolicyFile, Tier
+from safetycase.errors import SafetyCaseError, SchemaViolation, UsageError
+from safetycase.methods.plan_order import OrderTrust
+from safetycase.record.policy import PolicyFile, Tier, TrustedAuthority, TrustedLogs
 from safetycase.record.yaml_text import read_yaml
 
 _MAX_POLICY_BYTES = 2**20
+_PEM_BEGINS, _PEM_ENDS = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
 
 
 class Policy(PolicyFile):
@@ -52,6 +59,38 @@ class Policy(PolicyFile):
         listed = canonical.read(canonical.write(entries), where=f"policy {self.name}")
         return read_signers(listed, where=f"policy {self.name}#/signers")
 
+    def order_trust(self) -> OrderTrust:
+        """Whose word of times and values is taken; unsound keys are refused."""
+        return OrderTrust(
+            self.trust(),
+            tuple(self._authority(each) for each in self.authorities or ()),
+            None if self.transparency is None else self._logs(self.transparency),
+            {
+                each.chain: Beacon(
+                    each.name,
+                    each.chain,
+                    bytes.fromhex(each.public_key),
+                    each.genesis,
+                    each.period,
+                )
+                for each in self.beacons or ()
+            },
+        )
+
+    def _authority(self, stated: TrustedAuthority) -> TimeStampAuthority:
+        where, own = f"policy {self.name}#/authorities {stated.name}", stated.certificate
+        return TimeStampAuthority(
+            stated.name, _der(stated.root, where), None if own is None else _der(own, where)
+        )
+
+    def _logs(self, stated: TrustedLogs) -> LogTrust:
+        where = f"policy {self.name}#/transparency"
+        return LogTrust(
+            tuple(read_vkey(key, where=f"{where}/logs") for key in stated.logs),
+            tuple(read_vkey(key, where=f"{where}/witnesses") for key in stated.witnesses),
+            stated.quorum,
+        )
+
     def requirements(self) -> tuple[Requirement, ...]:
         """How many signers of which role must have signed."""
         return tuple(Requirement(r.role, r.threshold) for r in self.signatures)
@@ -82,7 +121,7 @@ def read_policy(data: bytes, *, where: str) -> Policy:
     try:
         value = read_yaml(data.decode("utf-8"), where=where)
         policy = Policy.model_validate_json(canonical.write(value, where=where))
-        trust = policy.trust()
+        trust = policy.order_trust().signers
         for requirement in policy.requirements():
             requirement.require_reachable(trust)
     except UnicodeDecodeError as error:
@@ -98,3 +137,11 @@ def read_policy(data: bytes, *, where: str) -> Policy:
     if bool(policy.signers) != bool(policy.signatures):
         raise UsageError(where, "signers and required signatures, both or neither")
     return policy
+
+
+def _der(pem: str, where: str) -> bytes:
+    """The bytes of a certificate in PEM; whether they are one is not asked here."""
+    lines = [line.strip() for line in pem.strip().splitlines()]
+    if lines[:1] != [_PEM_BEGINS] or lines[-1:] != [_PEM_ENDS]:
+        raise SchemaViolation(where, f"one certificate in PEM: {_PEM_BEGINS} …", found=lines[0])
+    return decode_base64("".join(lines[1:-1]), where=where)

@@ -25,7 +25,9 @@ from safetycase.bundle.writer import write_case
 from safetycase.digest import sha256_hex
 from safetycase.envelope.dsse import write_envelope
 from safetycase.methods.grade import regrade
+from safetycase.methods.stream import case_seed
 from safetycase.record.plan import Plan
+from safetycase.record.randomness import Randomness
 from safetycase.sign.keys import SigningKeys, generate, load
 from safetycase.sign.signer import case_payload, sign_payload
 from safetycase.tables.codec import read_table, write_table
@@ -208,19 +210,21 @@ def build_case(
     signed: bool = True,
     tamper: Callable[[Evidence], Evidence] | None = None,
     regraded: bool = True,
-    plan_digest: str | None = None,
+    seed: str | None = None,
+    value: Randomness | None = None,
 ) -> KitCase:
     """An honest case of the toy model under a plan, all figures derived from its rows.
 
     `tamper` alters the evidence after measuring and before anything is derived from it: a
     forger's case, consistent in itself; unless `regraded`, with grades of his own.
-    `plan_digest` makes the draws from another digest than the plan's own. Without `ship`, no
-    safeguard is named.
+    `seed` makes the draws from another seed than the case's own; `value` is what the plan
+    waited for. Without `ship`, no safeguard is named.
     """
     data = canonical.write(toy_plan() if plan is None else plan)
     frozen = Plan.model_validate_json(data)
     toy = world or ToyWorld(7)
-    lab = Lab(frozen, plan_digest or sha256_hex(data), toy)
+    digest = sha256_hex(data)
+    lab = Lab(frozen, seed or case_seed(digest, value and value.value), toy)
     items = lab.items(requests_count, quiz_count)
     evidence = lab.measure(items)
     if tamper is not None:
@@ -228,7 +232,8 @@ def build_case(
         answers = group_answers(*map(list, tampered.answers.values()))
         evidence = replace(tampered, answers=answers)
         evidence = regrade(frozen, evidence) if regraded else evidence
-    evidence = with_labels(frozen, lab.digest, evidence)
-    members = assemble(lab, evidence, ship=ship) | {"plan.json": data}
+    evidence = with_labels(frozen, lab.seed, evidence)
+    head = {"plan_digest": digest} | ({"randomness": value.spelled()} if value else {})
+    members = assemble(lab, evidence, head, ship=ship) | {"plan.json": data}
     case = KitCase(members)
     return resign(case) if signed else case

@@ -100,8 +100,7 @@ def post_hoc_plan_over_old_rows() -> KitCase:
     plan = toy_plan()
     plan["axes"][0]["claim"]["margin"] = 0.2
     old = sha256_hex(honest_case().members["plan.json"])
-    case = build_case(plan, plan_digest=old, signed=False)
-    return edit_record(case, "/plan_digest", sha256_hex(canonical.write(plan)))
+    return build_case(plan, seed=old)
 
 
 @fraud("refused", by={"EVI-001"})
@@ -349,7 +348,7 @@ def _never_run(concerned: Callable[[str], bool]) -> KitCase:
 def controls_drawn_again() -> KitCase:
     """The plan's controls did too much. Others are drawn from a digest that suits, measured
     honestly, and put in their place."""
-    return build_case(world=FragileWorld(7), plan_digest=sha256_hex(b"a luckier draw"))
+    return build_case(world=FragileWorld(7), seed=sha256_hex(b"a luckier draw"))
 
 
 @fraud("refused", by={"FEA-001"})

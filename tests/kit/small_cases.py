@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 
+from safetycase import canonical
+from safetycase.record.randomness import Randomness
 from tests.kit.beside_cases import asked_plan, strata_plan, without_feature
 from tests.kit.block_cases import BlocksWorld, StackedWorld, blocks_plan, stacked_plan
 from tests.kit.builder import Json, KitCase, build_case, edit_record, resign
@@ -20,14 +22,15 @@ from tests.kit.cases import (
     controlled_plan,
     fluent_plan,
     forgetful_plan,
-    judged_plan,
     override,
     sampled_plan,
 )
 from tests.kit.operation_cases import everywhere_plan, grouped_plan, tried_edits_plan
 from tests.kit.outcome_cases import InclinedWorld, attributed_plan, by_outcome, outcome_plan
+from tests.kit.toy_order import awaiting_plan, nonce_of, round_of, witnessed_plan
 from tests.kit.toy_plan import chatting_plan, toy_plan
 from tests.kit.toy_world import ToyWorld
+from tests.kit.tried_cases import judged_plan
 from tests.kit.turn_cases import pressed_plan
 
 
@@ -235,14 +238,31 @@ def fluent_case() -> KitCase:
     return resign(edit_record(case, "/override", override("restricted", "stricter")))
 
 
+@cache
+def awaited_case() -> KitCase:
+    """The plan waited for a beacon's round."""
+    plan = small(toy_plan(), "watched") | {"randomness": awaiting_plan()["randomness"]}
+    return _built(plan, value=round_of())
+
+
+@cache
+def witnessed_case() -> KitCase:
+    """The plan waited for a witness's nonce."""
+    plan = small(toy_plan(), "watched") | {"randomness": witnessed_plan()["randomness"]}
+    return _built(plan, value=nonce_of(canonical.write(plan)))
+
+
 def _built(
     plan: Json,
     *,
+    value: Randomness | None = None,
     world: ToyWorld | None = None,
     requests_count: int = 60,
     quiz_count: int = 50,
 ) -> KitCase:
-    return build_case(plan, world=world, requests_count=requests_count, quiz_count=quiz_count)
+    return build_case(
+        plan, world=world, requests_count=requests_count, quiz_count=quiz_count, value=value
+    )
 
 
 SMALL: dict[str, Callable[[], KitCase]] = {
@@ -262,5 +282,7 @@ SMALL: dict[str, Callable[[], KitCase]] = {
     "two axes": asked_case,
     "three edits tried": edited_case,
     "given texts": fluent_case,
+    "a beacon's round": awaited_case,
+    "a witness's nonce": witnessed_case,
 }
 """The least cases by what they hold."""

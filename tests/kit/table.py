@@ -22,15 +22,13 @@ from tests.kit.cases import HONEST, lenient
 from tests.kit.fraud import CAUGHT, all_frauds
 from tests.kit.register import CHARACTERS, Attack, register_all
 from tests.kit.sweep import listed
-from tests.kit.trial import failing, tried, unanswered
+from tests.kit.trial import failing, must_turn_unknown, tried, turned_unknown
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PAGE = REPOSITORY / "docs" / "attacks.md"
 INDEX = REPOSITORY / "fixtures" / "attacks.json"
 
 REFUSED_BY_NOTHING = {
-    "ORD-001": "asks for a third party's time, which no case of this version holds: never "
-    "PASS, never FAIL, and no claim gets above *recomputed*",
     "ORD-002": "a declared departure from the plan is honest: UNKNOWN, for a reader to judge",
     "FOR-006": "counts that are too even are no proof: UNKNOWN, rows for a reader to have run "
     "again",
@@ -164,7 +162,7 @@ def _outcome(attack: Attack, verdict: Verdict) -> str:
     if bad:
         return f"refused by {', '.join(bad)}"
     if verdict.exit_code == UNDECIDED:
-        return f"left undecided by {', '.join(unanswered(verdict))}"
+        return f"left undecided by {', '.join(sorted(turned_unknown(attack, verdict)))}"
     tiers = sorted({claim.tier for claim in verdict.claims})
     held = f"held at {', '.join(tiers)}"
     return held if attack.character == "forger" else f"without effect, {held}"
@@ -172,7 +170,8 @@ def _outcome(attack: Attack, verdict: Verdict) -> str:
 
 def _as_declared(attack: Attack, verdict: Verdict) -> bool:
     if attack.undecided:
-        return unanswered(verdict) == attack.unknown and verdict.exit_code == UNDECIDED
+        asked = turned_unknown(attack, verdict) == must_turn_unknown(attack)
+        return asked and verdict.exit_code == UNDECIDED
     refused = failing(verdict) == attack.refused_by
     return refused and verdict.exit_code == (1 if attack.refused_by else 0)
 

@@ -52,7 +52,7 @@ Json = Any
 @dataclass(frozen=True)
 class Lab:
     plan: Plan
-    digest: str
+    seed: str
     toy: ToyWorld
 
     def items(self, requests_count: int, quiz_count: int) -> Items:
@@ -74,7 +74,7 @@ class Lab:
         rows += [quiz_item(n, self.toy) for n in range(quiz_count)]
         if "scripts" in {dataset.id for dataset in self.plan.datasets}:
             rows += scripts(self.toy, requests_count)
-        splits = derive.splits_of(self.plan, self.digest, [row.cluster for row in rows])
+        splits = derive.splits_of(self.plan, self.seed, [row.cluster for row in rows])
         return Items([msgspec.structs.replace(r, split=splits[r.cluster]) for r in rows])
 
     def measure(self, items: Items) -> Evidence:
@@ -87,16 +87,16 @@ class Lab:
         evidence = self.answered(evidence, specs)
         for axis in self.edited(evidence):
             chosen = dose.choose(axis, dose.dose_responses(self.plan, axis, evidence))
-            specs[axis.id] += planned.gauge_arms(self.plan, axis, self.digest, evidence, chosen)
+            specs[axis.id] += planned.gauge_arms(self.plan, axis, self.seed, evidence, chosen)
         evidence = self.answered(evidence, specs)
         for axis in self.edited(evidence):
             chosen = dose.choose(axis, dose.dose_responses(self.plan, axis, evidence))
             specs[axis.id] += planned.held_out_arms(
-                self.plan, axis, self.digest, evidence, chosen
+                self.plan, axis, self.seed, evidence, chosen
             )
         evidence = self.answered(evidence, specs)
         sliced = self._sliced(evidence, specs)
-        traced = with_traces(self.plan, self.digest, self.toy, sliced, specs)
+        traced = with_traces(self.plan, self.seed, self.toy, sliced, specs)
         return with_neighbours(self.plan, self.toy, traced)
 
     def _instruments(self, items: Items) -> dict[str, np.ndarray]:
@@ -192,7 +192,7 @@ class Lab:
     def _tuning(self, axis: Axis, evidence: Evidence) -> list[planned.ArmSpec]:
         if axis not in self.edited(evidence):
             return []
-        return planned.tuning_arms(self.plan, axis, self.digest, evidence)
+        return planned.tuning_arms(self.plan, axis, self.seed, evidence)
 
     def answered(
         self, evidence: Evidence, specs: Mapping[str, list[planned.ArmSpec]]

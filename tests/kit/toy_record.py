@@ -47,7 +47,10 @@ _KINDS = {
 }
 
 
-def assemble(lab: Lab, evidence: Evidence, *, ship: bool) -> dict[str, bytes]:
+def assemble(
+    lab: Lab, evidence: Evidence, head: Mapping[str, Json], *, ship: bool
+) -> dict[str, bytes]:
+    """All members but the plan; `head`: the plan's digest, and what else begins the record."""
     plan = lab.plan
     tables: dict[str, list[Any]] = {"items": list(evidence.items.rows)}
     for cell in cells(plan, featureless(plan, evidence)):
@@ -69,7 +72,7 @@ def assemble(lab: Lab, evidence: Evidence, *, ship: bool) -> dict[str, bytes]:
     for name, array in evidence.tensors.items():
         files.setdefault(STEMS[name.rpartition(".")[2]], {})[name] = array
     return {
-        "case.json": canonical.write(_record(lab, evidence, tables, ship=ship)),
+        "case.json": canonical.write(_record(lab, evidence, tables, ship=ship) | dict(head)),
         **{path_of(kind): write_table(kind, rows) for kind, rows in tables.items()},
         **{f"evidence/{stem}.safetensors": write_tensors(held) for stem, held in files.items()},
     }
@@ -90,13 +93,12 @@ def _record(
         and axis.purpose == "deployed"
         and (digest := derive.target_digest(plan, axis, evidence)) is not None
     }
-    results = derive.derive_results(plan, lab.digest, evidence, safeguards)
+    results = derive.derive_results(plan, lab.seed, evidence, safeguards)
     declared = {dictionary.id: 4.0 for dictionary in plan.dictionaries}
     return {
         "schema": "https://safetycase.dev/case/v1alpha",
         "id": plan.id,
         "title": plan.title,
-        "plan_digest": lab.digest,
         "deviations": [],
         "subject": {
             "name": plan.model.name,

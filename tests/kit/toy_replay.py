@@ -56,9 +56,9 @@ def measure_again(
 ) -> dict[RowPlace, AnswerRow]:
     """The rows at these places as this toy answers them."""
     here = opened.published
-    lab = Lab(here.plan, opened.plan_digest, toy)
+    lab = Lab(here.plan, opened.case_seed, toy)
     specs = {
-        axis.id: arm_specs(here.plan, axis, opened.plan_digest, here.evidence)
+        axis.id: arm_specs(here.plan, axis, opened.case_seed, here.evidence)
         for axis in here.plan.axes
     }
     again = {

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 
 from safetycase.verify.engine import verify
 from safetycase.verify.outcome import Outcome, Verdict
+from safetycase.verify.policy import Policy
 from tests.kit.builder import AT, KitCase, honest_case, policy
 from tests.kit.register import ATTACKS, Attack
 from tests.kit.seal import sealed, unsealed
@@ -57,11 +59,16 @@ def honest_verdict() -> Verdict:
     return verify(honest_case().to_bytes(), policy(), at=AT)
 
 
-@cache
-def base_verdict(name: str) -> Verdict:
+def base_verdict(attack: Attack) -> Verdict:
     """What the verifier says of the honest case that an attack alters."""
-    attack = ATTACKS[name]
-    return _verdict(attack, attack.base())
+    if attack.escrow is not None:
+        return _verdict(attack, attack.base())
+    return _said_of(attack.base, attack.policy, attack.at)
+
+
+@cache
+def _said_of(base: Callable[[], KitCase], under: Callable[[], Policy], at: str) -> Verdict:
+    return verify(base().to_bytes(), under(), at=at)
 
 
 def failing(verdict: Verdict) -> frozenset[str]:
@@ -69,8 +76,17 @@ def failing(verdict: Verdict) -> frozenset[str]:
     return frozenset(verdict.failing())
 
 
-def unanswered(verdict: Verdict) -> frozenset[str]:
-    """Ids of the checks that turned UNKNOWN, beyond those of every case."""
+def unknown(verdict: Verdict) -> frozenset[str]:
+    """Ids of the checks without an answer."""
     outcomes = verdict.outcomes()
-    unknown = {name for name, outcome in outcomes.items() if outcome is Outcome.UNKNOWN}
-    return frozenset(unknown) - NEVER_ANSWERED
+    return frozenset(name for name, said in outcomes.items() if said is Outcome.UNKNOWN)
+
+
+def turned_unknown(attack: Attack, verdict: Verdict) -> frozenset[str]:
+    """Ids of the checks that have an answer of the honest case, and none of this one."""
+    return unknown(verdict) - unknown(base_verdict(attack))
+
+
+def must_turn_unknown(attack: Attack) -> frozenset[str]:
+    """Those that the attack declares, less those that have no answer of the honest case."""
+    return attack.unknown - unknown(base_verdict(attack))

@@ -51,7 +51,7 @@ def test_the_rows_that_a_nonce_draws_are_those_of_the_shipped_weights(tmp_path: 
     )
     draws = chosen_rows(published, NONCE, DEFAULT_ROWS)
     places = in_table_order(place for _, _, chosen in draws for place in chosen)
-    again = measure_again(bound.bench, published, opened.plan_digest, places, Silent())
+    again = measure_again(bound.bench, published, opened.case_seed, places, Silent())
     done = replay_of(
         published,
         NONCE,

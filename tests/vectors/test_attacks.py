@@ -10,12 +10,12 @@ from tests.kit import table
 from tests.kit.builder import KitCase
 from tests.kit.register import ATTACKS, Attack, attack, register_all
 from tests.kit.trial import (
-    NEVER_ANSWERED,
     base_verdict,
     failing,
+    must_turn_unknown,
     tried,
     tried_as_outsider,
-    unanswered,
+    turned_unknown,
 )
 
 ALL = list(register_all().values())
@@ -104,7 +104,7 @@ def test_refused_by_exactly_the_declared_checks(name: str) -> None:
     verdict = tried(tested)
     assert errors(verdict) == []
     assert failing(verdict) == tested.refused_by
-    assert unanswered(verdict) == tested.unknown - NEVER_ANSWERED
+    assert turned_unknown(tested, verdict) == must_turn_unknown(tested)
     assert verdict.exit_code == 1
     assert not verdict.verified
 
@@ -113,7 +113,7 @@ def test_refused_by_exactly_the_declared_checks(name: str) -> None:
 def test_left_undecided_by_exactly_the_declared_checks(name: str) -> None:
     verdict = tried(ATTACKS[name])
     assert failing(verdict) == frozenset()
-    assert unanswered(verdict) == ATTACKS[name].unknown - NEVER_ANSWERED
+    assert turned_unknown(ATTACKS[name], verdict) == must_turn_unknown(ATTACKS[name])
     assert verdict.exit_code == 3
 
 
@@ -136,7 +136,7 @@ def test_only_early_stages_refuse_what_is_not_signed() -> None:
 
 @pytest.mark.parametrize("name", names(HARMLESS))
 def test_let_through_without_effect(name: str) -> None:
-    verdict, honest = tried(ATTACKS[name]), base_verdict(name)
+    verdict, honest = tried(ATTACKS[name]), base_verdict(ATTACKS[name])
     assert verdict.outcomes() == honest.outcomes()
     assert verdict.claims == honest.claims
     assert verdict.signers == honest.signers

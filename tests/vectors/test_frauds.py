@@ -10,7 +10,7 @@ from safetycase.verify.checks import all_checks
 from safetycase.verify.outcome import Outcome, Verdict
 from tests.kit import fraud_table
 from tests.kit.fraud import CAUGHT, FRAUDS, all_frauds
-from tests.kit.trial import unanswered
+from tests.kit.trial import unknown
 
 ALL = all_frauds()
 
@@ -36,7 +36,7 @@ def test_refused_by_the_checks_that_are_named(name: str) -> None:
 def test_left_undecided_by_the_checks_that_are_named(name: str) -> None:
     verdict = ALL[name].verdict()
     assert verdict.failing() == ()
-    assert unanswered(verdict) >= ALL[name].by
+    assert unknown(verdict) >= ALL[name].by
     assert verdict.exit_code == 3
 
 

@@ -16,6 +16,14 @@ from tests.kit.builder import AT, REVIEWER, KitCase, build_case, honest_case, po
 from tests.kit.cases import HONEST
 from tests.kit.operation_cases import scaled_plan
 from tests.kit.redacted import opens_cells, opens_texts, texts_withheld
+from tests.kit.toy_order import (
+    awaited_case,
+    logged_case,
+    stamped_case,
+    trusting,
+    trusts_all,
+    witnessed_case,
+)
 from tests.kit.toy_replay import replayed, replayed_case, reviewed
 from tests.kit.toy_world import ToyWorld
 from tests.kit.trial import NEVER_ANSWERED
@@ -33,6 +41,8 @@ NOT_APPLICABLE = {
     "FEA-008": "where the plan asks for no neighbours",
     "FEA-009": "where the case has no figures of single prompts",
     "FEA-010": "where the plan asks for no groups",
+    "ORD-004": "where the plan waits for no value",
+    "ORD-005": "without a receipt of the plan",
     **{f"RED-00{number}": "where nothing is withheld" for number in range(1, 5)},
     **{f"TRC-00{number}": "where the plan asks for no traces" for number in range(1, 7)},
 }
@@ -49,6 +59,9 @@ ALSO_NOT_APPLICABLE = {
 }
 JUDGES = {"GRD-004", "GRD-005", "GRD-006"}
 GRADERS = {"GRD-001", "GRD-002"}
+GRADERS_TRIED = {
+    "graders tried", "a judge", "a witnessed plan", "a plan before a beacon's round",
+}  # fmt: skip
 TRACED = {f"TRC-00{number}" for number in range(1, 7)}
 ANSWERED = {
     "with a page": {"REN-001", "REN-002", "REN-003"},
@@ -70,6 +83,8 @@ ANSWERED = {
     "a refusal direction at every layer": {"CTL-001", *TRACED},
     "a refusal direction by outcome": {"CTL-001"},
     "groups": {"FEA-010", *TRACED},
+    "a witnessed plan": {"ORD-004", "ORD-005"},
+    "a plan before a beacon's round": {"ORD-004"},
 }
 """Honest cases in which those questions arise."""
 NOT_MEASURED_AGAIN = {"REP-001", "REP-002", "REP-003"}
@@ -91,7 +106,7 @@ def test_every_check_passes_or_is_declared_not_to(name: str) -> None:
     for check, outcome in verdict.outcomes().items():
         by_outcome.setdefault(outcome, set()).add(check)
     assert set(by_outcome) <= {Outcome.PASS, Outcome.UNKNOWN, Outcome.NOT_APPLICABLE}
-    tried = GRADERS if name in {"graders tried", "a judge"} else set[str]()
+    tried = GRADERS if name in GRADERS_TRIED else set[str]()
     assert by_outcome[Outcome.UNKNOWN] == NEVER_ANSWERED - tried
     absent = set(NOT_APPLICABLE) - ANSWERED.get(name, set())
     absent |= ALSO_NOT_APPLICABLE.get(name, set())
@@ -115,7 +130,9 @@ def test_every_check_passes_on_some_honest_case() -> None:
         opened = verify(redacted.to_bytes(), policy(), at=AT, escrow=escrow)
         passing |= {c for c, outcome in opened.outcomes().items() if outcome is Outcome.PASS}
     passing |= {check for check, outcome in outcomes.items() if outcome is Outcome.PASS}
-    assert set(all_checks()) - passing == {"ORD-001"}
+    ordered = verify(witnessed_case().to_bytes(), trusts_all(), at=AT).outcomes()
+    passing |= {check for check, outcome in ordered.items() if outcome is Outcome.PASS}
+    assert passing == set(all_checks())
 
 
 @pytest.mark.parametrize(
@@ -148,6 +165,52 @@ def test_a_reviewer_who_agrees_answers_for_the_rows_and_not_for_the_plan() -> No
         [told] = claim.re_executed
         assert told.startswith(f"Re-executed by {REVIEWER}: {drawn}, none differs: at most ")
         assert told.endswith("(each at 95 % confidence).")
+
+
+ORDERED = {
+    "witnessed": (witnessed_case, "witness received the plan at 2026-11-22T09:00:00Z"),
+    "stamped": (stamped_case, "The plan was seen by clock at 2026-11-21T12:00:00Z"),
+    "logged": (
+        logged_case,
+        "The plan was seen by witness.example/classic, witness.example/mod",
+    ),
+    "both": (awaited_case, "The plan was seen by witness.example/classic, witness.example/mod"),
+}
+
+
+@pytest.mark.parametrize("name", ORDERED)
+def test_a_plan_that_somebody_saw_before_its_draws_makes_claims_sound(name: str) -> None:
+    build, told = ORDERED[name]
+    verdict = verify(build().to_bytes(), trusts_all(), at=AT)
+    assert verdict.exit_code == 0
+    assert [claim.tier for claim in verdict.claims] == ["sound", "sound"]
+    assert all(claim.lowered_by == ("ORD-003",) for claim in verdict.claims)
+    assert verdict.order is not None
+    assert verdict.order.startswith(told)
+
+
+def test_a_reviewer_makes_claims_reproduced_that_were_sound() -> None:
+    verdict = verify(replayed(witnessed_case()).to_bytes(), trusts_all(), at=AT)
+    assert verdict.exit_code == 0
+    assert [claim.tier for claim in verdict.claims] == ["reproduced", "reproduced"]
+
+
+@pytest.mark.parametrize("name", ORDERED)
+def test_whom_the_policy_does_not_name_proves_nothing_and_refuses_nothing(name: str) -> None:
+    verdict = verify(ORDERED[name][0]().to_bytes(), cases.lenient(), at=AT)
+    assert verdict.exit_code == 0
+    assert {claim.tier for claim in verdict.claims} == {"recomputed"}
+    assert verdict.order is None
+    assert verdict.outcomes()["ORD-001"] is Outcome.UNKNOWN
+
+
+def test_a_beacon_without_anybody_who_saw_the_plan_proves_nothing() -> None:
+    without = trusting(authorities=None, transparency=None, minimum_tier="recomputed")
+    verdict = verify(awaited_case().to_bytes(), without, at=AT)
+    assert verdict.outcomes()["ORD-001"] is Outcome.UNKNOWN
+    assert (
+        "Who fixed the plan may have known the round" in verdict.findings["ORD-001"][0].sentence
+    )
 
 
 def test_a_reviewer_whom_the_policy_does_not_name_counts_for_nothing() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, Literal
 
@@ -17,6 +17,7 @@ import msgspec
 from safetycase import canonical
 from safetycase.errors import RunFailed
 from safetycase.methods.grid import evaluation_named
+from safetycase.record.randomness import Randomness
 from safetycase.run.answers import Bench
 from safetycase.run.bind import RunOptions, bind
 from safetycase.run.engines.engine import FAILURES, told
@@ -33,6 +34,8 @@ class Recipe:
 
     plan: str
     plan_digest: str
+    value: str | None
+    """What the plan waited for."""
     cache: str
     threads: int
     batch_rows: int
@@ -65,6 +68,8 @@ def load_bench(recipe: Recipe) -> Bench:
     frozen = freeze(Path(recipe.plan))
     if frozen.digest != recipe.plan_digest:
         raise RunFailed(recipe.plan, f"the plan {recipe.plan_digest}", found=frozen.digest)
+    if recipe.value is not None:
+        frozen = replace(frozen, randomness=Randomness(value=recipe.value))
     options = RunOptions(
         threads=recipe.threads,
         batch_rows=recipe.batch_rows,

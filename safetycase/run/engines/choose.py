@@ -36,9 +36,19 @@ def open_engine(
     """
     if options.kind == "local" and options.workers == 1:
         return InProcess()
-    recipe = Recipe(
+    recipe = recipe_of(plan, frozen, cache, bench)
+    _note_crowding(options, recipe, progress)
+    if options.kind == "local":
+        return Pool(_process_of(recipe), options.workers)
+    return _ray_pool(options, recipe)
+
+
+def recipe_of(plan: Path, frozen: FrozenPlan, cache: Path, bench: Bench) -> Recipe:
+    """How a worker elsewhere gets this bench."""
+    return Recipe(
         plan=str(plan.resolve()),
         plan_digest=frozen.digest,
+        value=bench.value,
         cache=str(cache.resolve()),
         threads=bench.environment.threads,
         batch_rows=bench.environment.batch_rows,
@@ -48,10 +58,6 @@ def open_engine(
         device_map=bench.environment.device_map,
         environment=canonical.write(bench.environment.spelled()),
     )
-    _note_crowding(options, recipe, progress)
-    if options.kind == "local":
-        return Pool(_process_of(recipe), options.workers)
-    return _ray_pool(options, recipe)
 
 
 def _process_of(recipe: Recipe) -> Callable[[int], Worker]:

@@ -62,7 +62,7 @@ def people_labelled_what_was_drawn(case: OpenedCase) -> Run:
     if not gold.generated(case.plan):
         return NotApplicable("no answer of this plan is a text")
     asked = replace(case.evidence, items=case.derived.items)
-    yield from _by_axis(case, calibration.label_gaps(case.plan, case.plan_digest, asked))
+    yield from _by_axis(case, calibration.label_gaps(case.plan, case.case_seed, asked))
     return len(case.rows("human_labels"))
 
 

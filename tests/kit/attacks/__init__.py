@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.kit.attacks import (
+    beacon,
     beside,
     blocks,
     claims,
@@ -23,6 +24,7 @@ from tests.kit.attacks import (
     omission,
     opening,
     operations,
+    order,
     page,
     provenance,
     redaction,
@@ -65,6 +67,8 @@ FAMILIES = (
     beside,
     page,
     replay,
+    order,
+    beacon,
     forgers,
 )
 """The modules, from the outermost layer of a case inwards."""

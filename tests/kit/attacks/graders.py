@@ -17,9 +17,9 @@ from tests.kit.builder import (
     edit_row,
     with_rows,
 )
-from tests.kit.cases import judged_case, judged_plan, tried_case, tried_plan
 from tests.kit.register import attack
 from tests.kit.toy_plan import toy_plan
+from tests.kit.tried_cases import judged_case, judged_plan, tried_case, tried_plan
 
 
 def _listed_plan(phrases: list[str]) -> Json:

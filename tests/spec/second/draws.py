@@ -48,9 +48,9 @@ class Stream:
         return a[:k]
 
 
-def seed_of(plan_digest: str, arm: str) -> str:
-    """Clause 8.2: the seed of an arm of permuted labels or of a Gaussian direction."""
-    whole = b"safetycase.seed.v1\0" + framed(plan_digest) + framed(arm) + framed("")
+def seed_of(seed: str, purpose: str, value: str = "") -> str:
+    """Clause 8.2: the seed of one purpose, from another seed and perhaps a value."""
+    whole = b"safetycase.seed.v1\0" + framed(seed) + framed(purpose) + framed(value)
     return hashlib.sha256(whole).hexdigest()
 
 

@@ -16,7 +16,7 @@ from tests.spec.second.container import (
     spelled,
     strict,
 )
-from tests.spec.second.draws import split_of
+from tests.spec.second.draws import seed_of, split_of
 from tests.spec.second.grading import chosen, grade
 from tests.spec.second.json_types import Json, Row
 from tests.spec.second.judgements import judgements
@@ -64,8 +64,9 @@ class Verifier(Planned):
         self.case = strict(self.files["case.json"])
         demand(spelled(self.plan) == self.files["plan.json"], "2.2", "the plan's spelling")
         demand(spelled(self.case) == self.files["case.json"], "2.2", "the record's spelling")
-        self.seed = sha256(self.files["plan.json"])
-        demand(self.case["plan_digest"] == self.seed, "5.1", "the digest of the plan")
+        digest = sha256(self.files["plan.json"])
+        demand(self.case["plan_digest"] == digest, "5.1", "the digest of the plan")
+        self.seed = self.seed_by(digest)
         self.model = manifest(self.case["subject"]["files"])
         demand(
             self.model == self.plan["model"]["manifest_digest"], "3.2", "the model's manifest"
@@ -92,6 +93,19 @@ class Verifier(Planned):
         self.judged = judgements(self.tables, self.evaluations)
         self.featureless = {a["id"] for a in self.plan["axes"] if not self.kept(a)}
         self.grade_rows()
+
+    def seed_by(self, digest: str) -> str:
+        """Clause 8.2a: the plan's digest, or what a value that it waited for makes of it."""
+        awaited, stated = self.plan.get("randomness"), self.case.get("randomness")
+        demand((awaited is None) == (stated is None), "8.2a", "a value, where one is awaited")
+        if awaited is None or stated is None:
+            return digest
+        signature = stated.get("signature")
+        demand(("round" in awaited) == (signature is not None), "8.2a", "a round's signature")
+        if signature is not None:
+            value = sha256(bytes.fromhex(signature))
+            demand(value == stated["value"], "8.2a", "the value of the round")
+        return seed_of(digest, "case", stated["value"])
 
     def open(self, marks: dict[str, Marks], escrow: bytes | None, rules: str) -> None:
         """Clause 20: refuse a bad ledger or escrow; else everything is open, or unknown."""

@@ -20,8 +20,9 @@ from safetycase.tables.disclosure import withheld_with
 from safetycase.tables.escrow import read_escrow
 from safetycase.tables.rows import TABLES, path_of
 from tests.kit.builder import honest_case
-from tests.kit.cases import controlled_case, judged_case, paged_case, traced_case
+from tests.kit.cases import controlled_case, paged_case, traced_case
 from tests.kit.redacted import PROMPTS, TEXTS, redacted_from, texts_withheld
+from tests.kit.tried_cases import judged_case
 
 
 @cache

@@ -83,7 +83,7 @@ def test_what_a_trusted_key_signed_is_read_with_whom_it_is_by() -> None:
     payload = write_statement_about("cd" * 32, TYPE, {"rows": 3})
     data = write_envelope(sign_payload(payload, keys(REVIEWER)))
     read = read_attestation(data, TYPE, trust=TRUST, at=NOW, name="n")
-    assert (read.name, read.case_id, read.predicate) == ("n", "cd" * 32, {"rows": 3})
+    assert (read.name, read.about, read.predicate) == ("n", "cd" * 32, {"rows": 3})
     assert read.signed.verified == (REVIEWER,)
     assert read.counts_for("reviewer", TRUST, BY_DEVELOPER) == (REVIEWER,)
 

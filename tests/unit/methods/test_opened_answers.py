@@ -21,8 +21,9 @@ from safetycase.tables.closing import single_cells
 from safetycase.tables.columns import Texts
 from safetycase.tables.escrow import Escrow, OpenedCell, read_escrow, write_escrow
 from tests.kit.builder import KitCase, resign
-from tests.kit.cases import judged_case, small_case
+from tests.kit.cases import small_case
 from tests.kit.redacted import PROMPTS, TEXTS, addressed, redacted_from
+from tests.kit.tried_cases import judged_case
 
 
 @cache

@@ -31,8 +31,8 @@ from safetycase.record.planned_evaluation import Grader, Turns
 from safetycase.tables.columns import Answers
 from safetycase.tables.evidence import Items
 from safetycase.tables.rows import GenerationRow, ItemRow
-from tests.kit.cases import gold_rows
 from tests.kit.toy_judge import judge
+from tests.kit.tried_cases import gold_rows
 from tests.kit.turn_cases import pressed_plan
 from tests.unit.methods.plans import plan_of
 

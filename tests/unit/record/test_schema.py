@@ -47,6 +47,7 @@ def test_the_set_is_every_document_and_every_table() -> None:
         "case",
         "escrow",
         "plan",
+        "plan-receipt",
         "policy",
         "replay",
         "opened",

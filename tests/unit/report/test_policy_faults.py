@@ -8,8 +8,8 @@ from safetycase.report.policy_faults import policy_faults
 from safetycase.resources import resource_path
 from safetycase.verify.checks import all_checks
 from safetycase.verify.policy import load_policy
-from tests.kit.builder import AT, keys, policy
-from tests.kit.trial import honest_verdict
+from tests.kit.builder import AT, REVIEWER, keys, policy
+from tests.kit.toy_order import trusting
 
 INTACT = sorted(
     name
@@ -23,10 +23,18 @@ def test_shipped_policies_have_no_fault(name: str) -> None:
     assert policy_faults(load_policy(resource_path("policies", f"{name}.yaml")), at=AT) == []
 
 
-def test_what_no_case_can_pass_is_what_the_honest_case_does_not() -> None:
-    unanswerable = {name for name, check in all_checks().items() if not check.answerable}
-    assert "ORD-001" in unanswerable
-    assert {honest_verdict().outcomes()[name].value for name in unanswerable} == {"UNKNOWN"}
+def test_whoever_names_third_parties_may_ask_for_their_word() -> None:
+    assert policy_faults(trusting(), at=AT) == []
+    assert policy_faults(trusting(minimum_tier="reproduced"), at=AT) == []
+    clockless = trusting(
+        authorities=None, transparency=None, signers=[_entry(), _entry_of(REVIEWER)]
+    )
+    [fault] = policy_faults(clockless, at=AT)
+    assert fault.startswith("/minimum_tier: sound rests on ORD-001")
+
+
+def _entry_of(name: str) -> dict[str, Any]:
+    return keys(name).signer.to_json()
 
 
 def _entry(**changes: Any) -> dict[str, Any]:
@@ -45,10 +53,11 @@ def _entry(**changes: Any) -> dict[str, Any]:
         ({"claims": {"a": {"required_checks": ["NIL-001"]}}},
          ["/claims/a/required_checks: no check is called NIL-001"]),
         ({"claims": {"a": {"required_checks": ["ORD-001"]}}},
-         ["/claims/a/required_checks: no case of this version can pass ORD-001"]),
-        ({"minimum_tier": "sound"}, ["/minimum_tier: no case of this version can reach sound"]),
-        ({"claims": {"a": {"minimum_tier": "sound"}}},
-         ["/claims/a/minimum_tier: no case of this version can reach sound"]),
+         ["/claims/a/required_checks: ORD-001 counts the word of somebody else"]),
+        ({"minimum_tier": "sound"}, ["/minimum_tier: sound rests on ORD-001"]),
+        ({"claims": {"a": {"minimum_tier": "reproduced"}}},
+         ["/claims/a/minimum_tier: reproduced rests on ORD-001",
+          "/claims/a/minimum_tier: reproduced rests on ORD-003"]),
         ({"required_checks": INTACT, "must_hold": "none"},
          ["/required_checks: the tier recomputed rests on "]),
         ({"required_checks": INTACT, "minimum_tier": "intact", "must_hold": ["a"]},

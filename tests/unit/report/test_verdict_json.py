@@ -16,7 +16,7 @@ from safetycase.verify.outcome import Verdict
 from tests.kit.builder import AT, build_case, edit_record, honest_case, policy, resign
 from tests.kit.trial import honest_verdict
 
-OPTIONAL = {"model_manifest", "override", "taken_on_trust"}
+OPTIONAL = {"model_manifest", "order", "override", "taken_on_trust"}
 SCHEMA = Path(__file__).parents[3] / "schemas" / "v1" / "verdict.schema.json"
 
 

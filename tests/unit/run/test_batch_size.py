@@ -239,6 +239,7 @@ def test_a_worker_takes_the_number_that_was_found(tiny: Tiny, tmp_path: Path) ->
     recipe = Recipe(
         plan=str(path),
         plan_digest=frozen.digest,
+        value=None,
         cache=str(tmp_path),
         threads=made.threads,
         batch_rows=made.batch_rows,

@@ -192,6 +192,7 @@ def test_a_run_records_the_map_and_its_workers_have_it(tiny: Tiny, tmp_path: Pat
     recipe = Recipe(
         plan=str(write_plan(tiny)),
         plan_digest=frozen.digest,
+        value=None,
         cache=str(tmp_path),
         threads=made.threads,
         batch_rows=made.batch_rows,

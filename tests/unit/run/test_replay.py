@@ -124,7 +124,7 @@ def test_every_kind_of_row_is_measured_to_the_same_digits(
             if seen[row.evaluation, row.arm] <= (9 if row.arm == "baseline" else 1):
                 wanted[again.RowPlace(table=table, line=line)] = row
     assert {row.arm for row in wanted.values()} >= {"context/reconstruction", "context/sham"}
-    measured = measure_again(bench, published, here.plan_digest, list(wanted), Silent())
+    measured = measure_again(bench, published, here.case_seed, list(wanted), Silent())
     assert set(measured) == set(wanted)
     for place, row in wanted.items():
         found = measured[place]

@@ -65,7 +65,7 @@ def test_rows_of_scripts_are_measured_again_to_the_same_digits(
     bench = bound_to(signed, spoken, tmp_path).bench
     rows = here.published.tables["generations"]
     places = [again.RowPlace(table="generations", line=n + 2) for n in range(0, len(rows), 40)]
-    found = again.measure_again(bench, here.published, here.plan_digest, places, Silent())
+    found = again.measure_again(bench, here.published, here.case_seed, places, Silent())
     assert len(found) == len(places) > 20
     for place in places:
         assert compared(here.published, place, found[place]).differs == ()

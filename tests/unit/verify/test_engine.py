@@ -61,6 +61,8 @@ def test_the_honest_case_verifies() -> None:
         "RED-001",
         "RED-002",
         "RED-003",
+        "ORD-004",
+        "ORD-005",
         "REP-001",
         "REP-002",
         "REP-003",
