@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from safetycase.methods.contrasts import refusal_of
-from safetycase.methods.equations import read_place, spans_blocks, written_place
-from safetycase.methods.stacks import every_dictionary, is_stack
+from safetycase.methods.equations import read_place, written_place
+from safetycase.methods.stacks import every_dictionary
 from safetycase.record.plan import Plan
 from safetycase.record.planned_axis import Contrast
 
@@ -67,15 +67,10 @@ def _attributions(plan: Plan) -> Iterator[str]:
                 f"{where}/attribution: {evaluation.id} asks items of {evaluation.dataset}, and "
                 f"features are sought on those of {rule.contrast.dataset}."
             )
-        if dictionary is not None and (
-            dictionary.layers is not None
-            or spans_blocks(dictionary.equation)
-            or read_place(dictionary) != written_place(dictionary)
-        ):
-            kind = "a stack" if is_stack(plan, axis) else dictionary.equation
+        if dictionary is not None and read_place(dictionary) != written_place(dictionary):
             yield (
-                f"{where}/attribution: {dictionary.id} is {kind}; take a dictionary that "
-                "writes the one activation that it reads."
+                f"{where}/attribution: {dictionary.id} is {dictionary.equation}; take a "
+                "dictionary that writes what it reads."
             )
         if rule.pooling == "last":
             yield f"{where}/pooling: attribution is summed over tokens; take max or mean."

@@ -1,7 +1,8 @@
 """What features add to the log-odds of questions, to first order: activation times gradient.
 
 One pass forward and one back for each question and letter order. The weights have no gradients:
-the graph begins at the activation that the dictionary reads and writes.
+the graph begins at the activation that the dictionary reads and writes; of several blocks at
+the first, and what is added there counts with all that later ones make of it.
 """
 
 from __future__ import annotations
@@ -90,20 +91,26 @@ def batch_attributions(
 def _gradient(
     model: LoadedModel, dictionary: Dictionary, batch: PaddedBatch, asked: Sequence[Question]
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """The activations [rows, positions, width] that are attributed to, and ∂M/∂h there."""
-    caught: list[torch.Tensor] = []
+    """The activations [rows, positions, width] that are attributed to, and ∂M/∂h there.
+
+    Of several blocks both are those of all, side by side.
+    """
+    read: list[torch.Tensor] = []
+    added: list[torch.Tensor] = []
 
     def leave(h: torch.Tensor) -> torch.Tensor:
-        caught.append(h.detach().requires_grad_())
-        return caught[-1]
+        read.append(h.detach())
+        added.append(torch.zeros_like(h, requires_grad=True))
+        return h + added[-1]
 
     places = places_of(dictionary.writes)
-    if dictionary.reads != dictionary.writes or len(places) != 1:
-        expected = "a dictionary that writes the one activation that it reads"
+    if dictionary.reads != dictionary.writes:
+        expected = "a dictionary that writes what it reads"
         raise RunFailed(f"attribution, dictionary {dictionary.id}", expected)
     with ExitStack() as stack:
-        for handle in on_write(model, places[0], leave):
-            stack.callback(handle.remove)
+        for place in places:
+            for handle in on_write(model, place, leave):
+                stack.callback(handle.remove)
         stack.enter_context(torch.enable_grad())
         # the fused kernels have backward passes whose sums have no fixed order
         stack.enter_context(sdpa_kernel(SDPBackend.MATH))
@@ -114,11 +121,15 @@ def _gradient(
             use_cache=False,
             logits_to_keep=batch.last,
         )
-        if len(caught) != 1:
-            raise RunFailed(str(places[0]), "one activation in a pass", found=str(len(caught)))
+        if len(read) != len(places):
+            expected = f"{len(places)} activations in a pass"
+            raise RunFailed(str(dictionary.writes), expected, found=str(len(read)))
         measured = log_odds(torch.log_softmax(output.logits[:, -1].float(), -1), asked)
-        (gradient,) = torch.autograd.grad(measured.sum(), caught)
-    return caught[0].detach().to(model.device), gradient.to(model.device)
+        gradients = torch.autograd.grad(measured.sum(), added)
+    h, gradient = (
+        torch.cat([part.to(model.device) for part in parts], -1) for parts in (read, gradients)
+    )
+    return h, gradient
 
 
 def log_odds(log_p: torch.Tensor, asked: Sequence[Question]) -> torch.Tensor:

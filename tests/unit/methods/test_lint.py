@@ -216,9 +216,14 @@ def _attributed_to_a_transcoder(plan: dict[str, Any]) -> None:
     plan["dictionaries"][0] |= {"site": "mlp_in", "equation": "transcoder.jumprelu.gs2"}
 
 
-def _attributed_to_a_crosscoder(plan: dict[str, Any]) -> None:
+def _attributed_to_a_clt(plan: dict[str, Any]) -> None:
     _attributed()(plan)
-    plan["dictionaries"][0] |= {"equation": "crosscoder.jumprelu.gs2", "layers": [1, 2]}
+    plan["model"]["architecture"] = "gemma3"
+    plan["dictionaries"][0] |= {
+        "site": "mlp_in",
+        "equation": "clt.jumprelu.gs2",
+        "layers": [1, 2],
+    }
 
 
 def _attribution_without_a_name(plan: dict[str, Any]) -> None:
@@ -296,7 +301,7 @@ _ABLATE = {"operation": "ablate", "unit": "activation_multiple"}
         (_attributed(evaluation="elsewhere"), "/selection/attribution: elsewhere asks items"),
         (_attributed({"pooling": "last"}), "/selection/pooling: attribution is summed"),
         (_attributed_to_a_transcoder, "/attribution: dict is transcoder.jumprelu.gs2; take"),
-        (_attributed_to_a_crosscoder, "/attribution: dict is crosscoder.jumprelu.gs2; take"),
+        (_attributed_to_a_clt, "/attribution: dict is clt.jumprelu.gs2; take"),
         (_outcome_of_another_dataset, "/selection/contrast/measure: ask asks items of items"),
         (_unknown_dictionary, "no dictionary dcit"),
         (_site_without_architecture, "/dictionaries dict: mlp_out has no path"),

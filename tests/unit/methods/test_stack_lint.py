@@ -39,16 +39,6 @@ def _crosscoder(plan: dict[str, Any]) -> None:
     plan["dictionaries"][2] |= {"equation": "crosscoder.jumprelu.gs2", "layers": [6, 7]}
 
 
-def _attributed(plan: dict[str, Any]) -> None:
-    plan["evaluations"].append(
-        {"id": "quiz", "dataset": "items", "title": "quiz", "measure": {"kind": "choice"}}
-    )
-    plan["axes"][0]["selection"] |= {
-        "statistic": "attribution",
-        "attribution": {"evaluation": "quiz", "direction": "up"},
-    }
-
-
 def _projected(plan: dict[str, Any]) -> None:
     plan["axes"][0]["candidate"] |= {
         "operation": "project_out",
@@ -72,7 +62,6 @@ def _projected(plan: dict[str, Any]) -> None:
         ),
         (_last(equation="transcoder.jumprelu.gs2", site="mlp_in"), "last is transcoder.jump"),
         (_crosscoder, "last is crosscoder.jumprelu.gs2; a stack is of dictionaries that each"),
-        (_attributed, "/attribution: both is a stack; take a dictionary that writes"),
         (_projected, "/operation: both is of several blocks, and how far an activation"),
     ],
 )

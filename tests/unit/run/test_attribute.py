@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,12 @@ import torch
 
 from safetycase.cli.as_written import require_verified
 from safetycase.methods.identify import attributed, pooled
-from safetycase.methods.sites import Place
+from safetycase.methods.sites import Place, places_of
 from safetycase.run import attribute
 from safetycase.run.attribute import batch_attributions, log_odds
 from safetycase.run.choose import Question, question_of
 from safetycase.run.dictionaries.dictionary import Dictionary
+from safetycase.run.dictionaries.stacked import StackedDictionary
 from safetycase.run.model import LoadedModel, wrap
 from safetycase.run.prompts import pad_left
 from safetycase.run.sites import on_write
@@ -25,7 +27,10 @@ from safetycase.tables.rows import ItemRow
 from safetycase.verify.engine import verify
 from safetycase.verify.outcome import Outcome
 from tests.kit.builder import policy
+from tests.unit.run.test_layered_runs import crosscoder
 from tests.unit.run.test_pipeline import make, opened
+from tests.unit.run.test_stacked_runs import LAYERS as PARTS
+from tests.unit.run.test_stacked_runs import write_parts
 from tests.unit.run.tiny_world import (
     DICTIONARY_CONFIG,
     Tiny,
@@ -56,11 +61,15 @@ def _asked(model: LoadedModel) -> list[Question]:
 
 
 def _measured(
-    model: LoadedModel, asked: list[Question], edit: Any, place: Place
+    model: LoadedModel, asked: list[Question], edits: Mapping[Place, Any]
 ) -> torch.Tensor:
-    """The measured quantity of each question, under an edit of the whole activation."""
+    """The measured quantity of each question, under edits of whole activations."""
     batch = pad_left([prompt for one in asked for prompt in (one.forward, one.swapped)], model)
-    handles = on_write(model, place, lambda h: edit(h, batch))
+    handles = [
+        handle
+        for place, edit in edits.items()
+        for handle in on_write(model, place, partial(edit, batch))
+    ]
     try:
         with torch.no_grad():
             logits = model.network(
@@ -81,14 +90,14 @@ def _differences(
     """(M(h + step·z·d) - M(h - step·z·d)) / 2 step, at every token but the first."""
 
     def moved(by: float) -> Any:
-        def edit(h: torch.Tensor, batch: Any) -> torch.Tensor:
+        def edit(batch: Any, h: torch.Tensor) -> torch.Tensor:
             z = dictionary.encode_chosen(h, [feature]).to(h)
             d = torch.from_numpy(dictionary.decoder_rows([feature])).to(h)
             return h + by * batch.editable[..., None] * (z @ d)
 
-        return edit
+        return {dictionary.writes: edit}
 
-    up, down = (_measured(model, asked, moved(by), dictionary.writes) for by in (step, -step))
+    up, down = (_measured(model, asked, moved(by)) for by in (step, -step))
     difference: np.ndarray = ((up - down) / (2 * step)).double().numpy()
     return difference
 
@@ -114,6 +123,61 @@ def test_attribution_is_what_a_small_edit_does(tmp_path: Path, site: str) -> Non
     assert largest > 1e-3
     for feature in fires[::6].tolist():
         wanted = _differences(model, dictionary, asked, feature, 1e-2)
+        assert found[:, feature] == pytest.approx(wanted, rel=0.0, abs=1e-3 * largest)
+
+
+def test_of_several_blocks_each_feature_counts_with_what_later_ones_make_of_it(
+    tiny: Tiny,
+) -> None:
+    """Of a stack: as its part alone would have it, by small edits of the part's own block."""
+    write_parts(tiny)
+    model = wrap(tiny_network().double(), tiny_tokenizer())
+    parts = [load_dictionary(tiny.folder / name) for name in PARTS]
+    dictionary = StackedDictionary("both", parts)
+    asked = _asked(model)
+    found = np.stack(batch_attributions(model, dictionary, asked))
+    assert found.shape[1] == sum(part.width for part in parts)
+    largest = float(np.abs(found).max())
+    for part, start in zip(parts, (0, parts[0].width), strict=True):
+        own = found[:, start : start + part.width]
+        assert np.stack(batch_attributions(model, part, asked)) == pytest.approx(
+            own, rel=0.0, abs=1e-6 * largest
+        )
+        fires = np.flatnonzero(np.abs(own).max(axis=0) > 0.01 * largest)
+        assert len(fires) > 10
+        for feature in fires[::6].tolist():
+            wanted = _differences(model, part, asked, feature, 1e-2)
+            assert own[:, feature] == pytest.approx(wanted, rel=0.0, abs=1e-3 * largest)
+
+
+def test_of_a_crosscoder_a_feature_counts_in_all_blocks_that_it_writes(
+    tiny: Tiny, tmp_path: Path
+) -> None:
+    dictionary = load_dictionary(crosscoder(tiny, tmp_path / "crosscoder"))
+    model = wrap(tiny_network().double(), tiny_tokenizer())
+    asked = _asked(model)
+    found = np.stack(batch_attributions(model, dictionary, asked))
+    largest = float(np.abs(found).max())
+    first, later = places_of(dictionary.writes)
+    of_first = np.abs(found[:, : dictionary.width // 2]).max(axis=0)
+    chosen = np.flatnonzero(of_first > 0.1 * largest)[::4].tolist()
+    assert len(chosen) > 3
+    for feature in chosen:
+        row = torch.from_numpy(dictionary.decoder_rows([feature])).double()
+        rows = dict(zip((first, later), torch.chunk(row, 2, -1), strict=True))
+
+        def moved(by: float, rows: Any = rows, feature: int = feature) -> Any:
+            active: list[torch.Tensor] = []
+
+            def edit(place: Place, batch: Any, h: torch.Tensor) -> torch.Tensor:
+                if place == first:
+                    active[:] = [dictionary.chosen_at({first: h.float()}, [feature]).to(h)]
+                return h + by * batch.editable[..., None] * (active[0] @ rows[place])
+
+            return {place: partial(edit, place) for place in rows}
+
+        up, down = (_measured(model, asked, moved(by)) for by in (1e-2, -1e-2))
+        wanted = ((up - down) / 2e-2).numpy()
         assert found[:, feature] == pytest.approx(wanted, rel=0.0, abs=1e-3 * largest)
 
 
@@ -163,6 +227,26 @@ def path(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_verifier_agrees(path: Path) -> None:
     require_verified(path, at="2026-03-01T00:00:00Z")
+
+
+def test_features_of_several_blocks_are_ranked_together(tiny: Tiny, tmp_path: Path) -> None:
+    value = _value(tiny)
+    write_parts(tiny)
+    [dictionary] = value["dictionaries"]
+    value["dictionaries"] = [
+        dictionary | {"id": name, "path": f"../{name}", "layer": layer}
+        for name, layer in PARTS.items()
+    ]
+    value["stacks"] = [{"id": "both", "parts": list(PARTS)}]
+    value["axes"][0] |= {"dictionary": "both"}
+    case = make(tiny, tmp_path, value=value)
+    require_verified(case, at="2026-03-01T00:00:00Z")
+    _, _, _, record = opened(case)
+    kept = record.results.axes[0].identification.features
+    assert {one.of_part.part for one in kept if one.of_part} == {0, 1}
+    means = [one.attribution for one in kept if one.attribution is not None]
+    assert len(means) == len(kept)
+    assert means == sorted(means)
 
 
 def test_the_run_publishes_what_it_ranked_by(path: Path, tiny: Tiny) -> None:
