@@ -7,7 +7,8 @@ that the developer signs. Told honestly, there are five ends:
 * undecided: a required check has no answer (exit 3), named in `by`;
 * weaker words: the case verifies, and the computed sentence does not say what was wished;
 * held below sound: nothing in the bytes tells; a third party's time on the plan would;
-* held below reproduced: nor would that. Only the weights, or the data set's owner, can tell.
+* held below reproduced: nor would that. Only the weights, or the data set's owner, can tell;
+* sound all the same: the third party was there, and was used.
 """
 
 from __future__ import annotations
@@ -26,7 +27,12 @@ from tests.kit.cases import lenient
 from tests.kit.seal import STATEMENT, sealed
 
 End = Literal[
-    "refused", "undecided", "weaker words", "held below sound", "held below reproduced"
+    "refused",
+    "undecided",
+    "weaker words",
+    "held below sound",
+    "held below reproduced",
+    "sound all the same",
 ]
 ENDS: tuple[End, ...] = (
     "refused",
@@ -34,6 +40,7 @@ ENDS: tuple[End, ...] = (
     "weaker words",
     "held below sound",
     "held below reproduced",
+    "sound all the same",
 )
 CAUGHT: tuple[End, ...] = ("refused", "undecided", "weaker words")
 """Ends at which the verifier alone, from the bytes, keeps the fraud from its aim."""

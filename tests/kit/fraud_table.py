@@ -17,6 +17,8 @@ _ABOUT = {
     "held below reproduced": "Not caught from the bytes, and third-party time would not help. "
     "Every claim is held at *recomputed*; only a re-run with the weights, or the owner of the "
     "data set, can tell.",
+    "sound all the same": "Not caught, at a tier above the others. The verdict says on whose "
+    "word; what that party would have to know stands in the story.",
 }
 
 
@@ -70,4 +72,6 @@ def outcome(each: Fraud) -> tuple[bool, str]:
     if words:
         return each.end == "weaker words", f"says “{words[0][:60]}…”"
     tiers = ", ".join(sorted({claim.tier for claim in verdict.claims}))
-    return each.end.startswith("held"), f"held at {tiers}"
+    ends = {"sound": {"sound all the same"}}
+    held = ends.get(tiers, {"held below sound", "held below reproduced"})
+    return each.end in held, f"held at {tiers}"

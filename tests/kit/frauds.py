@@ -21,6 +21,7 @@ from tests.kit.cases import (
     unmoved_case,
 )
 from tests.kit.fraud import fraud
+from tests.kit.toy_order import RECEIPT, nonce_of, receipt, trusts_all, witnessed_plan
 from tests.kit.toy_plan import MODEL_FILES, manifest_of, toy_plan
 from tests.kit.toy_world import ToyWorld
 
@@ -451,3 +452,21 @@ def control_that_beat_the_target_dropped() -> KitCase:
 def rows_invented() -> KitCase:
     """No model is run at all. A few lines of numpy write rows that look like one."""
     return build_case(world=ToyWorld(11))
+
+
+@fraud("sound all the same", under=trusts_all)
+def many_plans_with_one_receipt_each() -> KitCase:
+    """A developer brings three plans that differ in their titles to one witness, who gives each
+    a nonce and counts none; all are measured, and the one with the largest effect is shown. Its
+    claims are *sound*: only the witness's count, or a log of all plans, could tell."""
+    tried = []
+    for number in range(3):
+        plan = witnessed_plan() | {"title": f"The toy, attempt {number}"}
+        case = build_case(plan, value=nonce_of(canonical.write(plan)))
+        tried.append(case.with_members({RECEIPT: receipt(case.members["plan.json"])}))
+    return max(tried, key=_effect)
+
+
+def _effect(case: KitCase) -> float:
+    comparisons = case.record["results"]["axes"][0]["comparisons"]
+    return max(abs(each["difference"]) for each in comparisons)

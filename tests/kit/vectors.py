@@ -23,6 +23,7 @@ from safetycase.verify.outcome import Verdict
 from safetycase.verify.policy import Policy, read_policy
 from tests.kit.builder import AT, KitCase, build_case, policy
 from tests.kit.cases import FragileWorld, lenient, small_case, small_plan, with_page
+from tests.kit.order_vectors import Told, told
 from tests.kit.redacted import (
     LENGTHS,
     PROMPTS,
@@ -38,6 +39,7 @@ from tests.kit.redacted import (
 )
 from tests.kit.register import Attack, register_all
 from tests.kit.seal import sealed, unsealed
+from tests.kit.toy_order import trusts_all
 
 FOLDER = Path(__file__).resolve().parents[2] / "fixtures" / "vectors"
 FORMAT = "https://safetycase.dev/vector/v1alpha"
@@ -116,7 +118,14 @@ def vectors() -> list[Vector]:
     made += [_attacked(attacks[name], "outsider") for name in _OUTSIDERS]
     made += [_attacked(attacks[name], "insider") for name in _INSIDERS]
     made += [_attacked(attacks[name], "forger") for name in _FORGERS]
-    return made + _redacted() + [_opened_otherwise(attacks[name]) for name in _OPENED]
+    made += _redacted() + [_opened_otherwise(attacks[name]) for name in _OPENED]
+    return made + [_ordered(name, each) for name, each in told().items()]
+
+
+def _ordered(name: str, each: Told) -> Vector:
+    data = each.case.to_bytes()
+    vector = Vector(name, each.character, each.what, each.effect, trusts_all(), data)
+    return _as_declared(vector, each.failing)
 
 
 def _attacked(attack: Attack, character: str) -> Vector:

@@ -57,6 +57,14 @@ def test_not_told_from_an_honest_case_and_held_at_its_tier(name: str) -> None:
     assert all("ORD-001" in claim.lowered_by for claim in verdict.claims)
 
 
+@pytest.mark.parametrize("name", by_end("sound all the same"))
+def test_sound_by_the_word_of_somebody_who_was_used(name: str) -> None:
+    verdict = ALL[name].verdict()
+    assert verdict.exit_code == 0
+    assert {claim.tier for claim in verdict.claims} == {"sound"}
+    assert verdict.order is not None
+
+
 def test_the_stories_are_told() -> None:
     assert len(ALL) == len(FRAUDS) >= 29
     assert {name for each in ALL.values() for name in each.by} <= set(all_checks())
