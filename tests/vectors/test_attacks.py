@@ -86,6 +86,8 @@ def test_the_kit_is_complete() -> None:
     assert len(FORGERS) >= 12
     assert set(names(HARMLESS)) == {
         "extension-that-claims",
+        "late-stamp-beside-the-right-one",
+        "receipt-by-a-stranger-beside-the-right-one",
         "replay-by-a-stranger",
         "second-statement",
         "unknown-signature-beside-the-right-ones",
