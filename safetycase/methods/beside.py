@@ -99,7 +99,7 @@ def _shrunk_effect(
         return None
     arms = {point.dose: point.arm for point in response.points}
     tuned = _effect(plan, axis, evidence, (arms[0.0], arms[response.chosen]), "tuning")
-    dropped = axis.candidate.error_policy is not None
+    dropped = axis.candidate.error_policy == "none"
     zero = f"{axis.id}/reconstruction" if dropped else BASELINE
     fresh = _effect(plan, axis, evidence, (zero, response.arm), "held_out")
     gap = difference_interval(fresh, tuned)

@@ -92,7 +92,7 @@ def without_edit(spec: ArmSpec, specs: Sequence[ArmSpec]) -> list[str]:
     Where the dictionary's error is dropped, the reconstruction as well; on tuning items that is
     the dose of zero.
     """
-    if spec.error_policy is None:
+    if spec.error_policy != "none":
         return [BASELINE]
     role = "dose" if spec.role in TUNING_ROLES else "reconstruction"
     return [BASELINE, *(one.id for one in specs if one.role == role and not one.dose)]
@@ -112,6 +112,8 @@ def copies(answers: Arms, specs: Sequence[ArmSpec]) -> Iterator[Copy]:
     for evaluation, first, arm in _twins(answers, adding):
         one, two, rows = adding[first], adding[arm], answers[evaluation, arm]
         if rows.kind != "generations":
+            if two.error_policy == "clean" and not rows.delta.any():
+                continue  # silent: the unedited model's answers, but for their last digits
             told = partial(_scores_tell, answers, evaluation, arm)
             if _vector(one) != _vector(two) and all(map(told, without_edit(two, specs))):
                 yield Copy(evaluation, arm, first, scored=True)

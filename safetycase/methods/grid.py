@@ -125,7 +125,7 @@ def compared_arms(axis: Axis) -> list[str]:
 
     Where the dictionary's error is dropped, the reconstruction is the first of them.
     """
-    dropped = axis.candidate.error_policy is not None
+    dropped = axis.candidate.error_policy == "none"
     return [*([f"{axis.id}/reconstruction"] if dropped else []), *baseline_arms(axis)]
 
 

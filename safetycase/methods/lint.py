@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator
 from safetycase.methods import format as spell
 from safetycase.methods.contrasts import refusal_of
 from safetycase.methods.controls import controls_needed, least_attainable
+from safetycase.methods.edit_lint import edit_lint, held_out_evaluations
 from safetycase.methods.equations import read_place, spans_blocks, written_place
 from safetycase.methods.grader_faults import grader_faults
 from safetycase.methods.grid import relied_on
-from safetycase.methods.operations import UNITS
 from safetycase.methods.randomness_lint import randomness_lint
 from safetycase.methods.search_lint import search_lint
 from safetycase.methods.sites import READ_ONLY
@@ -20,7 +20,7 @@ from safetycase.methods.stacks import every_dictionary
 from safetycase.methods.turns_lint import turns_lint
 from safetycase.record.control_tests import ControlFamily
 from safetycase.record.plan import Plan, PlannedDictionary
-from safetycase.record.planned_axis import Axis, Candidate
+from safetycase.record.planned_axis import Axis
 from safetycase.record.planned_evaluation import Generate, Measure, Probe
 
 _LONGEST_OFF_TARGET = 40
@@ -43,10 +43,7 @@ def lint(plan: Plan) -> list[str]:
         *_exclusions(plan),
         *grader_faults(plan),
         *_alpha(plan),
-        *_operations(plan),
-        *_of_several_blocks(plan),
-        *_positions(plan),
-        *_doses(plan),
+        *edit_lint(plan),
         *_claims(plan),
         *_decision(plan),
         *randomness_lint(plan),
@@ -185,93 +182,6 @@ def _alpha(plan: Plan) -> Iterator[str]:
             )
 
 
-def _tried(plan: Plan) -> Iterator[tuple[str, Axis, Candidate]]:
-    """Every edit that a plan tries, with its place."""
-    for axis in plan.axes:
-        yield f"/axes {axis.id} /candidate", axis, axis.candidate
-        for number, edit in enumerate(axis.alternatives or ()):
-            yield f"/axes {axis.id} /alternatives/{number}", axis, edit
-
-
-def _operations(plan: Plan) -> Iterator[str]:
-    for where, axis, edit in _tried(plan):
-        if edit.unit not in UNITS[edit.operation]:
-            units = " or ".join(UNITS[edit.operation])
-            yield f"{where}/unit: {edit.operation} is dosed in {units}, not in {edit.unit}."
-        if edit.condition is not None and edit.operation != "clamp":
-            yield f"{where}/condition: only clamp has one; {edit.operation} needs none."
-        yield from _unlike(where, axis, edit)
-        if edit.operation == "ablate":
-            if -1.0 not in edit.doses or not all(-1.0 <= dose <= 1.0 for dose in edit.doses):
-                yield f"{where}/doses: of ablate, -1 (all of it) and none beyond -1 and 1."
-            if axis.dose_rule.sign != "negative":
-                yield f"{where}: to ablate is a negative dose; ask for sign negative, or scale."
-
-
-def _unlike(where: str, axis: Axis, edit: Candidate) -> Iterator[str]:
-    """What must be the same in all edits of an axis, and is not."""
-    if edit.positions != axis.candidate.positions:
-        yield f"{where}/positions: all edits of an axis have the same positions."
-    if edit.error_policy != axis.candidate.error_policy:
-        yield (
-            f"{where}/error_policy: all edits of an axis have the same; with none, a dose of "
-            "zero is the dictionary's reconstruction, and effects are counted from there."
-        )
-
-
-def _of_several_blocks(plan: Plan) -> Iterator[str]:
-    several = {name for name, known in every_dictionary(plan).items() if known.layers}
-    asked = [(where, axis, edit.operation) for where, axis, edit in _tried(plan)]
-    for axis in plan.axes:
-        refusal = refusal_of(axis)
-        if refusal is not None:
-            where = f"/axes {axis.id} /baselines/refusal_direction"
-            asked.append((where, axis, refusal.operation))
-    for where, axis, operation in asked:
-        if axis.dictionary in several and operation == "project_out":
-            yield (
-                f"{where}/operation: {axis.dictionary} is of several blocks, and how far an "
-                "activation of all lies along a row is not known when the first is edited; "
-                "scale, ablate, clamp or add."
-            )
-
-
-def _positions(plan: Plan) -> Iterator[str]:
-    kinds = {evaluation.id: evaluation.measure.kind for evaluation in plan.evaluations}
-    for axis in plan.axes:
-        if axis.candidate.positions != "generated":
-            continue
-        tuned = axis.dose_rule.measure.evaluation
-        for name in sorted({tuned, *_held_out(plan, axis)}):
-            if kinds.get(name, "generate") != "generate":
-                yield (
-                    f"/axes {axis.id} /candidate/positions: generated tokens alone are edited, "
-                    f"and {name} generates none; edit the prompt, or leave it out."
-                )
-
-
-def _held_out(plan: Plan, axis: Axis) -> set[str]:
-    """The evaluations that are measured on held-out items under the arms of an axis."""
-    others = {other.axis for other in axis.off_target or ()}
-    measures = [each.claim.measure for each in plan.axes if each.id in {axis.id, *others}]
-    measures += [effect.measure for effect in axis.side_effects]
-    measures += [mediator.measure for mediator in axis.mediators]
-    return {measure.evaluation for measure in measures}
-
-
-def _doses(plan: Plan) -> Iterator[str]:
-    for place, _, edit in _tried(plan):
-        where, doses = f"{place}/doses", edit.doses
-        if doses.count(0.0) != 1:
-            yield f"{where}: zero must occur once; it is the reference of the series."
-        if not any(d < 0 for d in doses) or not any(d > 0 for d in doses):
-            yield f"{where}: both signs must occur; a mechanism has a direction."
-        if len(set(doses)) != len(doses):
-            yield f"{where}: a dose occurs twice."
-        if len({abs(d) for d in doses} - {0.0}) < 2:
-            yield f"{where}: at least two sizes are needed to see a dose-response."
-
-
 def _claims(plan: Plan) -> Iterator[str]:
     for axis in plan.axes:
         where = f"/axes {axis.id} "
@@ -304,7 +214,7 @@ def _system_message(plan: Plan, axis: Axis) -> Iterator[str]:
     elif axis.baselines.system == plan.chat_template.system:
         yield f"{where}: it is the plan's own, behind which the baseline is measured already."
     kinds = {evaluation.id: evaluation.measure.kind for evaluation in plan.evaluations}
-    for name in sorted(_held_out(plan, axis)):
+    for name in sorted(held_out_evaluations(plan, axis)):
         if kinds.get(name) == "perplexity":
             yield (
                 f"{where}: the texts of {name} stand in no conversation, so that no system "

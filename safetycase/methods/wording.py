@@ -46,6 +46,11 @@ def wording(plan: Plan, findings: Findings, conditions: Sequence[Condition]) -> 
     return " ".join([said, *(_added(plan, each) for each in findings.baselines)])
 
 
+_POLICIES = {
+    "current": "",
+    "none": " in its reconstruction of the activations",
+    "clean": " with its errors on the unedited model",
+}
 _BASELINES = {
     "reconstruction": "the dictionary's reconstruction alone",
     "difference_in_means": "the difference of class means",
@@ -172,9 +177,7 @@ def _edit(findings: Findings) -> str:
     if findings.grouped:
         members = "decoder neighbour" if findings.grouped == 1 else "decoder neighbours"
         edited += f" and {findings.grouped} {members}"
-    if findings.axis.candidate.error_policy is None:
-        return edited
-    return f"{edited} in its reconstruction of the activations"
+    return f"{edited}{_POLICIES[findings.axis.candidate.error_policy or 'current']}"
 
 
 def _changes(findings: Findings) -> str:

@@ -40,8 +40,12 @@ the model has generated. The first generated token follows from the prompt's las
 script all turns are meant: what user and template say is prompt, every answer is generated.
 """
 When = Literal["always", "where_active"]
-ErrorPolicy = Literal["none"]
-"""What becomes of what the dictionary leaves unexplained, where it does not stay."""
+ErrorPolicy = Literal["none", "clean"]
+"""What becomes of what the dictionary leaves unexplained, where it does not stay as it is.
+
+`none`: it is dropped; `clean`: it is that of the unedited model at the same token, which is
+another only where several blocks are edited.
+"""
 
 Direction = Literal["up", "down"]
 
@@ -144,7 +148,8 @@ class Candidate(Record):
     """Of `clamp`: at every position, or for each feature only where it fires; none: always."""
     error_policy: ErrorPolicy | None = None
     """`none`: what the dictionary does not explain of the activation is dropped, so that the
-    activation becomes what the dictionary makes of it, with the edit; left out: it stays."""
+    activation becomes what the dictionary makes of it, with the edit; `clean`: in every block
+    it is what the unedited model has there; left out: it stays as it is."""
     doses: Annotated[tuple[float, ...], Field(min_length=5)]
     """Signed doses in the order they are tried; zero and both signs are among them."""
 

@@ -83,9 +83,10 @@ class Intervention(Record):
     """Edited positions."""
     condition: When
     """When the edit applies."""
-    error_policy: Literal["current", "none"]
+    error_policy: Literal["current", "none", "clean"]
     """`current`: the part of the activation that the dictionary does not explain stays as it
-    is; `none`: it is dropped, and the edit is made on what the dictionary makes of it."""
+    is; `none`: it is dropped, and the edit is made on what the dictionary makes of it; `clean`:
+    in every block it is that of the unedited model."""
     dtype: Literal["float32"]
     """Number format in which the edit is computed."""
     cache: Literal["edited", "unedited_prompt"]
@@ -120,8 +121,8 @@ class Arm(Record):
     """Whether a direction is taken out of the residual stream before the first block, between
     attention and MLP, and after every block; none: the axis's place alone is edited."""
     error_policy: ErrorPolicy | None = None
-    """`none`: the edit is made on what the dictionary makes of the activation; left out: on the
-    activation as it is."""
+    """`none`: the edit is made on what the dictionary makes of the activation; `clean`: on that
+    with the unedited model's error; left out: on the activation as it is."""
     gain: float | None = None
     """What the edit is multiplied by to be as large as the target's; none: 1."""
     dose: float

@@ -153,8 +153,8 @@ class AxisView:
     least_p: Shown | None
     """Where no feature was kept: how near the best candidate came."""
     digest: Shown | None
-    dropped: bool
-    """Whether edits are made on the dictionary's reconstruction."""
+    error_policy: str
+    """What becomes of what the dictionary leaves unexplained; empty where it stays."""
     arms: tuple[ArmRow, ...]
     """Arms that stand alone."""
     families: tuple[tuple[str, tuple[ArmRow, ...]], ...]
@@ -208,7 +208,7 @@ def axis_view(source: Source, number: int) -> AxisView:
         if result.intervention is None
         else tuple(_entries(source, f"{here}/intervention", Intervention)),
         digest=source.show_stated(f"{here}/intervention_digest"),
-        dropped=axis.candidate.error_policy is not None,
+        error_policy=axis.candidate.error_policy or "",
         unanswered=source.show_stated(f"{found}/unanswered"),
         least_p=source.show_stated(f"{found}/least_p_adjusted"),
         arms=tuple(_arms(source, result, here, _ALONE)),

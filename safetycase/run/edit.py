@@ -57,8 +57,13 @@ class ArmEdit:
     @property
     def replaces(self) -> bool:
         """Whether what the dictionary does not explain of the activation is dropped."""
-        does_nothing = self.vector is None and self.state is None
-        return does_nothing or self.error_policy is not None
+        adds_nothing = self.vector is None and self.state is None
+        return adds_nothing or self.error_policy is not None
+
+    @property
+    def does_nothing(self) -> bool:
+        """Whether the model is left as it is, and put nothing more to."""
+        return self.place is None and self.preface == NOTHING_SAID
 
     def places(self, model: LoadedModel) -> list[Place]:
         """Where something is done."""

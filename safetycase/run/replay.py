@@ -177,6 +177,8 @@ def _measured(
     """One batch: one arm on several items, or several arms on one item."""
     items = dict.fromkeys(row.item for row in batch)
     arms = dict.fromkeys(row.arm for row in batch)
+    if any(edits[arm].error_policy == "clean" for arm in arms):
+        arms = {BASELINE_EDIT.arm: None, **arms}  # whose errors are held
     rows = answers(
         bench,
         evaluation,
@@ -186,7 +188,8 @@ def _measured(
         [sample for _, sample in items],
     )
     place_of = {(row.item, row.arm): row.place for row in batch}
-    return ((place_of[(row.item, sample_of(row)), row.arm], row) for row in rows)
+    wanted = (row for row in rows if ((row.item, sample_of(row)), row.arm) in place_of)
+    return ((place_of[(row.item, sample_of(row)), row.arm], row) for row in wanted)
 
 
 def _batches(rows: Sequence[_Wanted], most: int) -> Iterator[Sequence[_Wanted]]:

@@ -26,6 +26,7 @@ from safetycase.run.edit import ArmEdit
 from safetycase.run.given import Given
 from safetycase.run.model import LoadedModel
 from safetycase.run.realised import Account, Realised
+from safetycase.run.reconstructions import Batch, Replaced, Which
 from safetycase.run.sites import on_read, on_write
 from safetycase.run.state_edits import StateRows, rows_of, state_rows
 
@@ -45,7 +46,7 @@ class _Edits:
     in_prompt: torch.Tensor
     in_generated: torch.Tensor
     counted: torch.Tensor
-    replaced: list[tuple[Dictionary, torch.Tensor]]
+    replaced: list[Replaced]
     state: list[StateRows]
     added_to: torch.Tensor
     alike: bool
@@ -58,7 +59,7 @@ class _Edits:
             self.in_prompt = self.in_prompt.to(device)
             self.in_generated = self.in_generated.to(device)
             self.counted = self.counted.to(device)
-            self.replaced = [(each, rows.to(device)) for each, rows in self.replaced]
+            self.replaced = [part.on(device) for part in self.replaced]
             self.state = [part.on(device) for part in self.state]
             self.added_to = self.added_to.to(device)
         return self
@@ -66,7 +67,7 @@ class _Edits:
     @property
     def dictionaries(self) -> Iterator[Dictionary]:
         """All that must be given what they read."""
-        yield from (dictionary for dictionary, _ in self.replaced)
+        yield from (each.dictionary for each in self.replaced)
         yield from (part.dictionary for part in self.state if part.dictionary is not None)
 
 
@@ -95,7 +96,9 @@ class RowEdits:
             place: _edits_at(model, place, arms, items, dictionaries) for place in places
         }
         self._read: dict[Place, torch.Tensor] = {}
-        self._features: dict[str, list[torch.Tensor]] = {}
+        self._features: dict[tuple[str, str], list[torch.Tensor]] = {}
+        nothing = (n for n, arm in enumerate(arms) if arm.does_nothing)
+        self._unedited = next(nothing, None)
         self._forwards = 0
         self._spreading = False
         self._kept = torch.arange(self.rows, device=model.device)
@@ -204,7 +207,12 @@ class RowEdits:
         asked = torch.where(generated, in_generated[:, None], in_prompt[:, None])
         where = editable & asked
         self._read[place] = h
-        start = self._started(place, h, kept, where)
+        batch = Batch(self.items, self.arms, self._unedited, kept)
+        alike = edits.alike and self._spreading
+        make = partial(self._made, place, h)
+        start = h.float()
+        for rows in edits.replaced:
+            start = rows.put(start, batch, where, where & generated, make, alike=alike)
         edited = start + edits.vectors[kept][:, None, :] * where[..., None]
         for part in edits.state:
             chosen = torch.isin(kept, part.rows).nonzero().squeeze(1)
@@ -227,27 +235,13 @@ class RowEdits:
         )
         return result
 
-    def _started(
-        self, place: Place, h: torch.Tensor, kept: torch.Tensor, where: torch.Tensor
+    def _made(
+        self, place: Place, h: torch.Tensor, dictionary: Dictionary, which: Which
     ) -> torch.Tensor:
-        """What is added to, float32: the activation, or what a dictionary makes in its place.
-
-        Where rows of an item cannot differ yet, it is made once for all of them.
-        """
-        edits, start = self._places[place], h.float()
-        if edits.replaced:
-            start = start.clone()
-        for dictionary, rows in edits.replaced:
-            chosen = torch.isin(kept, rows).nonzero().squeeze(1)
-            arms = len(rows) // self.items
-            alike = arms if edits.alike and self._spreading else 1
-            made = dictionary.made_of(
-                self._given(dictionary, place, h, chosen[::alike]),
-                self._features.setdefault(dictionary.id, []),
-            ).to(h.device)
-            made = made.repeat_interleave(alike, 0)
-            start[chosen] = torch.where(where[chosen][..., None], made, start[chosen])
-        return start
+        """What a dictionary makes there in some rows, float32 [n, positions, width]."""
+        features = self._features.setdefault((dictionary.id, which.name), [])
+        given = self._given(dictionary, place, h, which.rows)
+        return dictionary.made_of(given, features).to(h.device)
 
     def _given(
         self, dictionary: Dictionary, place: Place, h: torch.Tensor, chosen: torch.Tensor
@@ -297,7 +291,7 @@ def _edits_at(
     in_prompt = torch.zeros(len(arms), dtype=torch.bool)
     in_generated = torch.zeros_like(in_prompt)
     counted = torch.tensor([arm.is_counted_at(place) for arm in arms])
-    replaced: dict[str, list[int]] = {}
+    replaced: dict[tuple[str, bool], list[int]] = {}
     for number, arm in enumerate(arms):
         if not arm.is_at(place, model):
             continue
@@ -306,15 +300,16 @@ def _edits_at(
         if arm.vector is not None:
             vectors[number] = torch.from_numpy(arm.vector[_share(arm, place, width)])
         if _is_replaced(arm, place, model):
-            replaced.setdefault(cast("str", arm.dictionary), []).append(number)
+            key = cast("str", arm.dictionary), arm.error_policy == "clean"
+            replaced.setdefault(key, []).append(number)
     return _Edits(
         vectors=vectors.repeat(items, 1),
         in_prompt=in_prompt.repeat(items),
         in_generated=in_generated.repeat(items),
         counted=counted.repeat(items),
         replaced=[
-            (dictionaries[name], rows_of(numbers, len(arms), items))
-            for name, numbers in replaced.items()
+            Replaced(dictionaries[name], rows_of(numbers, len(arms), items), clean)
+            for (name, clean), numbers in replaced.items()
         ],
         state=state_rows(
             [_state_at(arm, place, model, dictionaries) for arm in arms],

@@ -29,7 +29,7 @@ from safetycase.run.answers import Bench, conversations, pieces_for, stop_of
 from safetycase.run.arm_run import ArmRun, reading, side_by_side
 from safetycase.run.choose import question_of
 from safetycase.run.dictionaries.dictionary import Dictionary
-from safetycase.run.edit import ArmEdit, edits_of
+from safetycase.run.edit import BASELINE_EDIT, ArmEdit, edits_of
 from safetycase.run.generate import GenerationSettings, generate
 from safetycase.run.lab import Lab
 from safetycase.run.prompts import Prompt, encode
@@ -156,11 +156,12 @@ def _edited(
 
 def _one_pass(bench: Bench, prompt: Prompt, edit: ArmEdit, dictionary: Dictionary) -> Tensors:
     """What is done at every edited position of a text: prompt tokens, then generated ones."""
-    run = ArmRun(bench.model, [prompt], [edit], bench.dictionaries)
+    beside = [BASELINE_EDIT] if edit.error_policy == "clean" else []
+    run = ArmRun(bench.model, [prompt], [*beside, edit], bench.dictionaries)
     places = places_of(dictionary.reads)
     with reading(bench.model, places, stop=False) as caught, run.editing():
-        before, start, total, after = run.watched_prefill()
-        read = side_by_side(caught, dictionary.reads)
+        before, start, total, after = (seen[-1:] for seen in run.watched_prefill())
+        read = side_by_side({place: x[-1:] for place, x in caught.items()}, dictionary.reads)
     if dictionary.reads == dictionary.writes:
         read = before
     if edit.error_policy is None:

@@ -44,6 +44,19 @@ def blocks_case() -> KitCase:
     return build_case(blocks_plan(), world=BlocksWorld(7))
 
 
+def clean_plan() -> Json:
+    """The toy plan, traced: errors of two blocks are held under the axis that is scored."""
+    plan = blocks_plan()
+    plan["axes"][1]["candidate"]["error_policy"] = "clean"
+    return plan
+
+
+@cache
+def clean_case() -> KitCase:
+    """An honest case that holds the errors of the unedited toy in two blocks."""
+    return build_case(clean_plan(), world=BlocksWorld(7))
+
+
 PARTS = {"early": 1, "late": 3}
 """The dictionaries of the stacked toy, and the block of each."""
 _SWAPPED = [PLANTED - 1, WIDTH // 2]

@@ -23,7 +23,7 @@ from tests.kit.beside_cases import (
     refusing_case,
     strata_case,
 )
-from tests.kit.block_cases import blocks_case, stacked_case
+from tests.kit.block_cases import blocks_case, clean_case, stacked_case
 from tests.kit.builder import (
     AT,
     SIGNER,
@@ -483,6 +483,7 @@ HONEST: dict[str, Callable[[], KitCase]] = {
     "several turns, the last graded": last_word_case,
     "several turns, system texts": directed_case,
     "a dictionary of two blocks": blocks_case,
+    "errors held in two blocks": clean_case,
     "dictionaries taken as one": stacked_case,
     "a witnessed plan": witnessed_case,
     "a plan before a beacon's round": awaited_case,

@@ -92,7 +92,7 @@ def edits_of(
     for spec, row, state in zip(specs, directions, states, strict=True):
         is_made = spec.role == "reconstruction"
         policy = axis.candidate.error_policy if is_made else spec.error_policy
-        dropped = policy is not None
+        dropped = policy == "none"
         size = UNEXPLAINED if is_made else abs(spec.coefficient)
         said = spec.prefix or spec.system
         if said is None:

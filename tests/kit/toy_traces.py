@@ -118,7 +118,8 @@ def _tensors(
     if axis.candidate.error_policy is not None:
         dropping = {spec.id for spec in specs if spec.error_policy is not None}
         dropped = np.array([row.arm in dropping for row in rows], dtype=np.bool_)[:, None]
-        made = made_of(toy, residuals)
+        is_clean = axis.candidate.error_policy == "clean"
+        made = residuals if is_clean else made_of(toy, residuals)
         start = np.where(dropped, made, residuals)
         parts["trace_reconstruction"] = np.where(dropped, made, np.float32(0.0))
     known = {f"{axis.id}.{name}": values for name, values in parts.items()}

@@ -78,6 +78,7 @@ ANSWERED = {
     "projected out of the reconstruction": {"CTL-001", *TRACED},
     "the better of two edits": TRACED,
     "a dictionary of two blocks": TRACED,
+    "errors held in two blocks": TRACED,
     "dictionaries taken as one": {"FEA-008", "FEA-009", *TRACED},
     "a refusal direction": {"CTL-001", *TRACED},
     "a refusal direction at every layer": {"CTL-001", *TRACED},

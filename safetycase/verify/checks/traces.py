@@ -68,8 +68,9 @@ def _faults(case: OpenedCase, axis: Axis, kind: Faults) -> Run:
     "number to the rounding of float32, and the activation after the edit is the one before "
     "plus that, to the rounding of the model's number format. Where the plan drops the "
     "dictionary's error, the published reconstruction stands in the place of the one before.",
-    cannot_prove=f"{_REAL} That a published reconstruction is what the dictionary makes: it "
-    "needs the whole dictionary, and is its maker's word; TRC-004 only bounds its distance.",
+    cannot_prove=f"{_REAL} That a published reconstruction is what the dictionary makes, or an "
+    "error held in it the unedited model's: that needs the whole dictionary, and is the "
+    "developer's word; TRC-004 only bounds its distance, in one block.",
     references=("trust 8.3", "design 5", "question 24 (hook, sign, unit, coefficient, dtype)"),
     owns=("evidence/traces.safetensors: delta, after, reconstruction",),
 )

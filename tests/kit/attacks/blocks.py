@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from tests.kit.block_cases import StackedWorld, blocks_case, stacked_case, stacked_plan
+from tests.kit.block_cases import (
+    StackedWorld,
+    blocks_case,
+    clean_case,
+    stacked_case,
+    stacked_plan,
+)
 from tests.kit.builder import KitCase, build_case, edit_record, edit_tensor
 from tests.kit.cases import lenient
+from tests.kit.places import KNOWLEDGE, axis_pointer
 from tests.kit.register import attack
 from tests.kit.toy_plan import dictionary_files, manifest_of
 from tests.kit.toy_world import D_MODEL
@@ -117,3 +124,25 @@ def stack_of_one_block_twice(_case: KitCase) -> KitCase:
     plan = stacked_plan()
     plan["dictionaries"][1]["layer"] = plan["dictionaries"][0]["layer"]
     return build_case(plan, world=StackedWorld(7), signed=False)
+
+
+@attack("intervention", "insider", refused_by={"IVN-002"}, base=clean_case, under=lenient)
+def held_errors_said_to_be_dropped(case: KitCase) -> KitCase:
+    """State that the errors of two blocks were dropped, where the unedited model's stood.
+
+    Whoever repeats the intervention edits another activation.
+    """
+    return edit_record(case, axis_pointer(KNOWLEDGE, "intervention", "error_policy"), "none")
+
+
+@attack("traces", "insider", refused_by={"TRC-002", "TRC-006"}, base=clean_case, under=lenient)
+def later_block_with_an_error_of_its_own(case: KitCase) -> KitCase:
+    """Publish other errors than those that the traced edits were added to.
+
+    What an early edit does to a later block's error is passed off as nothing.
+    """
+
+    def grown(values: np.ndarray) -> np.ndarray:
+        return values * np.float32(1.001)
+
+    return edit_tensor(case, "traces", "knowledge.trace_reconstruction", grown)

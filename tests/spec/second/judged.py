@@ -9,7 +9,7 @@ from tests.spec.second.classes import classes as classes_of
 from tests.spec.second.classes import search as search_of
 from tests.spec.second.json_types import Json
 from tests.spec.second.members import members_of
-from tests.spec.second.planned import NAMED
+from tests.spec.second.planned import NAMED, is_dropped
 from tests.spec.second.verifier import Verifier
 
 
@@ -59,7 +59,7 @@ def findings(v: Verifier, axis: Json) -> Json:
     measure = claim["measure"]
     way = 1 if claim["direction"] == "up" else -1
     simpler = v.named(axis)[len(NAMED) :]
-    if "error_policy" in axis["candidate"]:
+    if is_dropped(axis):
         simpler = [f"{a}/reconstruction", *simpler]
     beside = [(arm, v.compared(measure, f"{a}/target", arm)) for arm in simpler]
     compared = {arm.rpartition("/")[2]: v.compared(measure, arm) for arm in v.named(axis)}

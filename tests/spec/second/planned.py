@@ -14,6 +14,11 @@ def candidates(axis: Json) -> list[Json]:
     return [axis["candidate"], *axis.get("alternatives", [])]
 
 
+def is_dropped(axis: Json) -> bool:
+    """Clause 13.1c: whether edits are made on the reconstruction alone."""
+    return axis["candidate"].get("error_policy") == "none"
+
+
 class Planned:
     """What follows from the plan alone, and from which axes have a feature."""
 

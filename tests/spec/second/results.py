@@ -9,7 +9,7 @@ from tests.spec.second.container import sha256, spelled
 from tests.spec.second.draws import SPLITS
 from tests.spec.second.json_types import Estimate, Json
 from tests.spec.second.judged import findings, left_measure
-from tests.spec.second.planned import candidates
+from tests.spec.second.planned import candidates, is_dropped
 from tests.spec.second.traces import neighbours, summary
 from tests.spec.second.verifier import Verifier
 
@@ -190,8 +190,7 @@ def shrunk_effect(v: Verifier, axis: Json, spec: Json) -> Json:
     start = f"{a}/alternative/{k:02}/dose" if k else f"{a}/dose"
     zero, dose = (f"{start}/{tried.index(d):02}" for d in (0, spec["dose"]))
     tuned = change(zero, dose, "tuning")
-    dropped = "error_policy" in axis["candidate"]
-    before = f"{a}/reconstruction" if dropped else "baseline"
+    before = f"{a}/reconstruction" if is_dropped(axis) else "baseline"
     fresh = change(before, f"{a}/target", "held_out")
     gap, low, high = beside.apart(fresh, tuned)
     return {

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from tests.spec.second.json_types import Json
+from tests.spec.second.planned import is_dropped
 
 SIMPLER = {
     "reconstruction": "the dictionary's reconstruction alone",
@@ -13,6 +14,11 @@ SIMPLER = {
 }
 CONTROL = ("exceeds_", "adds_to_", "sign_matters", "sham_is_baseline", "coherent")
 REPORTED = "gaussian"
+POLICIES = {
+    "current": "",
+    "none": " in its reconstruction of the activations",
+    "clean": " with its errors on the unedited model",
+}
 
 
 def percent(x: float) -> str:
@@ -170,7 +176,7 @@ def _of_effect(plan: Json, axis: Json, found: Json) -> Conditions:
             f"target {points(moved)}; {role} {points(other[role])}; less than half is asked"
         )
         out.append((name, other[role] < moved / 2, reason))
-    if "error_policy" in axis["candidate"]:
+    if is_dropped(axis):
         bound = _end(found["simpler"][0][1], up=up)
         reason = (
             "beside the reconstruction alone, the change in the claimed direction is at least "
@@ -331,8 +337,7 @@ def _edit(axis: Json, found: Json, failed: set[str]) -> str:
     edited = f"{place}, editing {k} feature{'' if k == 1 else 's'} of {axis['dictionary']}"
     n = len({one["member"] for one in found["members"] or ()})
     edited += f" and {n} decoder neighbour{'' if n == 1 else 's'}" if n else ""
-    dropped = "error_policy" in axis["candidate"]
-    return edited + (" in its reconstruction of the activations" if dropped else "")
+    return edited + POLICIES[axis["candidate"].get("error_policy", "current")]
 
 
 def _effect_sentence(plan: Json, axis: Json, found: Json, failed: set[str], seen: str) -> str:

@@ -202,7 +202,8 @@ def _reported(
         whole = row["edits"] * row["residual"] * 1.001
         demand(norms <= whole, "13.7", "the row's residual")
         lost = [math.dist(before[n], starts[n]) for n in places if own[n]["token"] == "prompt"]
-        if any(lost):
+        axis = next(axis for axis in v.plan["axes"] if axis["id"] == own[0]["axis"])
+        if any(lost) and "layers" not in v.dictionary(axis):
             _reconstructed(v, own[places[0]], math.fsum(lost))
 
 

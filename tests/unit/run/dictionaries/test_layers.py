@@ -258,7 +258,7 @@ def test_features_are_edited_in_every_block_they_write(
     together = np.sqrt(sum((part[1:] ** 2).sum(1) for part in deltas.values()))
     first = ArmRun(tiny.model, [prompt], [arm], {dictionary.id: dictionary})
     with first.editing():
-        before, total, after = first.watched_prefill()
+        before, _, total, after = first.watched_prefill()
     assert before.shape == (1, len(prompt), DEPTH * count)
     np.testing.assert_allclose(
         (total - before)[0, 1:].numpy(),
