@@ -101,9 +101,14 @@ def _page() -> Iterator[str]:
     yield "## Checks that no attack makes fail"
     yield ""
     for name, reason in REFUSED_BY_NOTHING.items():
-        yield f"* {name}: {reason}."
+        yield f"* {name}: {reason}. Left open by {', '.join(_left_open(name))}."
     yield ""
     yield from _unchecked()
+
+
+def _left_open(name: str) -> list[str]:
+    """Attacks after which this check alone has no answer."""
+    return [f"`{each.name}`" for each in register_all().values() if each.unknown == {name}]
 
 
 def _unchecked() -> Iterator[str]:

@@ -394,3 +394,13 @@ def witness_who_signed_the_case(case: KitCase) -> KitCase:
     payload = payload_of(case)
     made = sign_payload(payload, witness()).signatures
     return sealed(case, payload, [*signatures(payload), *made])
+
+
+@insider(unknown={"ORD-002"})
+def departure_declared(case: KitCase) -> KitCase:
+    """Declare a departure from the plan that was seen, and leave the figures as they are.
+
+    A reader takes the plan that was seen for the one that was carried out.
+    """
+    departure = {"what": "Doses above 2 were not tried.", "why": "They took too long."}
+    return sealed(edit_record(case, "/deviations/-", departure))
