@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
-
-from pydantic import BaseModel, ValidationError
+from typing import Any
 
 from safetycase import canonical
 from safetycase.bundle import layout
@@ -24,7 +22,6 @@ from safetycase.errors import (
     MalformedInput,
     MethodRefused,
     SafetyCaseError,
-    SchemaViolation,
     TooLarge,
     Withheld,
 )
@@ -38,6 +35,7 @@ from safetycase.methods.stream import case_seed
 from safetycase.methods.tensors import TensorFault, planned_tensors, tensor_faults
 from safetycase.record.case import Case
 from safetycase.record.plan import Plan
+from safetycase.record.reading import Model, read_as
 from safetycase.record.redaction import Redaction
 from safetycase.tables.closing import Opening
 from safetycase.tables.codec import Table, scan_table
@@ -46,8 +44,6 @@ from safetycase.tables.disclosure import Held
 from safetycase.tables.escrow import Escrow, read_escrow
 from safetycase.tables.evidence import Evidence, Items, group_answers
 from safetycase.tables.rows import ANSWER_KINDS, TABLES, path_of
-
-Model = TypeVar("Model", bound=BaseModel)
 
 
 class CaseParts:
@@ -102,7 +98,7 @@ class CaseParts:
     @once
     def record(self) -> Case:
         """case.json as the record's model."""
-        return self._model(Case, layout.RECORD_NAME, self.record_json)
+        return self._read(Case, layout.RECORD_NAME, self.record_json)
 
     @once
     def plan_json(self) -> canonical.JsonValue:
@@ -113,7 +109,7 @@ class CaseParts:
     @once
     def plan(self) -> Plan:
         """plan.json as the plan's model."""
-        plan = self._model(Plan, layout.PLAN_NAME, self.plan_json)
+        plan = self._read(Plan, layout.PLAN_NAME, self.plan_json)
         arms = arm_count(plan)
         if arms > self.limits.arms:
             expected = f"a plan of at most {self.limits.arms} arms"
@@ -135,17 +131,11 @@ class CaseParts:
             raise MethodRefused(where, "the value that the plan waits for", found="none")
         return case_seed(self.plan_digest, stated.value)
 
-    def _model(self, model: type[Model], name: str, _strict: canonical.JsonValue) -> Model:
+    def _read(self, model: type[Model], name: str, _strict: canonical.JsonValue) -> Model:
         """Bytes that strict JSON has accepted, as a model; so they have one reading only."""
-        try:
-            return model.model_validate_json(self.container.read(name))
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            place = "".join(f"/{step}" for step in first["loc"])
-            found = f"{first['msg']} ({error.error_count()} in all)"
-            raise SchemaViolation(
-                f"{name}#{place}", "the record's schema", found=found
-            ) from None
+        return read_as(
+            model, self.container.read(name), where=name, expected="the record's schema"
+        )
 
     @once
     def table_kinds(self) -> tuple[str, ...]:

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-from pydantic import ValidationError
 from typing_extensions import override
 
 from safetycase import canonical
@@ -27,7 +26,7 @@ from safetycase.envelope.log_proof import LogTrust, logged
 from safetycase.envelope.statement import RECEIPT_PREDICATE
 from safetycase.envelope.timestamp import TimeStampAuthority, stamped_at
 from safetycase.envelope.trust import SignatureReport, TrustedSigners, read_instant
-from safetycase.errors import ExtraMissing, SafetyCaseError, SchemaViolation
+from safetycase.errors import ExtraMissing, SafetyCaseError
 from safetycase.methods.gap import Gap
 from safetycase.record.randomness import (
     Awaited,
@@ -36,6 +35,7 @@ from safetycase.record.randomness import (
     Randomness,
     RoundOfBeacon,
 )
+from safetycase.record.reading import read_as
 
 WITNESS = "witness"
 """Role of those whose receipt of a plan counts."""
@@ -103,12 +103,8 @@ class Order:
 
 def plan_receipt(predicate: JsonValue, where: str) -> PlanReceipt:
     """The receipt that a statement's predicate spells; refused unless its fields are those."""
-    try:
-        return PlanReceipt.model_validate_json(canonical.write(predicate))
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = "".join(f"/{step}" for step in first["loc"])
-        raise SchemaViolation(f"{where}{place}", "a receipt", found=first["msg"]) from None
+    data = canonical.write(predicate)
+    return read_as(PlanReceipt, data, where=where, expected="a receipt")
 
 
 def read_receipts(

@@ -6,16 +6,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from pydantic import ValidationError
-
 from safetycase import canonical
 from safetycase.canonical import JsonValue
 from safetycase.envelope.attestation import read_attestation
 from safetycase.envelope.statement import REPLAY_PREDICATE
 from safetycase.envelope.trust import SignatureReport, TrustedSigners
-from safetycase.errors import MalformedInput, SchemaViolation
+from safetycase.errors import MalformedInput
 from safetycase.methods.replay import Published
 from safetycase.methods.replay_result import LEVEL, in_words, recounted, redrawn
+from safetycase.record.reading import read_as
 from safetycase.record.replay import Replay, Sample
 
 REVIEWER = "reviewer"
@@ -54,12 +53,7 @@ class ReExecution:
 
 def read_replay(predicate: JsonValue, where: str) -> Replay:
     """The replay that a statement's predicate spells; refused unless its fields are those."""
-    try:
-        return Replay.model_validate_json(canonical.write(predicate))
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = "".join(f"/{step}" for step in first["loc"])
-        raise SchemaViolation(f"{where}{place}", "a replay", found=first["msg"]) from None
+    return read_as(Replay, canonical.write(predicate), where=where, expected="a replay")
 
 
 def read_reviews(

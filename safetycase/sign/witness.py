@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from pydantic import ValidationError
-
 from safetycase import canonical
 from safetycase.digest import sha256_hex
 from safetycase.envelope.dsse import Envelope, encode_base64
 from safetycase.envelope.keys import Algorithm
 from safetycase.envelope.statement import write_receipt
-from safetycase.errors import KeyRefused, SchemaViolation
+from safetycase.errors import KeyRefused
 from safetycase.methods.plan_order import WITNESS
 from safetycase.record.plan import Plan
 from safetycase.record.randomness import NonceOfWitness, PlanReceipt
+from safetycase.record.reading import read_as
 from safetycase.sign.keys import SigningKeys
 from safetycase.sign.signer import sign_payload
 
@@ -35,12 +34,7 @@ def sign_receipt(
             remedy=f"Make keys with `safetycase keygen NAME --role {WITNESS}`.",
         )
     canonical.read_canonical(plan, where=where)
-    try:
-        awaited = Plan.model_validate_json(plan).randomness
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = "".join(f"/{step}" for step in first["loc"])
-        raise SchemaViolation(f"{where}#{place}", "a plan", found=first["msg"]) from None
+    awaited = read_as(Plan, plan, where=where, expected="a plan").randomness
     public = _public(keys)
     if isinstance(awaited, NonceOfWitness) and awaited.public != public:
         expected = f"a plan that waits for {keys.signer.name}, {public}"
