@@ -455,16 +455,26 @@ def rows_invented() -> KitCase:
 
 
 @fraud("sound all the same", under=trusts_all)
+def rows_invented_under_a_witnessed_plan() -> KitCase:
+    """The plan goes to a witness, who gives a nonce; then a few lines of numpy write rows that
+    are drawn by it. The claims are *sound*: plan and draws are as they should be, and only
+    somebody who measures drawn rows again could tell that no model was run."""
+    return _received(witnessed_plan(), world=ToyWorld(11))
+
+
+@fraud("sound all the same", under=trusts_all)
 def many_plans_with_one_receipt_each() -> KitCase:
     """A developer brings three plans that differ in their titles to one witness, who gives each
     a nonce and counts none; all are measured, and the one with the largest effect is shown. Its
     claims are *sound*: only the witness's count, or a log of all plans, could tell."""
-    tried = []
-    for number in range(3):
-        plan = witnessed_plan() | {"title": f"The toy, attempt {number}"}
-        case = build_case(plan, value=nonce_of(canonical.write(plan)))
-        tried.append(case.with_members({RECEIPT: receipt(case.members["plan.json"])}))
-    return max(tried, key=_effect)
+    plans = [witnessed_plan() | {"title": f"The toy, attempt {n}"} for n in range(3)]
+    return max(map(_received, plans), key=_effect)
+
+
+def _received(plan: Json, **how: Any) -> KitCase:
+    """The case of a plan for which the witness gave a receipt and a nonce."""
+    case = build_case(plan, value=nonce_of(canonical.write(plan)), **how)
+    return case.with_members({RECEIPT: receipt(case.members["plan.json"])})
 
 
 def _effect(case: KitCase) -> float:
