@@ -68,6 +68,12 @@ def is_added(name: str) -> bool:
     return _safe(name) and _ADDED.fullmatch(name) is not None
 
 
+def is_about_plan(name: str) -> bool:
+    """Whether this member states something of the plan, and not of the case."""
+    ends = (TIME_STAMP_SUFFIX, LOG_PROOF_SUFFIX)
+    return is_added(name) and (name.startswith(RECEIPT_PREFIX) or name.endswith(ends))
+
+
 def require_allowed(name: str, *, where: str = "case") -> str:
     """The name, if it may occur in a case.
 

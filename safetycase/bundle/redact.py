@@ -106,6 +106,7 @@ def redact(
     digests = [FileDigest.of(name, data) for name, data in members.items()]
     case = sha256_hex(write_statement(record.subject.manifest_digest, digests))
     escrow = write_escrow(Escrow(ESCROW_SCHEMA, case, opened, files))
+    members |= {name: full.read(name) for name in full.names if layout.is_about_plan(name)}
     return Redacted(case, members, escrow, tuple(ledger))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import cache
 
 import pytest
@@ -19,9 +20,20 @@ from safetycase.record.plan import Plan
 from safetycase.tables.disclosure import withheld_with
 from safetycase.tables.escrow import read_escrow
 from safetycase.tables.rows import TABLES, path_of
-from tests.kit.builder import honest_case
+from safetycase.verify.engine import verify
+from safetycase.verify.outcome import Outcome
+from tests.kit.builder import AT, KitCase, honest_case
 from tests.kit.cases import controlled_case, paged_case, traced_case
 from tests.kit.redacted import PROMPTS, TEXTS, redacted_from, texts_withheld
+from tests.kit.seal import sealed
+from tests.kit.toy_order import (
+    PROOF,
+    RECEIPT,
+    STAMP,
+    awaited_case,
+    trusts_all,
+    witnessed_case,
+)
 from tests.kit.tried_cases import judged_case
 
 
@@ -156,3 +168,13 @@ def test_an_empty_table_has_nothing_to_withhold() -> None:
     bare = full.with_members({"evidence/generations.jsonl": header + b"\n"})
     with pytest.raises(UsageError, match="rows to withhold"):
         redacted_from(bare, TEXTS)
+
+
+@pytest.mark.parametrize("build", [witnessed_case, awaited_case])
+def test_what_others_state_of_the_plan_stays(build: Callable[[], KitCase]) -> None:
+    made = redacted_from(build(), PROMPTS)
+    kept = {RECEIPT, STAMP, PROOF} & set(build().members)
+    assert {name for name in made.members if name.startswith("statements/")} == kept
+    verdict = verify(sealed(KitCase(made.members)).to_bytes(), trusts_all(), at=AT)
+    assert verdict.failing() == ()
+    assert verdict.outcomes()["ORD-001"] is Outcome.PASS
