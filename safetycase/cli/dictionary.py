@@ -69,10 +69,16 @@ def check(
     console.say(f"dictionary  {known.equation} at {known.reads}, {known.width} features")
     console.say(f"digest      {subjects.digest}")
     passed = True
-    for test, value in check_dictionary(subjects, _texts(texts), dtype=dtype):
+    for test, value in check_dictionary(
+        subjects, _texts(texts), dtype=dtype, smaller=_say_smaller
+    ):
         passed = passed and test.keeps(value)
         console.say(_line(test, value))
     return ExitCode.VERIFIED if passed else ExitCode.NOT_VERIFIED
+
+
+def _say_smaller(size: int) -> None:
+    console.remark(f"memory ran out: at most {size} texts share a batch from here on")
 
 
 def _line(test: InstrumentTest, value: float) -> str:

@@ -134,6 +134,19 @@ def _deviations(notes: Notebook) -> tuple[Deviation, ...]:
                 why=_RAN_OUT,
             )
         )
+    if notes.reshaped_readings:
+        parts = [
+            f"{what} (at last {size} prompts together)"
+            for what, size in notes.reshaped_readings.items()
+        ]
+        told.append(
+            Deviation(
+                what=f"Activations were read in smaller batches than planned: "
+                f"{', '.join(parts)}; another run may give other last bits, in float32 about "
+                "2 parts in 10,000,000.",
+                why=_RAN_OUT,
+            )
+        )
     return tuple(told)
 
 

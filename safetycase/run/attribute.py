@@ -7,8 +7,9 @@ the first, and what is added there counts with all that later ones make of it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -26,7 +27,7 @@ from safetycase.run.measure import answerable
 from safetycase.run.model import LoadedModel
 from safetycase.run.observe import ENCODED_AT_ONCE, Pooled
 from safetycase.run.prompts import PaddedBatch, pad_left
-from safetycase.run.shrink import parts_that_fit
+from safetycase.run.shrink import Batches, parts_that_fit
 from safetycase.run.sites import on_write
 from safetycase.tables.rows import ItemRow
 
@@ -41,8 +42,7 @@ def attributions(
     items: Sequence[ItemRow],
     pooled: Pooled,
     *,
-    batch_rows: int,
-    smaller: Callable[[int], None],
+    batches: Batches,
 ) -> np.ndarray:
     """Attribution of every feature that fires on an item, in the order of `pooled.values`.
 
@@ -50,7 +50,7 @@ def attributions(
     is the mean over both letter orders of log p(matching) - log p(other). Zeros for items that
     are not asked. A feature that does not fire on the prompt by itself has no place there: what
     fires on the choices alone is not what the prompt is about. Where memory runs out, fewer
-    questions share a batch from there on, and `smaller` is told how many.
+    questions share a batch from there on; told is how many.
     """
     model, evaluation = bench.model, evaluation_named(bench.plan, asked.evaluation)
     here = {item.item for item in answerable(bench, evaluation, items)}
@@ -61,12 +61,12 @@ def attributions(
     }
     values = np.zeros(len(pooled.values), dtype=np.float32)
     order = sorted(questions, key=lambda n: (len(questions[n].forward), n))
-    size = max(1, min(_ROWS, batch_rows) // 2)
+    questions_at_once = replace(batches, size=max(1, min(_ROWS, batches.size) // 2))
 
     def measured(part: Sequence[int]) -> list[np.ndarray]:
         return batch_attributions(model, dictionary, [questions[number] for number in part])
 
-    for part, found in parts_that_fit(order, size, measured, smaller):
+    for part, found in parts_that_fit(order, questions_at_once, measured):
         for number, row in zip(part, found, strict=True):
             own = slice(pooled.bounds[number], pooled.bounds[number + 1])
             values[own] = row[pooled.columns[own]]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -25,8 +26,8 @@ from safetycase.record.planned_evaluation import Choice, Evaluation, Generate
 from safetycase.run.answers import Bench, answers
 from safetycase.run.below import BlocksBelow
 from safetycase.run.device import free_memory
-from safetycase.run.edit import BASELINE_EDIT, ArmEdit
-from safetycase.run.measure import answerable, arm_parts, arms_of, tokens_of
+from safetycase.run.edit import BASELINE_EDIT, NOTHING_SAID, ArmEdit
+from safetycase.run.measure import answerable, arm_parts, arms_of, prefaces_of, tokens_of
 from safetycase.run.progress import Progress
 from safetycase.run.shrink import is_out_of_memory
 from safetycase.tables.evidence import Items
@@ -126,12 +127,15 @@ def replace_rows(bench: Bench, rows: int) -> Bench:
 
 @dataclass(frozen=True)
 class _Task:
-    """The longest item of a kind of evaluation, and as many arms as the plan has for it."""
+    """The longest item of a kind of evaluation, and as many arms as the plan has for it.
+
+    Or the longest behind what a baseline says, which is an arm that stands alone.
+    """
 
     evaluation: Evaluation
     item: ItemRow
     tokens: int
-    """Those that may be generated included."""
+    """Those that are said before it and those that may be generated included."""
     arms: Sequence[ArmEdit]
 
     def done(self, bench: Bench, rows: int) -> int:
@@ -169,23 +173,27 @@ def _trials(bench: Bench, items: Items, clock: Callable[[], float], most: int) -
 
 
 def _tasks(bench: Bench, items: Items) -> list[_Task]:
-    longest: dict[str, _Task] = {}
-    for evaluation in bench.plan.evaluations:
-        measure = evaluation.measure
-        room = measure.max_new_tokens if isinstance(measure, Generate) else 0
-        for split in grid.SPLITS:
-            asked = items.of(evaluation.dataset, split)
-            for item in answerable(bench, evaluation, asked):
-                answers_asked = (
-                    1 if turns_of(evaluation) is None else len(turns_in(item.prompt))
-                )
-                tokens = tokens_of(bench, evaluation, item) + room * answers_asked
-                if measure.kind not in longest or longest[measure.kind].tokens < tokens:
-                    arms = _arms(bench, evaluation)
-                    longest[measure.kind] = _Task(evaluation, item, tokens, arms)
+    longest: dict[tuple[str, bool], _Task] = {}
+    for evaluation, split in product(bench.plan.evaluations, grid.SPLITS):
+        every = items.of(evaluation.dataset, split)
+        asked = answerable(bench, evaluation, every)
+        for item, preface in product(asked, prefaces_of(bench.plan, evaluation, every)):
+            tokens = tokens_of(bench, evaluation, item, preface) + _room(evaluation, item)
+            task = evaluation.measure.kind, preface == NOTHING_SAID
+            if task not in longest or longest[task].tokens < tokens:
+                said = [ArmEdit("trial", None, None, None, preface)]
+                arms = said if preface != NOTHING_SAID else _arms(bench, evaluation)
+                longest[task] = _Task(evaluation, item, tokens, arms)
     if not longest:
         raise RunFailed("--batch-rows auto", "items that the model can be given", found="none")
     return list(longest.values())
+
+
+def _room(evaluation: Evaluation, item: ItemRow) -> int:
+    """Tokens that may be generated behind an item, or behind each of its turns."""
+    measure = evaluation.measure
+    room = measure.max_new_tokens if isinstance(measure, Generate) else 0
+    return room * (1 if turns_of(evaluation) is None else len(turns_in(item.prompt)))
 
 
 def _rows_of_plan(bench: Bench, items: Items) -> int:
@@ -215,8 +223,11 @@ def _arms(bench: Bench, evaluation: Evaluation) -> list[ArmEdit]:
         key=lambda place: place.order,
     )
     nothing = np.zeros(bench.model.shape.width_at(place), dtype=np.float32)
-    most = max(len(arms_of(plan, evaluation, split)) for split in grid.SPLITS)
-    edits = [ArmEdit(f"trial {n}", place, nothing, None) for n in range(1, most)]
+    most = max(
+        sum(not grid.is_unedited(arm) for arm in arms_of(plan, evaluation, split))
+        for split in grid.SPLITS
+    )
+    edits = [ArmEdit(f"trial {n}", place, nothing, None) for n in range(most)]
     return [BASELINE_EDIT, *edits]
 
 

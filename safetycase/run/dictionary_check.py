@@ -7,7 +7,7 @@ stored activations.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from safetycase.run.gguf_model import converted
 from safetycase.run.model import LoadedModel, load_model, make_deterministic, read_shape
 from safetycase.run.prompts import encode
 from safetycase.run.selftest import DICTIONARY_PROMPTS, Subject, answered, dictionary_fit
+from safetycase.run.shrink import Batches
 from safetycase.run.sites import require_site
 from safetycase.run.sources import Source, digests, locate_model, open_dictionary
 
@@ -92,26 +93,28 @@ def _folder(source: Source, model_format: str, cache: Path) -> Path:
 
 
 def check_dictionary(
-    subjects: Subjects, texts: Sequence[str], *, dtype: str
+    subjects: Subjects, texts: Sequence[str], *, dtype: str, smaller: Callable[[int], None]
 ) -> Iterator[tuple[InstrumentTest, float]]:
     """Every test with what was measured on the texts; L0 and FVU are those of the texts.
 
+    `smaller` is told how many texts share a batch where memory runs out for more.
     Refuses an empty list of texts.
     """
     if not texts:
         raise RunFailed("texts", "at least one text", found="none")
     model, dictionary = subjects.model, subjects.dictionary
     rows = min(default_batch_rows(model.parameters), DICTIONARY_PROMPTS)
+    batches = Batches(rows, smaller)
     prompts = [encode(model, text, where=f"text {i}") for i, text in enumerate(texts, 1)]
     subject = Subject(model, dictionary, prompts)
-    yield from answered({NAME: subject}, dtype=dtype, batch_rows=rows)
+    yield from answered({NAME: subject}, dtype=dtype, batches=batches)
     if subjects.specification.skips:
         turned = dictionary.transposed_skip()
         as_read, other = (
-            dictionary_fit(model, each, prompts[:DICTIONARY_PROMPTS], batch_rows=rows).fvu
+            dictionary_fit(model, each, prompts[:DICTIONARY_PROMPTS], batches=batches).fvu
             for each in (dictionary, turned)
         )
         yield skip_test(NAME), six_digits(as_read / other)
     if subjects.examples is not None:
-        value = stored_error(model, dictionary, subjects.examples, batch_rows=rows)
+        value = stored_error(model, dictionary, subjects.examples, batches=batches)
         yield stored_test(NAME), six_digits(value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from safetycase.errors import RunFailed
 from safetycase.methods import grid
@@ -16,6 +17,7 @@ from safetycase.run.measure import arms_of
 from safetycase.run.notebook import Notebook
 from safetycase.run.progress import Progress
 from safetycase.run.prompts import Prompt, encode
+from safetycase.run.shrink import Batches
 from safetycase.run.units import Store
 from safetycase.tables.evidence import Items
 from safetycase.tables.rows import ItemRow
@@ -57,6 +59,10 @@ class Lab:
     def batch_rows(self) -> int:
         """Rows of a batch that only reads."""
         return min(self.bench.environment.batch_rows, 128)
+
+    def reading(self, what: str) -> Batches:
+        """Batches of prompts of which only activations are wanted; `what` is for the record."""
+        return Batches(self.batch_rows, partial(self.notes.read_in_smaller, what))
 
 
 BASELINE_STEP = "measuring the baseline"

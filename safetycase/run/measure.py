@@ -83,13 +83,13 @@ def arm_parts(arms: Sequence[ArmEdit], most: int) -> list[list[ArmEdit]]:
 
 def require_answerable(bench: Bench, evaluation: Evaluation, items: Sequence[ItemRow]) -> None:
     """Return only if the model can be given every one of these items."""
-    prefaces = _prefaces(bench.plan, evaluation, items)
+    prefaces = prefaces_of(bench.plan, evaluation, items)
     for item in items:
         for preface in prefaces:
             tokens_of(bench, evaluation, item, preface)
 
 
-def _prefaces(plan: Plan, evaluation: Evaluation, items: Sequence[ItemRow]) -> list[Preface]:
+def prefaces_of(plan: Plan, evaluation: Evaluation, items: Sequence[ItemRow]) -> list[Preface]:
     """What arms say before these items of one split: nothing, and the plan's prompts."""
     arms = set(arms_of(plan, evaluation, items[0].split)) if items else set()
     said = [NOTHING_SAID]
@@ -127,7 +127,7 @@ def answerable(
     permitted = bench.plan.exclusions
     if permitted is None or "prompt_longer_than_context" not in permitted.causes:
         return items
-    prefaces = _prefaces(bench.plan, evaluation, items)
+    prefaces = prefaces_of(bench.plan, evaluation, items)
     return [
         item for item in items if all(_fits(bench, evaluation, item, one) for one in prefaces)
     ]

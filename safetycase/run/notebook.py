@@ -49,6 +49,8 @@ class Notebook:
     """Units that did not fit the memory in the shape that their key says."""
     reshaped_attributions: dict[str, int] = field(default_factory=dict)
     """Axes on whose attribution memory ran out, and how many questions then shared a batch."""
+    reshaped_readings: dict[str, int] = field(default_factory=dict)
+    """What was read in smaller batches than planned, and how many prompts then shared one."""
     dictionary_texts: list[DictionaryTextRow] = field(default_factory=list)
     unequal_baselines: int = 0
     repeated_baselines: int = 0
@@ -89,6 +91,10 @@ class Notebook:
     def attributed_in_smaller(self, axis: str, size: int) -> None:
         """Say of an axis that its attribution had to go on with so many questions a batch."""
         self.reshaped_attributions[axis] = size
+
+    def read_in_smaller(self, what: str, size: int) -> None:
+        """Say of activations that they had to be read with so many prompts a batch."""
+        self.reshaped_readings[what] = size
 
     def miss(self, evaluation: str, arm: str, item: str, sample: int, cause: Cause) -> None:
         """Say of one answer that it could not be had, and why."""

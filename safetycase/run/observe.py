@@ -5,8 +5,9 @@ BOS and padding are never read: dictionaries are not trained on them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -21,6 +22,9 @@ from safetycase.run.device import wide
 from safetycase.run.dictionaries.dictionary import Dictionary
 from safetycase.run.model import LoadedModel
 from safetycase.run.prompts import Prompt, pad_left
+from safetycase.run.shrink import Batches, parts_that_fit
+
+Found = TypeVar("Found")
 
 ENCODED_AT_ONCE = 2**26
 """Feature activations held in memory at once, in numbers."""
@@ -37,23 +41,33 @@ class Pooled:
 
 
 def activations(
-    model: LoadedModel, prompts: Sequence[Prompt], *wanted: Where, batch_rows: int
-) -> Iterator[tuple[int, tuple[torch.Tensor, ...]]]:
-    """Each prompt's number and its activations [tokens but the first, width], as asked for.
+    model: LoadedModel,
+    prompts: Sequence[Prompt],
+    *wanted: Where,
+    keep: Callable[..., Found],
+    batches: Batches,
+) -> Iterator[tuple[int, Found]]:
+    """Each prompt's number and what is kept of its activations.
 
-    Prompts of like length run together; the order is theirs, not that given.
+    `keep` is given the number and, for every place wanted, float32 [tokens but the first,
+    width]. Prompts of like length run together; the order is theirs, not that given. Fewer do
+    where memory runs out, in the pass or in `keep`, which is then asked again.
     """
     places = [place for where in wanted for place in places_of(where)]
     order = sorted(range(len(prompts)), key=lambda i: (len(prompts[i]), i))
-    for start in range(0, len(order), batch_rows):
-        part = order[start : start + batch_rows]
+
+    def read(part: Sequence[int]) -> list[Found]:
         batch = pad_left([prompts[i] for i in part], model)
         with reading(model, places, stop=True) as caught:
             run_until_read(model, batch)
         seen = [side_by_side(caught, where) for where in wanted]
-        for row, number in enumerate(part):
-            keep = batch.editable[row]
-            yield number, tuple(values[row, keep] for values in seen)
+        return [
+            keep(number, *(values[row, batch.editable[row]] for values in seen))
+            for row, number in enumerate(part)
+        ]
+
+    for part, found in parts_that_fit(order, batches, read):
+        yield from zip(part, found, strict=True)
 
 
 def pooled_activations(
@@ -61,21 +75,29 @@ def pooled_activations(
     dictionary: Dictionary,
     prompts: Sequence[Prompt],
     *,
-    batch_rows: int,
+    batches: Batches,
     pooling: Pooling = "max",
 ) -> Pooled:
     """Pooled activation of every feature over each prompt, rows in the order given."""
-    rows: list[np.ndarray] = [np.empty(0)] * len(prompts)
-    place = dictionary.reads
-    for number, (x,) in activations(model, prompts, place, batch_rows=batch_rows):
-        size = max(1, ENCODED_AT_ONCE // dictionary.width)
+    size = max(1, ENCODED_AT_ONCE // dictionary.width)
+
+    def keep(_: int, x: torch.Tensor) -> np.ndarray:
         seen = x[-1:] if pooling == "last" else x
         parts = [_pooled(dictionary.encode(part), pooling) for part in torch.split(seen, size)]
-        rows[number] = _of_parts(parts, len(seen), pooling)
+        return _of_parts(parts, len(seen), pooling)
+
+    place = dictionary.reads
+    rows = _in_order(activations(model, prompts, place, keep=keep, batches=batches))
     columns = [np.flatnonzero(row).astype(np.int32) for row in rows]
     bounds = np.concatenate([[0], np.cumsum([c.size for c in columns])]).astype(np.int64)
     values = [row[c].astype(np.float32) for row, c in zip(rows, columns, strict=True)]
     return Pooled(np.concatenate(values), np.concatenate(columns), bounds, dictionary.width)
+
+
+def _in_order(found: Iterable[tuple[int, Found]]) -> list[Found]:
+    """What was kept of each prompt, in the order of the prompts."""
+    by_number = dict(found)
+    return [by_number[number] for number in range(len(by_number))]
 
 
 def _pooled(f: torch.Tensor, pooling: Pooling) -> torch.Tensor:
@@ -97,16 +119,20 @@ def chosen_activations(
     features: list[int],
     prompts: Sequence[Prompt],
     *,
-    batch_rows: int,
+    batches: Batches,
     pooling: Pooling,
 ) -> np.ndarray:
     """Pooled activations of some features, float32 [prompts, features]."""
-    pooled = np.zeros((len(prompts), len(features)), dtype=np.float32)
-    place = dictionary.reads
-    for number, (x,) in activations(model, prompts, place, batch_rows=batch_rows):
+
+    def keep(_: int, x: torch.Tensor) -> np.ndarray:
         seen = x[-1:] if pooling == "last" else x
         part = _pooled(dictionary.encode_chosen(seen, features), pooling)
-        pooled[number] = _of_parts([part], len(seen), pooling)
+        return _of_parts([part], len(seen), pooling)
+
+    pooled = np.zeros((len(prompts), len(features)), dtype=np.float32)
+    place = dictionary.reads
+    for number, row in activations(model, prompts, place, keep=keep, batches=batches):
+        pooled[number] = row
     return pooled
 
 
@@ -117,7 +143,7 @@ def activation_pool(
     *,
     size: int,
     stream: Stream,
-    batch_rows: int,
+    batches: Batches,
 ) -> np.ndarray:
     """Activations float32 [size, width] at drawn (prompt, position ≥ 1), in the order drawn.
 
@@ -129,33 +155,48 @@ def activation_pool(
     wanted: dict[int, list[int]] = {}
     for row, (number, _) in enumerate(drawn):
         wanted.setdefault(number, []).append(row)
+
+    def keep(number: int, x: torch.Tensor) -> np.ndarray:
+        positions = [drawn[row][1] for row in wanted.get(number, [])]
+        kept: np.ndarray = x[positions].cpu().numpy()
+        return kept
+
     pool = np.zeros((size, model.shape.width_at(place)), dtype=np.float32)
-    for number, (x,) in activations(model, prompts, place, batch_rows=batch_rows):
-        for row in wanted.get(number, []):
-            pool[row] = x[drawn[row][1]].cpu().numpy()
+    for number, rows in activations(model, prompts, place, keep=keep, batches=batches):
+        pool[wanted.get(number, [])] = rows
     return pool
 
 
 def mean_activations(
-    model: LoadedModel, place: Where, prompts: Sequence[Prompt], *, batch_rows: int
+    model: LoadedModel, place: Where, prompts: Sequence[Prompt], *, batches: Batches
 ) -> np.ndarray:
     """Mean activation over the tokens of each prompt, float32 [prompts, width].
 
     Summed in float64 and rounded once.
     """
+
+    def keep(_: int, x: torch.Tensor) -> np.ndarray:
+        mean: np.ndarray = x.cpu().double().mean(0).numpy()
+        return mean
+
     means = np.zeros((len(prompts), model.shape.width_at(place)), dtype=np.float32)
-    for number, (x,) in activations(model, prompts, place, batch_rows=batch_rows):
-        means[number] = x.cpu().double().mean(0).numpy()
+    for number, mean in activations(model, prompts, place, keep=keep, batches=batches):
+        means[number] = mean
     return means
 
 
 def last_activations(
-    model: LoadedModel, place: Where, prompts: Sequence[Prompt], *, batch_rows: int
+    model: LoadedModel, place: Where, prompts: Sequence[Prompt], *, batches: Batches
 ) -> np.ndarray:
     """Activation at the last token of each prompt, float32 [prompts, width]."""
+
+    def keep(_: int, x: torch.Tensor) -> np.ndarray:
+        row: np.ndarray = x[-1].cpu().numpy()
+        return row
+
     last = np.zeros((len(prompts), model.shape.width_at(place)), dtype=np.float32)
-    for number, (x,) in activations(model, prompts, place, batch_rows=batch_rows):
-        last[number] = x[-1].cpu().numpy()
+    for number, row in activations(model, prompts, place, keep=keep, batches=batches):
+        last[number] = row
     return last
 
 
@@ -179,7 +220,7 @@ def word_activations(
     prompts: Sequence[Prompt],
     texts: Sequence[str],
     *,
-    batch_rows: int,
+    batches: Batches,
     spell: Callable[[float], float],
 ) -> list[np.ndarray]:
     """For each prompt, activations float64 [1 + words, features]: the whole prompt, each word.
@@ -187,14 +228,16 @@ def word_activations(
     A word's activation is the largest on a token that shares a character with it; 0 on a word
     that no token covers. `spell` rounds what is published.
     """
-    results: list[np.ndarray] = [np.empty(0)] * len(prompts)
-    place = dictionary.reads
-    for number, (x,) in activations(model, prompts, place, batch_rows=batch_rows):
+
+    def keep(number: int, x: torch.Tensor) -> np.ndarray:
         f = dictionary.encode_chosen(x, features).cpu().numpy().astype(np.float64)
         spans = prompts[number].offsets[1:]
         rows = [f.max(axis=0)]
         for word in words(texts[number]):
             inside = [i for i, (a, b) in enumerate(spans) if a < word.end and b > word.start]
             rows.append(f[inside].max(axis=0) if inside else np.zeros(len(features)))
-        results[number] = np.vectorize(spell, otypes=[np.float64])(np.stack(rows))
-    return results
+        spelled: np.ndarray = np.vectorize(spell, otypes=[np.float64])(np.stack(rows))
+        return spelled
+
+    place = dictionary.reads
+    return _in_order(activations(model, prompts, place, keep=keep, batches=batches))

@@ -14,6 +14,7 @@ from safetycase.run.edit import BASELINE_EDIT, ArmEdit
 from safetycase.run.model import LoadedModel
 from safetycase.run.prompts import Prompt
 from safetycase.run.realised import Realised
+from safetycase.run.shrink import Batches, parts_that_fit
 
 
 @dataclass(frozen=True)
@@ -25,14 +26,16 @@ class Reading:
 
 
 def last_residuals(
-    model: LoadedModel, prompts: Sequence[Prompt], layer: int, *, batch_rows: int
+    model: LoadedModel, prompts: Sequence[Prompt], layer: int, *, batches: Batches
 ) -> np.ndarray:
     """Residuals float32 [prompts, d_model] at the last prompt token, nothing edited."""
-    parts = []
-    for start in range(0, len(prompts), batch_rows):
-        run = ArmRun(model, prompts[start : start + batch_rows], [BASELINE_EDIT], {})
-        parts.append(run.last_residuals(layer).cpu().numpy())
-    return np.concatenate(parts)
+
+    def read(part: Sequence[Prompt]) -> np.ndarray:
+        run = ArmRun(model, part, [BASELINE_EDIT], {})
+        residuals: np.ndarray = run.last_residuals(layer).cpu().numpy()
+        return residuals
+
+    return np.concatenate([found for _, found in parts_that_fit(prompts, batches, read)])
 
 
 def read_probe(

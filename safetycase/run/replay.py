@@ -8,8 +8,9 @@ files, shown first to be those that the case names. What is compared, and what f
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,7 @@ from safetycase.run.bind import Bound, RunOptions, bind
 from safetycase.run.edit import BASELINE_EDIT, ArmEdit, edits_of
 from safetycase.run.freeze import BoundDictionary, FrozenPlan, bound_dictionary
 from safetycase.run.progress import Progress
+from safetycase.run.shrink import Batches, parts_that_fit
 from safetycase.run.sources import digests, locate_model
 from safetycase.tables.rows import AnswerRow, sample_of
 
@@ -116,9 +118,9 @@ def with_rows_for(
     No batch is tried that is larger than any that these rows could fill.
     """
     most = max(
-        len(batch) * _rows_of(evaluation)
+        len(group) * _rows_of(evaluation)
         for evaluation, rows in _wanted(published, places)
-        for batch in _batches(rows, len(rows))
+        for group in _groups(rows)
     )
     items = published.evidence.items
     bench = with_found_rows(bound.bench, plan_digest, items, work, progress, most=most)
@@ -134,16 +136,16 @@ def measure_again(
 ) -> dict[RowPlace, AnswerRow]:
     """The rows at these places, measured anew and not graded.
 
-    Rows of one arm, or of one item, share a batch. Other batches than the run's: figures move
-    in their last bits, and a text may part where two tokens were about as likely.
+    Rows of one arm, or of one item, share a batch, fewer from where memory runs out on, which
+    `progress` is told. Other batches than the run's: figures move in their last bits, and a
+    text may part where two tokens were about as likely.
     """
     edits = _published_edits(bench, published, case_seed)
     progress.begin("measuring rows again", len(places))
     measured: dict[RowPlace, AnswerRow] = {}
     for evaluation, rows in _wanted(published, places):
-        for batch in _batches(rows, _most(bench, evaluation)):
-            measured |= _measured(bench, published, evaluation, edits, batch)
-            progress.advance(len(batch))
+        measure = partial(_measured, bench, published, evaluation, edits)
+        measured |= _in_parts(evaluation, rows, _most(bench, evaluation), measure, progress)
     for place in places:
         if place not in measured:
             row = published.row(place)
@@ -167,13 +169,38 @@ def _wanted(
         yield evaluation_named(published.plan, name), rows
 
 
+def _in_parts(
+    evaluation: Evaluation,
+    rows: Sequence[_Wanted],
+    most: int,
+    measure: Callable[[Sequence[_Wanted]], dict[RowPlace, AnswerRow]],
+    progress: Progress,
+) -> dict[RowPlace, AnswerRow]:
+    """The rows of an evaluation, measured at most so many together, or as many as fit."""
+
+    def smaller(size: int) -> None:
+        nonlocal most
+        most = size
+        progress.note(
+            f"{evaluation.id}: memory ran out; at most {size} rows are measured together from "
+            "here on, and figures may differ in their last bits (float32: 2 parts in 10^7)"
+        )
+
+    measured: dict[RowPlace, AnswerRow] = {}
+    for group in _groups(rows):
+        for part, found in parts_that_fit(group, Batches(most, smaller), measure):
+            measured |= found
+            progress.advance(len(part))
+    return measured
+
+
 def _measured(
     bench: Bench,
     published: Published,
     evaluation: Evaluation,
     edits: Mapping[str, ArmEdit],
     batch: Sequence[_Wanted],
-) -> Iterator[tuple[RowPlace, AnswerRow]]:
+) -> dict[RowPlace, AnswerRow]:
     """One batch: one arm on several items, or several arms on one item."""
     items = dict.fromkeys(row.item for row in batch)
     arms = dict.fromkeys(row.arm for row in batch)
@@ -188,11 +215,11 @@ def _measured(
         [sample for _, sample in items],
     )
     place_of = {(row.item, row.arm): row.place for row in batch}
-    wanted = (row for row in rows if ((row.item, sample_of(row)), row.arm) in place_of)
-    return ((place_of[(row.item, sample_of(row)), row.arm], row) for row in wanted)
+    found = {place_of.get(((row.item, sample_of(row)), row.arm)): row for row in rows}
+    return {place: row for place, row in found.items() if place is not None}
 
 
-def _batches(rows: Sequence[_Wanted], most: int) -> Iterator[Sequence[_Wanted]]:
+def _groups(rows: Sequence[_Wanted]) -> Iterable[Sequence[_Wanted]]:
     """Rows in groups of one arm or of one item, each row where more of them are."""
     arms, items = Counter(row.arm for row in rows), Counter(row.item for row in rows)
     groups: dict[tuple[str, str | tuple[str, int]], list[_Wanted]] = {}
@@ -202,9 +229,7 @@ def _batches(rows: Sequence[_Wanted], most: int) -> Iterator[Sequence[_Wanted]]:
             ("arm", row.arm) if by_arm else ("item", row.item)
         )
         groups.setdefault(key, []).append(row)
-    for group in groups.values():
-        for start in range(0, len(group), most):
-            yield group[start : start + most]
+    return groups.values()
 
 
 def _most(bench: Bench, evaluation: Evaluation) -> int:

@@ -30,6 +30,7 @@ from safetycase.run.observe import (
     pooled_activations,
     word_activations,
 )
+from safetycase.run.shrink import Batches
 from safetycase.tables.rows import ItemRow
 
 
@@ -45,7 +46,11 @@ def observe(lab: Lab) -> None:
         place = (axis.dictionary, axis.selection.contrast.dataset, pooling)
         if place not in seen:
             seen[place] = pooled_activations(
-                model, dictionary, prompts, batch_rows=lab.batch_rows, pooling=pooling
+                model,
+                dictionary,
+                prompts,
+                batches=lab.reading(f"the features of {axis.id}"),
+                pooling=pooling,
             )
         pooled = seen[place]
         lab.notes.tensors |= {
@@ -59,7 +64,7 @@ def observe(lab: Lab) -> None:
                 prompts,
                 size=plan.controls.activation_pool,
                 stream=Stream(lab.case_seed, f"{axis.id}/pool"),
-                batch_rows=lab.batch_rows,
+                batches=lab.reading(f"the activation pool of {axis.id}"),
             ),
         }
         if axis.selection.attribution is not None:
@@ -69,20 +74,27 @@ def observe(lab: Lab) -> None:
                 axis.selection.attribution,
                 lab.contrast(axis, "discovery"),
                 pooled,
-                batch_rows=lab.batch_rows,
-                smaller=partial(lab.notes.attributed_in_smaller, axis.id),
+                batches=Batches(
+                    lab.batch_rows, partial(lab.notes.attributed_in_smaller, axis.id)
+                ),
             )
         for name, dataset in needed_means(plan, axis).items():
             asked = lab.prompts(lab.notes.items.of(dataset, "discovery"))
             lab.notes.tensors[name] = mean_activations(
-                model, dictionary.writes, asked, batch_rows=lab.batch_rows
+                model,
+                dictionary.writes,
+                asked,
+                batches=lab.reading(f"the mean activations {name}"),
             )
         refusal = refusal_of(axis)
         if refusal is not None:
             require_both_classes(lab, axis, refusal)
             asked = lab.prompts(lab.notes.items.of(refusal.contrast.dataset, "discovery"))
             lab.notes.tensors[refusal_name(axis)] = last_activations(
-                model, dictionary.writes, asked, batch_rows=lab.batch_rows
+                model,
+                dictionary.writes,
+                asked,
+                batches=lab.reading(f"the refusal direction of {axis.id}"),
             )
         evidence = lab.notes.evidence()
         by_outcome = axis.selection.contrast.label == "outcome"
@@ -158,7 +170,7 @@ def _note_held_out(lab: Lab, axis: Axis, kept: list[int]) -> None:
         lab.bench.dictionaries[axis.dictionary],
         kept,
         lab.prompts(lab.contrast(axis, "held_out")),
-        batch_rows=lab.batch_rows,
+        batches=lab.reading(f"the held-out activations of {axis.id}"),
         pooling=axis.selection.pooling,
     )
 
@@ -172,6 +184,6 @@ def _on_words(
         features,
         lab.prompts(items),
         [item.prompt for item in items],
-        batch_rows=lab.batch_rows,
+        batches=lab.reading(f"the labels of {axis.id}"),
         spell=six_digits,
     )

@@ -27,6 +27,7 @@ from safetycase.run.edit import BASELINE_EDIT, ArmEdit
 from safetycase.run.model import LoadedModel
 from safetycase.run.observe import activations
 from safetycase.run.prompts import Prompt
+from safetycase.run.shrink import ONE_BY_ONE, Batches
 from safetycase.run.sites import Change, on_read, on_write
 from safetycase.tables.rows import DictionaryTextRow, ItemRow
 
@@ -74,17 +75,17 @@ def self_tests(
     subjects: Mapping[str, Subject],
     *,
     dtype: str,
-    batch_rows: int,
+    batches: Batches,
     fits: dict[str, Fit] | None = None,
 ) -> tuple[SelfTest, ...]:
     """All tests, passed; the first that fails is raised as RunFailed.
 
     The model is tested with the first of the dictionaries. `fits` is filled with the fit of
-    each.
+    each, the only thing read in `batches`: the other tests are of batches of their own shape.
     """
     return tuple(
         _require(test, value)
-        for test, value in answered(subjects, dtype=dtype, batch_rows=batch_rows, fits=fits)
+        for test, value in answered(subjects, dtype=dtype, batches=batches, fits=fits)
     )
 
 
@@ -92,7 +93,7 @@ def answered(
     subjects: Mapping[str, Subject],
     *,
     dtype: str,
-    batch_rows: int,
+    batches: Batches,
     fits: dict[str, Fit] | None = None,
 ) -> Iterator[tuple[InstrumentTest, float]]:
     """Every test with what was measured, one after the other, whether it passes or not."""
@@ -104,7 +105,7 @@ def answered(
         if name not in found:
             s = subjects[name]
             prompts = s.prompts[:DICTIONARY_PROMPTS]
-            found[name] = dictionary_fit(s.model, s.dictionary, prompts, batch_rows=batch_rows)
+            found[name] = dictionary_fit(s.model, s.dictionary, prompts, batches=batches)
         return found[name]
 
     answers: dict[str, Callable[[str], float]] = {
@@ -194,8 +195,13 @@ def _batch_parity(subject: Subject) -> float:
     """Every row of a padded batch of several arms against the same prompt and arm alone."""
     model, dictionary, prompts = subject.model, subject.dictionary, subject.few
     place = dictionary.writes
-    seen = activations(model, prompts, place, batch_rows=1)
-    length = _TEST_DOSE * float(torch.stack([y.norm(dim=-1).mean() for _, (y,) in seen]).mean())
+
+    def keep(_: int, y: torch.Tensor) -> torch.Tensor:
+        mean: torch.Tensor = y.norm(dim=-1).mean()
+        return mean
+
+    norms = [n for _, n in activations(model, prompts, place, keep=keep, batches=ONE_BY_ONE)]
+    length = _TEST_DOSE * float(torch.stack(norms).mean())
     vector = (length * direction(dictionary.decoder_rows([0]))).astype(np.float32)
     arms = [
         BASELINE_EDIT,
@@ -232,28 +238,24 @@ def _error_term_identity(subject: Subject) -> float:
 
 
 def dictionary_fit(
-    model: LoadedModel, dictionary: Dictionary, prompts: Sequence[Prompt], *, batch_rows: int
+    model: LoadedModel, dictionary: Dictionary, prompts: Sequence[Prompt], *, batches: Batches
 ) -> Fit:
     """L0 and FVU over all tokens but BOS; FVU pools numerator and denominator over tokens.
 
     FVU = Σ‖y - ŷ‖² / Σ‖y - mean y‖² of the activations where it writes, in float64; L0 = mean
     number of features above zero.
     """
-    tokens = active = 0
-    error = 0.0
-    kept: list[torch.Tensor] = []
-    parts: dict[int, tuple[int, float, torch.Tensor]] = {}
-    places = dictionary.reads, dictionary.writes
-    for number, (x, y) in activations(model, prompts, *places, batch_rows=batch_rows):
+
+    def keep(_: int, x: torch.Tensor, y: torch.Tensor) -> tuple[int, float, torch.Tensor]:
         f = dictionary.encode(x)
-        tokens += x.shape[0]
-        fires = int((f > 0).sum())
         missed = float(wide(y - dictionary.decode(f, x)).square().sum())
-        active += fires
-        error += missed
-        kept.append(wide(y).cpu())
-        parts[number] = fires, missed, kept[-1]
-    everything = torch.cat(kept)
+        return int((f > 0).sum()), missed, wide(y).cpu()
+
+    places = dictionary.reads, dictionary.writes
+    parts = dict(activations(model, prompts, *places, keep=keep, batches=batches))
+    active = sum(fires for fires, _, _ in parts.values())
+    error = sum(missed for _, missed, _ in parts.values())
+    everything = torch.cat([y for _, _, y in parts.values()])
     mean = everything.mean(0)
     spread = float((everything - mean).square().sum())
     if not spread:
@@ -262,7 +264,7 @@ def dictionary_fit(
         TextFit(len(y), fires, missed, float((y - mean).square().sum()))
         for _, (fires, missed, y) in sorted(parts.items(), key=lambda part: part[0])
     )
-    return Fit(active / tokens, error / spread, texts)
+    return Fit(active / len(everything), error / spread, texts)
 
 
 def text_rows(name: str, items: Sequence[ItemRow], fit: Fit) -> list[DictionaryTextRow]:

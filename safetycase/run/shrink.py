@@ -7,6 +7,7 @@ same to the byte as where it fitted: the record tells of it as a deviation.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 import torch
@@ -20,6 +21,18 @@ Found = TypeVar("Found")
 
 _MARK = b'{"items_together":'
 """Begins the first line of a result in another shape; rows begin with a bracket."""
+
+
+@dataclass(frozen=True)
+class Batches:
+    """How many share a batch, and who is told where memory makes them fewer."""
+
+    size: int
+    smaller: Callable[[int], None]
+
+
+ONE_BY_ONE = Batches(1, lambda _: None)
+"""Nothing shares a batch, so that nothing can be made smaller."""
 
 
 def in_batches_that_fit(
@@ -48,17 +61,14 @@ def in_batches_that_fit(
 
 
 def parts_that_fit(
-    items: Sequence[Asked],
-    size: int,
-    do: Callable[[Sequence[Asked]], Found],
-    smaller: Callable[[int], None],
+    items: Sequence[Asked], batches: Batches, do: Callable[[Sequence[Asked]], Found]
 ) -> Iterator[tuple[Sequence[Asked], Found]]:
-    """The items in parts of at most `size`, each with what was found of it.
+    """The items in parts of at most so many, each with what was found of it.
 
-    A part on which memory runs out is halved, and so are those after it; `smaller` is told the
-    new size each time. One item that does not fit is refused by what ran out.
+    A part on which memory runs out is halved, and so are those after it; the new size is told
+    each time. One item that does not fit is refused by what ran out.
     """
-    start = 0
+    start, size = 0, batches.size
     while start < len(items):
         part = items[start : start + size]
         try:
@@ -72,7 +82,7 @@ def parts_that_fit(
             yield part, found
             continue
         free_memory()
-        smaller(size)
+        batches.smaller(size)
 
 
 def is_reshaped(result: bytes) -> bool:

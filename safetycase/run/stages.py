@@ -6,6 +6,7 @@ Every figure on which a step depends is computed by `methods`; here things are m
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import product
 from typing import NoReturn
 
@@ -75,8 +76,8 @@ def test_instruments(lab: Lab) -> tuple[SelfTest, ...]:
         prompts = lab.prompts(lab.contrast(tested_with(plan, name), "discovery"))
         subjects[name] = Subject(bench.model, bench.dictionaries[name], prompts)
     fits: dict[str, Fit] = {}
-    rows = lab.batch_rows
-    tests = self_tests(subjects, dtype=plan.model.dtype, batch_rows=rows, fits=fits)
+    batches = lab.reading("the fit of the dictionaries")
+    tests = self_tests(subjects, dtype=plan.model.dtype, batches=batches, fits=fits)
     if plan.geometry is not None:
         for name, fit in fits.items():
             tested = tested_items(plan, name, lab.notes.items)
@@ -90,13 +91,13 @@ def train_probes(lab: Lab) -> None:
         measure = evaluation.measure
         if isinstance(measure, Probe):
             items = lab.notes.items.of(measure.contrast, "discovery")
-            read = last_residuals(
+            batches = lab.reading(f"the residuals of probe {evaluation.id}")
+            lab.notes.tensors[tensor_name(evaluation.id)] = last_residuals(
                 lab.bench.model,
                 lab.prompts(items),
                 measure.layer,
-                batch_rows=lab.bench.environment.batch_rows,
+                batches=replace(batches, size=lab.bench.environment.batch_rows),
             )
-            lab.notes.tensors[tensor_name(evaluation.id)] = read
 
 
 def measure_baseline(lab: Lab) -> None:

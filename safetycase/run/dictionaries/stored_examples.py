@@ -13,6 +13,7 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
+import torch
 from safetensors import SafetensorError, safe_open
 
 from safetycase.errors import RunFailed
@@ -20,6 +21,7 @@ from safetycase.run.dictionaries.dictionary import Dictionary
 from safetycase.run.model import LoadedModel
 from safetycase.run.observe import activations
 from safetycase.run.prompts import Prompt
+from safetycase.run.shrink import Batches
 
 FILE = "examples.safetensors"
 FEATURES = 16
@@ -38,7 +40,7 @@ class Example:
 
 
 def stored_error(
-    model: LoadedModel, dictionary: Dictionary, file: Path, *, batch_rows: int
+    model: LoadedModel, dictionary: Dictionary, file: Path, *, batches: Batches
 ) -> float:
     """Median of |recomputed - stored| / stored over the largest activation of some features.
 
@@ -50,20 +52,24 @@ def stored_error(
         raise RunFailed(file.name, "activations above zero", found="none")
     errors = [
         abs(value - example.activation) / example.activation
-        for example, value in _again(model, dictionary, examples, batch_rows)
+        for example, value in _again(model, dictionary, examples, batches)
     ]
     return median(errors)
 
 
 def _again(
-    model: LoadedModel, dictionary: Dictionary, examples: list[Example], batch_rows: int
+    model: LoadedModel, dictionary: Dictionary, examples: list[Example], batches: Batches
 ) -> Iterator[tuple[Example, float]]:
     prompts = [_prompt(model, example) for example in examples]
     place = dictionary.reads
-    for number, (x,) in activations(model, prompts, place, batch_rows=batch_rows):
+
+    def keep(number: int, x: torch.Tensor) -> float:
         example = examples[number]
         row = x[example.position - 1 : example.position]
-        yield example, float(dictionary.encode_chosen(row, [example.feature])[0, 0])
+        return float(dictionary.encode_chosen(row, [example.feature])[0, 0])
+
+    for number, value in activations(model, prompts, place, keep=keep, batches=batches):
+        yield examples[number], value
 
 
 def _prompt(model: LoadedModel, example: Example) -> Prompt:

@@ -19,6 +19,7 @@ from safetycase.run import batch_size, bind, pipeline
 from safetycase.run.answers import Bench
 from safetycase.run.batch_size import Trial, chosen, tried, with_found_rows
 from safetycase.run.bind import RunOptions
+from safetycase.run.edit import Preface
 from safetycase.run.engines.bench_worker import Recipe, load_bench
 from safetycase.run.environment import environment
 from safetycase.run.freeze import freeze
@@ -29,7 +30,7 @@ from safetycase.run.pipeline import run
 from safetycase.run.progress import Silent
 from safetycase.tables.evidence import Items
 from tests.unit.run.test_pipeline import Clock, Verified, opened, write_plan
-from tests.unit.run.tiny_world import Tiny
+from tests.unit.run.tiny_world import Tiny, plan_value
 
 pytestmark = pytest.mark.run
 TOKENS_NEW = 6
@@ -101,8 +102,8 @@ def ticking() -> Any:
     return lambda: float(next(seconds))
 
 
-def bench_of(tiny: Tiny) -> tuple[Bench, str, Items]:
-    frozen = freeze(write_plan(tiny))
+def bench_of(tiny: Tiny, value: Any = None) -> tuple[Bench, str, Items]:
+    frozen = freeze(write_plan(tiny, value))
     bench = Bench(
         frozen.plan,
         tiny.model,
@@ -133,6 +134,27 @@ def test_the_largest_that_fits_with_the_longest_prompt(tiny: Tiny, tmp_path: Pat
     assert told["rows"] == 32
     assert [trial["rows"] for trial in told["trials"]] == [8, 16, 32, 64]
     assert [trial["seconds"] is None for trial in told["trials"]] == [False] * 3 + [True]
+
+
+def test_what_a_baseline_says_before_a_prompt_is_counted(tiny: Tiny, tmp_path: Path) -> None:
+    """Such an arm stands alone: its longest prompt is tried with as many rows as any batch."""
+    said = "the repair of a kitchen near the harbor . " * 2
+    value = plan_value()
+    value["axes"][0]["baselines"] = {"prefix": said}
+    bench, digest, items = bench_of(tiny, value)
+    with memory_for(tiny.model, 40) as shapes:
+        with_found_rows(bench, digest, items, tmp_path, Silent(), ticking())
+    for evaluation in bench.plan.evaluations:
+        here = [item for split in grid.SPLITS for item in items.of(evaluation.dataset, split)]
+        behind = max(
+            tokens_of(bench, evaluation, item, Preface(prefix=said))
+            for item in here
+            if item.split == "held_out"
+        )
+        alone = max(tokens_of(bench, evaluation, item) for item in here)
+        assert behind > alone
+        assert {8, 16, 32} <= {rows for rows, positions in shapes if positions == behind}
+        assert alone in {positions for _, positions in shapes}
 
 
 def test_texts_of_a_trial_go_to_their_limit(tiny: Tiny, tmp_path: Path) -> None:

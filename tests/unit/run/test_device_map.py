@@ -38,7 +38,7 @@ from safetycase.run.perplexity import ScoredText, likelihoods
 from safetycase.run.prompts import Prompt, encode
 from tests.unit.run.test_pipeline import write_plan
 from tests.unit.run.tiny_networks import HIDDEN, MAKERS, tiny_model
-from tests.unit.run.tiny_world import Tiny
+from tests.unit.run.tiny_world import Tiny, batches_of
 
 pytestmark = pytest.mark.run
 TEXTS = ("the audit comes .", "the market is near the garden and the guest .", "no soup .")
@@ -131,8 +131,11 @@ def perplexity(model: LoadedModel) -> object:
 
 def seen(model: LoadedModel) -> list[torch.Tensor]:
     places = [Place(0, "resid_post"), Place(2, "mlp_in")]
-    found = activations(model, prompts_of(model), *places, batch_rows=2)
-    return [part for _, parts in sorted(found, key=lambda pair: pair[0]) for part in parts]
+    batches = batches_of(2)
+    found = dict(
+        activations(model, prompts_of(model), *places, keep=lambda _, *x: x, batches=batches)
+    )
+    return [part for number in sorted(found) for part in found[number]]
 
 
 @pytest.mark.parametrize("ways", [(".1",), (".0", ".2", "norm", "ln_f"), (".0", ".1", ".2")])

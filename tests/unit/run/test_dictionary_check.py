@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,15 @@ from safetensors.numpy import save_file
 
 from safetycase.cli.main import main
 from safetycase.errors import MalformedInput, RunFailed
+from safetycase.run import observe
 from safetycase.run.dictionaries.specification import Stated
 from safetycase.run.dictionary_check import NamedModel, check_dictionary, load_subjects
+from safetycase.run.model import LoadedModel
+from safetycase.run.prompts import PaddedBatch, Prompt, pad_left
 from safetycase.run.texts import PLAIN, read_texts
 from tests.unit.run.dictionaries.made import llama_scope, write_json
 from tests.unit.run.test_selftest import TEXTS
+from tests.unit.run.test_shrink import cpu_allocator
 from tests.unit.run.tiny_world import (
     DICTIONARY_CONFIG,
     HIDDEN,
@@ -100,6 +104,27 @@ def test_a_sound_dictionary_passes_and_stored_examples_come_out_again(
     assert float(tests["stored_activations"][2]) < 1e-5
 
 
+def test_a_check_that_needs_smaller_batches_says_so(
+    tiny: Tiny, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: Any
+) -> None:
+    def limited(prompts: Sequence[Prompt], model: LoadedModel) -> PaddedBatch:
+        if len(prompts) > 2:
+            cpu_allocator()
+        return pad_left(prompts, model)
+
+    folder = written(tiny, tmp_path / "d", stored(tiny))
+    assert checked(tiny, folder, tmp_path) == 0
+    before = capsys.readouterr()
+    monkeypatch.setattr(observe, "pad_left", limited)
+    assert checked(tiny, folder, tmp_path) == 0
+    said = capsys.readouterr()
+    assert "memory ran out" not in before.err
+    assert "memory ran out: at most 2 texts share a batch from here on\n" in said.err
+    fits = [line for line in said.out.splitlines() if "dictionary_l0" in line]
+    assert fits
+    assert fits[0] in before.out
+
+
 def test_examples_of_another_block_are_told(
     tiny: Tiny, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -125,7 +150,7 @@ def test_a_file_of_examples_that_is_none_is_refused(
     folder = written(tiny, tmp_path / "d", change(stored(tiny)))
     subjects = _loaded(tiny, folder)
     with pytest.raises(RunFailed) as refused:
-        list(check_dictionary(subjects, TEXTS, dtype="float32"))
+        list(check_dictionary(subjects, TEXTS, dtype="float32", smaller=print))
     assert expected in refused.value.expected
 
 
@@ -171,7 +196,10 @@ def test_a_transposed_skip_term_is_told(tiny: Tiny, tmp_path: Path, turned: bool
         "hf_hook_point_out": f"model.layers.{LAYER}.post_feedforward_layernorm.output",
     }
     subjects = _loaded(tiny, write_dictionary(tmp_path / "d", tensors, config))
-    answers = {t.id: (t, v) for t, v in check_dictionary(subjects, TEXTS, dtype="float32")}
+    answers = {
+        t.id: (t, v)
+        for t, v in check_dictionary(subjects, TEXTS, dtype="float32", smaller=print)
+    }
     test, value = answers["skip_orientation"]
     assert test.keeps(value) is not turned
     assert (value < 0.9) is not turned

@@ -33,7 +33,14 @@ from tests.unit.run.dictionaries.made import write_json
 from tests.unit.run.test_operations import value_of
 from tests.unit.run.test_pipeline import make, members, opened, write_plan
 from tests.unit.run.test_selftest import TEXTS
-from tests.unit.run.tiny_world import BLOCKS, HIDDEN, Tiny, load_dictionary, spanning_dictionary
+from tests.unit.run.tiny_world import (
+    BLOCKS,
+    HIDDEN,
+    Tiny,
+    batches_of,
+    load_dictionary,
+    spanning_dictionary,
+)
 
 pytestmark = pytest.mark.run
 
@@ -80,8 +87,12 @@ def clt(tiny: Tiny, folder: Path) -> Path:
     rng = np.random.default_rng(2)
     prompts = [encode(tiny.model, text, where="t") for text in texts_of(tiny)]
     wanted = Span(tuple(range(BLOCKS)), "mlp_in"), Span(tuple(range(BLOCKS)), "mlp_out")
-    seen = [pair for _, pair in activations(tiny.model, prompts, *wanted, batch_rows=16)]
-    x, y = (torch.cat([pair[i] for pair in seen]).numpy() for i in (0, 1))
+    seen = dict(
+        activations(
+            tiny.model, prompts, *wanted, keep=lambda _, *pair: pair, batches=batches_of(16)
+        )
+    )
+    x, y = (torch.cat([pair[i] for pair in seen.values()]).numpy() for i in (0, 1))
     folder.mkdir(parents=True, exist_ok=True)
     rest = y.copy()
     for block in range(BLOCKS):

@@ -12,6 +12,7 @@ from safetycase.methods.sites import Place
 from safetycase.run.model import LoadedModel, load_model, residual_of, with_residual, wrap
 from safetycase.run.observe import activations
 from safetycase.run.prompts import encode, pad_left
+from safetycase.run.shrink import ONE_BY_ONE
 from tests.unit.run.tiny_world import Tiny, tiny_network, tiny_tokenizer
 
 
@@ -54,8 +55,9 @@ def test_without_a_bos_the_prompts_own_first_token_is_neither_read_nor_edited() 
     batch = pad_left([prompt, encode(model, "the audit", where="test")], model)
     assert batch.positions.tolist() == [[0, 1, 2], [0, 0, 1]]
     assert batch.editable.tolist() == [[False, True, True], [False, False, True]]
-    read = [x for _, (x,) in activations(model, [prompt], Place(1, "resid_post"), batch_rows=1)]
-    assert [len(x) for x in read] == [2]
+    place = Place(1, "resid_post")
+    [read] = activations(model, [prompt], place, keep=lambda _, x: len(x), batches=ONE_BY_ONE)
+    assert read == (0, 2)
 
 
 def test_without_a_bos_a_prompt_has_at_least_two_tokens() -> None:

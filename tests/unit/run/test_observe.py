@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -11,8 +16,10 @@ from safetycase.methods.label import words
 from safetycase.methods.sites import Place
 from safetycase.methods.stream import Stream
 from safetycase.record.planned_axis import Pooling
-from safetycase.run import observe
+from safetycase.run import observe, probe
 from safetycase.run.answers import six_digits
+from safetycase.run.arm_run import ArmRun
+from safetycase.run.model import LoadedModel
 from safetycase.run.observe import (
     activation_pool,
     chosen_activations,
@@ -20,8 +27,14 @@ from safetycase.run.observe import (
     word_activations,
 )
 from safetycase.run.probe import last_residuals
-from safetycase.run.prompts import Prompt, encode
-from tests.unit.run.tiny_world import LAYER, Tiny
+from safetycase.run.prompts import PaddedBatch, Prompt, encode, pad_left
+from safetycase.run.shrink import Batches
+from safetycase.verify.engine import verify
+from safetycase.verify.outcome import Outcome
+from tests.kit.builder import policy
+from tests.unit.run.test_pipeline import make, opened
+from tests.unit.run.test_shrink import cpu_allocator, gpu_allocator
+from tests.unit.run.tiny_world import LAYER, Tiny, batches_of, plan_value
 
 PLACE = Place(LAYER, "resid_post")
 TEXTS = (
@@ -46,7 +59,9 @@ def plain(tiny: Tiny, prompt: Prompt) -> torch.Tensor:
 @pytest.mark.parametrize("batch_rows", [1, 2, 8])
 def test_pooled_activations(tiny: Tiny, batch_rows: int) -> None:
     prompts = prompts_of(tiny)
-    pooled = pooled_activations(tiny.model, tiny.dictionary, prompts, batch_rows=batch_rows)
+    pooled = pooled_activations(
+        tiny.model, tiny.dictionary, prompts, batches=batches_of(batch_rows)
+    )
     assert pooled.width == tiny.dictionary.width
     assert pooled.values.dtype == np.float32
     assert pooled.columns.dtype == np.int32
@@ -59,6 +74,74 @@ def test_pooled_activations(tiny: Tiny, batch_rows: int) -> None:
         )
 
 
+@pytest.mark.parametrize("runs_out", [cpu_allocator, gpu_allocator])
+def test_where_memory_runs_out_fewer_prompts_are_read_together(
+    tiny: Tiny, runs_out: Callable[[], None]
+) -> None:
+    """In the pass that stops at the hook: the next prompts are read, and none twice."""
+    prompts = prompts_of(tiny) * 4
+    rows: list[int] = []
+
+    def limited(_block: object, args: tuple[torch.Tensor, ...]) -> None:
+        rows.append(len(args[0]))
+        if len(args[0]) > 3:
+            runs_out()
+
+    told: list[int] = []
+    whole = pooled_activations(tiny.model, tiny.dictionary, prompts, batches=batches_of(12))
+    hook = tiny.model.blocks[LAYER].register_forward_pre_hook(limited)
+    try:
+        found = pooled_activations(
+            tiny.model, tiny.dictionary, prompts, batches=Batches(12, told.append)
+        )
+        residuals = last_residuals(tiny.model, prompts, LAYER, batches=Batches(8, told.append))
+    finally:
+        hook.remove()
+    assert told == [6, 3, 4, 2]
+    assert rows == [12, 6, 3, 3, 3, 3, 8, 4, 2, 2, 2, 2, 2, 2]
+    assert found.columns.tolist() == whole.columns.tolist()
+    np.testing.assert_allclose(found.values, whole.values, rtol=1e-5, atol=1e-5)
+    expected = last_residuals(tiny.model, prompts, LAYER, batches=batches_of(8))
+    np.testing.assert_allclose(residuals, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_memory_may_run_out_on_what_the_dictionary_makes_of_them(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a batch has left is given back before its prompts are read again, fewer together."""
+    prompts, told = prompts_of(tiny), []
+    whole = pooled_activations(tiny.model, tiny.dictionary, prompts, batches=batches_of(3))
+    pooled, calls = observe._pooled, []
+
+    def second_does_not_fit(f: torch.Tensor, pooling: Pooling) -> torch.Tensor:
+        calls.append(len(f))
+        if len(calls) == 2:
+            cpu_allocator()
+        return pooled(f, pooling)
+
+    monkeypatch.setattr(observe, "_pooled", second_does_not_fit)
+    found = pooled_activations(
+        tiny.model, tiny.dictionary, prompts, batches=Batches(3, told.append)
+    )
+    assert told == [2]
+    assert len(calls) == 5
+    assert found.columns.tolist() == whole.columns.tolist()
+    np.testing.assert_allclose(found.values, whole.values, rtol=1e-5, atol=1e-5)
+
+
+def test_one_prompt_that_does_not_fit_is_an_error(tiny: Tiny) -> None:
+    told: list[int] = []
+    hook = tiny.model.blocks[LAYER].register_forward_pre_hook(lambda *_: gpu_allocator())
+    try:
+        with pytest.raises(torch.OutOfMemoryError):
+            pooled_activations(
+                tiny.model, tiny.dictionary, prompts_of(tiny), batches=Batches(3, told.append)
+            )
+    finally:
+        hook.remove()
+    assert told == [2, 1]
+
+
 @pytest.mark.parametrize("pooling", ["max", "mean", "last"])
 @pytest.mark.parametrize("at_once", [observe.ENCODED_AT_ONCE, 100])
 def test_activations_are_pooled_as_planned(
@@ -67,10 +150,10 @@ def test_activations_are_pooled_as_planned(
     monkeypatch.setattr(observe, "ENCODED_AT_ONCE", at_once)
     prompts, features = prompts_of(tiny), [3, 0, 17]
     pooled = pooled_activations(
-        tiny.model, tiny.dictionary, prompts, batch_rows=2, pooling=pooling
+        tiny.model, tiny.dictionary, prompts, batches=batches_of(2), pooling=pooling
     )
     chosen = chosen_activations(
-        tiny.model, tiny.dictionary, features, prompts, batch_rows=2, pooling=pooling
+        tiny.model, tiny.dictionary, features, prompts, batches=batches_of(2), pooling=pooling
     )
     assert chosen.dtype == pooled.values.dtype == np.float32
     for i, prompt in enumerate(prompts):
@@ -86,7 +169,12 @@ def test_activations_are_pooled_as_planned(
 def test_activation_pool_follows_the_stream(tiny: Tiny) -> None:
     prompts = prompts_of(tiny)
     pool = activation_pool(
-        tiny.model, PLACE, prompts, size=12, stream=Stream("seed", "pool"), batch_rows=2
+        tiny.model,
+        PLACE,
+        prompts,
+        size=12,
+        stream=Stream("seed", "pool"),
+        batches=batches_of(2),
     )
     stream = Stream("seed", "pool")
     drawn: list[tuple[int, int]] = []
@@ -112,7 +200,7 @@ def test_a_pool_larger_than_the_text_is_refused(tiny: Tiny) -> None:
             prompts_of(tiny)[1:2],
             size=5,
             stream=Stream("seed", "pool"),
-            batch_rows=2,
+            batches=batches_of(2),
         )
 
 
@@ -125,7 +213,7 @@ def test_word_activations_follow_offsets(tiny: Tiny) -> None:
         features,
         prompts,
         TEXTS,
-        batch_rows=2,
+        batches=batches_of(2),
         spell=six_digits,
     )
     for text, prompt, values in zip(TEXTS, prompts, found, strict=True):
@@ -142,6 +230,51 @@ def test_word_activations_follow_offsets(tiny: Tiny) -> None:
 @pytest.mark.parametrize("batch_rows", [1, 2, 8])
 def test_last_residuals(tiny: Tiny, batch_rows: int) -> None:
     prompts = prompts_of(tiny)
-    found = last_residuals(tiny.model, prompts, LAYER, batch_rows=batch_rows)
+    found = last_residuals(tiny.model, prompts, LAYER, batches=batches_of(batch_rows))
     for row, prompt in zip(found, prompts, strict=True):
         np.testing.assert_allclose(row, plain(tiny, prompt)[-1].numpy(), rtol=1e-4, atol=1e-3)
+
+
+def test_a_run_tells_what_it_read_in_smaller_batches(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Everything that reads activations, on a device with memory for eight prompts."""
+    value = plan_value()
+    value["axes"][0]["baselines"] = {"difference_in_means": True}
+    whole = make(tiny, tmp_path / "whole", value=value)
+
+    def limited(prompts: Sequence[Prompt], model: LoadedModel) -> PaddedBatch:
+        if len(prompts) > 8:
+            gpu_allocator()
+        return pad_left(prompts, model)
+
+    def limited_run(model: LoadedModel, prompts: Sequence[Prompt], *rest: Any) -> ArmRun:
+        if len(prompts) > 8:
+            cpu_allocator()
+        return ArmRun(model, prompts, *rest)
+
+    monkeypatch.setattr(observe, "pad_left", limited)
+    monkeypatch.setattr(probe, "ArmRun", limited_run)
+    path = make(tiny, tmp_path / "small", value=value)
+    _, _, before, first = opened(whole)
+    _, _, after, case = opened(path)
+    assert first.deviations == ()
+    told = {deviation.what.partition(":")[0]: deviation for deviation in case.deviations}
+    deviation = told["Activations were read in smaller batches than planned"]
+    read = re.findall(r"(the [^,:(]+) \(at last (\d+) prompts together\)", deviation.what)
+    assert [what for what, _ in read] == [
+        "the fit of the dictionaries",
+        "the residuals of probe probe",
+        "the features of context",
+        "the activation pool of context",
+        "the mean activations context.means",
+        "the labels of context",
+    ]
+    assert {int(size) for _, size in read} <= {4, 5, 6, 7, 8}
+    assert before.tensors.keys() == after.tensors.keys()
+    np.testing.assert_allclose(
+        after.tensors["context.pool"], before.tensors["context.pool"], rtol=1e-4, atol=1e-4
+    )
+    verdict = verify(path, policy(must_hold="none"), at="2026-03-01T00:00:00Z")
+    assert verdict.failing() == ()
+    assert verdict.outcomes()["ORD-002"] is Outcome.UNKNOWN

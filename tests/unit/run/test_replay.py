@@ -7,12 +7,14 @@ import re
 import shutil
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
+import torch
 
 from safetycase import canonical
 from safetycase.bundle.reader import open_case
@@ -37,6 +39,7 @@ from safetycase.verify.outcome import Outcome
 from safetycase.verify.policy import load_policy, read_policy
 from tests.kit.builder import policy
 from tests.unit.run.test_pipeline import Clock, Verified, write_plan
+from tests.unit.run.test_shrink import cpu_allocator, gpu_allocator
 from tests.unit.run.tiny_world import DICTIONARY_CONFIG, Tiny, write_dictionary
 
 pytestmark = pytest.mark.run
@@ -141,13 +144,67 @@ def test_rows_share_a_batch_where_they_share_an_arm_or_an_item() -> None:
             [("a", "x"), ("b", "x"), ("c", "x"), ("c", "y"), ("c", "z"), ("d", "w")]
         )
     ]
-    batches = [[(row.item, row.arm) for row in batch] for batch in again._batches(rows, 2)]
-    assert batches == [
-        [("a", "x"), ("b", "x")],
-        [("c", "x")],
+    groups = [[(row.item, row.arm) for row in group] for group in again._groups(rows)]
+    assert groups == [
+        [("a", "x"), ("b", "x"), ("c", "x")],
         [("c", "y"), ("c", "z")],
         [("d", "w")],
     ]
+
+
+@dataclass
+class Noting(Silent):
+    """What a replay says, and how many rows it says are done."""
+
+    notes: list[str] = field(default_factory=list)
+    done: int = 0
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+    def advance(self, parts: int) -> None:
+        self.done += parts
+
+
+@pytest.mark.parametrize("runs_out", [cpu_allocator, gpu_allocator])
+def test_where_memory_runs_out_fewer_rows_are_measured_together(
+    runs_out: Callable[[], None], signed: Path, tiny: Tiny, tmp_path: Path
+) -> None:
+    """Of each evaluation from there on; the reviewer is told, and the rows agree."""
+    here = opened(signed)
+    bench = bound_to(signed, tiny, tmp_path).bench
+    places = [
+        again.RowPlace(table=table, line=line)
+        for table, rows in here.published.tables.items()
+        for line in range(2, min(len(rows), 30) + 2)
+    ]
+    batches: list[int] = []
+
+    def limited(_block: object, args: tuple[torch.Tensor, ...]) -> None:
+        batches.append(len(args[0]))
+        if len(args[0]) > 8:
+            runs_out()
+
+    said = Noting()
+    hook = bench.model.blocks[-1].register_forward_pre_hook(limited)
+    try:
+        measured = measure_again(bench, here.published, here.case_seed, places, said)
+    finally:
+        hook.remove()
+    assert set(measured) == set(places)
+    assert said.done == len(places)
+    for place, found in measured.items():
+        assert compared(here.published, place, found).differs == ()
+    told = [
+        re.fullmatch(r"(\w+): memory ran out; at most (\d+) rows .*", n) for n in said.notes
+    ]
+    sizes: dict[str, list[int]] = {}
+    for note in told:
+        assert note is not None
+        sizes.setdefault(note[1], []).append(int(note[2]))
+    assert set(sizes) >= {"choices", "requests"}
+    assert all(each == sorted(each, reverse=True) for each in sizes.values())
+    assert sum(rows > 8 for rows in batches) == len(said.notes)
 
 
 def test_from_the_command_to_the_verdict(

@@ -19,6 +19,7 @@ from tests.unit.run.tiny_world import (
     DICTIONARY_CONFIG,
     LAYER,
     Tiny,
+    batches_of,
     load_dictionary,
     write_dictionary,
 )
@@ -48,12 +49,12 @@ def subject(tiny: Tiny, folder: Path | None = None, **changes: np.ndarray) -> Su
 
 def failing(one: Subject) -> str:
     with pytest.raises(RunFailed) as refused:
-        self_tests({"tiny": one}, dtype="float32", batch_rows=8)
+        self_tests({"tiny": one}, dtype="float32", batches=batches_of(8))
     return refused.value.where
 
 
 def test_sound_instruments_pass_every_test(tiny: Tiny) -> None:
-    tests = self_tests({"tiny": subject(tiny)}, dtype="float32", batch_rows=8)
+    tests = self_tests({"tiny": subject(tiny)}, dtype="float32", batches=batches_of(8))
     values = {test.id: test.value for test in tests}
     assert list(values) == [
         "hook_identity",
@@ -85,7 +86,10 @@ def test_a_transposed_decoder_is_caught(tiny: Tiny, tmp_path: Path) -> None:
         "threshold": np.zeros(32, np.float32),
     }
     sound = subject(tiny, tmp_path / "a", **twin)
-    assert dictionary_fit(tiny.model, sound.dictionary, sound.prompts, batch_rows=4).fvu < 0.01
+    assert (
+        dictionary_fit(tiny.model, sound.dictionary, sound.prompts, batches=batches_of(4)).fvu
+        < 0.01
+    )
     turned = {**twin, "w_dec": np.ascontiguousarray(square.T)}
     assert failing(subject(tiny, tmp_path / "b", **turned)) == FVU
 
@@ -162,6 +166,6 @@ def test_fit_is_that_of_a_plain_computation(tiny: Tiny) -> None:
     f = z * (z > t["threshold"]) * (z > 0)
     explained = f @ t["w_dec"] + t["b_dec"]
     fvu = float(((x - explained) ** 2).sum() / ((x - x.mean(0)) ** 2).sum())
-    fit = dictionary_fit(tiny.model, tiny.dictionary, one.prompts, batch_rows=3)
+    fit = dictionary_fit(tiny.model, tiny.dictionary, one.prompts, batches=batches_of(3))
     assert fit.fvu == pytest.approx(fvu, rel=1e-4)
     assert fit.l0 == pytest.approx(float((f > 0).sum(1).double().mean()))

@@ -12,6 +12,7 @@ from safetycase.run.assemble import _deviations
 from safetycase.run.device import device_of
 from safetycase.run.notebook import Notebook
 from safetycase.run.shrink import (
+    Batches,
     in_batches_that_fit,
     is_reshaped,
     parts_that_fit,
@@ -97,7 +98,7 @@ def counted(most: int, runs_out: Callable[[], None], seen: list[int]) -> Callabl
 def test_parts_are_halved_from_where_memory_runs_out(runs_out: Callable[[], None]) -> None:
     seen: list[int] = []
     told: list[int] = []
-    parts = list(parts_that_fit(range(11), 8, counted(3, runs_out, seen), told.append))
+    parts = list(parts_that_fit(range(11), Batches(8, told.append), counted(3, runs_out, seen)))
     assert seen == [8, 4, 2, 2, 2, 2, 2, 1]
     assert told == [4, 2]
     assert [number for part, _ in parts for number in part] == list(range(11))
@@ -107,13 +108,13 @@ def test_parts_are_halved_from_where_memory_runs_out(runs_out: Callable[[], None
 def test_parts_that_fit_are_as_planned() -> None:
     seen: list[int] = []
     told: list[int] = []
-    list(parts_that_fit(range(11), 4, counted(4, cpu_allocator, seen), told.append))
+    list(parts_that_fit(range(11), Batches(4, told.append), counted(4, cpu_allocator, seen)))
     assert (seen, told) == ([4, 4, 3], [])
 
 
 def test_one_item_of_a_part_that_does_not_fit_is_an_error() -> None:
     seen: list[int] = []
-    parts = parts_that_fit(range(3), 3, counted(0, cpu_allocator, seen), seen.append)
+    parts = parts_that_fit(range(3), Batches(3, seen.append), counted(0, cpu_allocator, seen))
     with pytest.raises(RuntimeError, match="DefaultCPUAllocator"):
         list(parts)
     assert seen == [3, 2, 2, 1, 1]
@@ -125,7 +126,7 @@ def test_another_failure_of_a_part_is_not_tried_smaller() -> None:
 
     seen: list[int] = []
     with pytest.raises(RuntimeError, match="shapes differ"):
-        list(parts_that_fit(range(3), 3, counted(0, broken, seen), seen.append))
+        list(parts_that_fit(range(3), Batches(3, seen.append), counted(0, broken, seen)))
     assert seen == [3]
 
 
@@ -140,6 +141,15 @@ def test_the_record_tells_of_it() -> None:
     _, deviation = _deviations(notes)
     assert deviation.what.startswith("The attribution of axis was measured in smaller batches")
     assert ", at last of 2 questions;" in deviation.what
+    notes.read_in_smaller("the features of axis", 16)
+    notes.read_in_smaller("the features of axis", 8)
+    notes.read_in_smaller("the labels of axis", 64)
+    *_, deviation = _deviations(notes)
+    assert deviation.what == (
+        "Activations were read in smaller batches than planned: the features of axis (at last "
+        "8 prompts together), the labels of axis (at last 64 prompts together); another run "
+        "may give other last bits, in float32 about 2 parts in 10,000,000."
+    )
 
 
 @pytest.mark.parametrize("name", ["tpu", "cuda:99", "", "CPU"])

@@ -23,6 +23,17 @@ from safetycase.run.dictionaries.registry import specify
 from safetycase.run.dictionaries.specification import Stated
 from safetycase.run.folder import open_folder
 from safetycase.run.model import LoadedModel, wrap
+from safetycase.run.shrink import Batches
+
+
+def batches_of(size: int) -> Batches:
+    """Batches of so many, of which none may come out smaller."""
+    return Batches(size, _unexpected)
+
+
+def _unexpected(size: int) -> None:
+    raise AssertionError(f"memory ran out: {size}")
+
 
 SPECIALS = ("<pad>", "<eos>", "<bos>", "<unk>")
 WORDS = [
