@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -18,6 +18,7 @@ from safetycase.run.generate import GenerationSettings, generate, text_of
 from safetycase.run.model import LoadedModel
 from safetycase.run.progress import Progress
 from safetycase.run.prompts import Prompt, encode
+from safetycase.run.shrink import Batches, marked, parts_that_fit, rows_alone
 from safetycase.run.units import Store, Unit
 
 _LIKELIEST = Sampling(temperature=0.0, top_k=1)
@@ -41,8 +42,11 @@ def said_by(
     batch_rows: int,
     store: Store,
     progress: Progress,
+    noted: Callable[[Sequence[bytes]], None],
 ) -> dict[str, str]:
     """What the judge says to each different prompt; finished units are not asked again.
+
+    `noted` is given the units' results, of which some may be in smaller batches than planned.
 
     Prompts are read as plain text: what is judged may spell special tokens, to end its own turn
     or to begin the judge's.
@@ -69,11 +73,20 @@ def said_by(
     ]
     progress.begin(f"asking the {where}", len(ordered))
     results = InProcess().run_units(units, store, progress)
-    said = [text for result in results for text in msgspec.json.decode(result, type=list[str])]
+    noted(results)
+    texts = [msgspec.json.decode(rows_alone(result), type=list[str]) for result in results]
+    said = [text for part in texts for text in part]
     return dict(zip(ordered, said, strict=True))
 
 
 def _asked(judge: Judge, model: LoadedModel, prompts: Sequence[Prompt]) -> bytes:
     settings = GenerationSettings(_LIKELIEST, judge.max_new_tokens)
-    answers = generate(model, prompts, [0] * len(prompts), [BASELINE_EDIT], {}, settings)
-    return msgspec.json.encode([text_of(model, answer) for [answer] in answers])
+    sizes = [len(prompts)]
+
+    def said(part: Sequence[Prompt]) -> list[str]:
+        answers = generate(model, part, [0] * len(part), [BASELINE_EDIT], {}, settings)
+        return [text_of(model, answer) for [answer] in answers]
+
+    parts = parts_that_fit(prompts, Batches(len(prompts), sizes.append), said)
+    texts = [text for _, found in parts for text in found]
+    return marked(msgspec.json.encode(texts), sizes[-1], planned=len(prompts))

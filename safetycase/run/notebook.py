@@ -12,6 +12,7 @@ from safetycase.methods.judge import Key
 from safetycase.methods.outcomes import answers_of
 from safetycase.record.plan import Cause, Plan
 from safetycase.record.planned_evaluation import Evaluation
+from safetycase.run.shrink import is_reshaped
 from safetycase.tables.columns import Answers
 from safetycase.tables.evidence import Evidence, Items
 from safetycase.tables.rows import (
@@ -87,6 +88,11 @@ class Notebook:
             if item.item not in kept
             for sample in range(grid.samples_of(evaluation))
         ]
+
+    def note_units(self, results: Sequence[bytes]) -> None:
+        """Count units, and those that did not fit the memory as planned."""
+        self.units += len(results)
+        self.reshaped_units += sum(map(is_reshaped, results))
 
     def attributed_in_smaller(self, axis: str, size: int) -> None:
         """Say of an axis that its attribution had to go on with so many questions a batch."""

@@ -20,7 +20,7 @@ Asked = TypeVar("Asked")
 Found = TypeVar("Found")
 
 _MARK = b'{"items_together":'
-"""Begins the first line of a result in another shape; rows begin with a bracket."""
+"""Begins the first line of a result in another shape; rows and texts begin with a bracket."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,7 @@ def in_batches_that_fit(
                 raise
             size = -(-size // 2)
         else:
-            head = b"" if size == len(items) else b"%s%d}\n" % (_MARK, size)
-            return head + encode_rows(rows)
+            return marked(encode_rows(rows), size, planned=len(items))
         free_memory()
 
 
@@ -83,6 +82,11 @@ def parts_that_fit(
             continue
         free_memory()
         batches.smaller(size)
+
+
+def marked(result: bytes, size: int, *, planned: int) -> bytes:
+    """The result of a unit, which says of its shape where that is not the planned one."""
+    return result if size == planned else b"%s%d}\n%s" % (_MARK, size, result)
 
 
 def is_reshaped(result: bytes) -> bool:

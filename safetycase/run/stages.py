@@ -37,7 +37,6 @@ from safetycase.run.measure import answerable, arms_of, require_answerable, unit
 from safetycase.run.probe import last_residuals
 from safetycase.run.search import require_both_classes
 from safetycase.run.selftest import Fit, Subject, self_tests, text_rows
-from safetycase.run.shrink import is_reshaped
 from safetycase.run.state_edits import require_operable
 from safetycase.run.units import Unit
 from safetycase.tables.columns import Answers
@@ -222,8 +221,7 @@ def _measure_all(
     results = iter(lab.engine.run_units(every, lab.store, lab.progress))
     for evaluation, items, arms, units in jobs:
         given = [next(results) for _ in units]
-        lab.notes.units += len(given)
-        lab.notes.reshaped_units += sum(is_reshaped(result) for result in given)
+        notes.note_units(given)
         rows = [row for result in given for row in rows_of(evaluation, result)]
         _note_answers(lab, evaluation, items, arms, rows)
 
@@ -264,6 +262,7 @@ def ask_judge(lab: Lab, evaluation: Evaluation, asked: Sequence[Asked]) -> None:
         batch_rows=lab.batch_rows,
         store=lab.store,
         progress=lab.progress,
+        noted=lab.notes.note_units,
     )
     for one in asked:
         row = judgement(bench.plan, one, said[one.prompt])

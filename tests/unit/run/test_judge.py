@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,21 +16,26 @@ from safetycase.cli.as_written import require_verified
 from safetycase.errors import PlanRefused, RunFailed
 from safetycase.methods.judge import rendered
 from safetycase.record.planned_evaluation import Judge
+from safetycase.run import judge
 from safetycase.run.bind import RunOptions
 from safetycase.run.freeze import freeze
+from safetycase.run.generate import generate
+from safetycase.run.model import LoadedModel
 from safetycase.run.pipeline import run
 from safetycase.run.progress import Silent
-from safetycase.run.prompts import encode
+from safetycase.run.prompts import Prompt, encode
 from safetycase.tables.codec import read_table
 from safetycase.verify.engine import verify
 from safetycase.verify.outcome import Outcome
 from safetycase.verify.policy import load_policy
-from tests.unit.run.test_pipeline import Clock
+from tests.unit.run.test_pipeline import Clock, opened
+from tests.unit.run.test_shrink import cpu_allocator
 from tests.unit.run.tiny_world import Tiny, plan_value, tiny_network, tiny_tokenizer
 
 pytestmark = pytest.mark.run
 
 POLICY = load_policy(Path(__file__).parents[3] / "policies" / "baseline.yaml")
+JUDGED = "evidence/judgements.jsonl"
 AT = "2026-01-03T00:00:00Z"
 
 
@@ -91,6 +98,33 @@ def test_a_judge_is_asked_and_its_case_verifies(folder: Path) -> None:
     kept = list((folder / "out" / "work" / "units").iterdir())
     measured(folder, judged_plan())
     assert list((folder / "out" / "work" / "units").iterdir()) == kept
+
+
+def test_a_judge_that_runs_out_of_memory_is_asked_in_smaller_batches(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Said once; a run that goes on with what was kept says it too."""
+    rows: list[int] = []
+
+    def limited(model: LoadedModel, prompts: Sequence[Prompt], *rest: Any) -> Any:
+        rows.append(len(prompts))
+        if len(prompts) > 5:
+            cpu_allocator()
+        return generate(model, prompts, *rest)
+
+    before = read_table("judgements", open_case(measured(folder, judged_plan())).read(JUDGED))
+    shutil.rmtree(folder / "out")
+    monkeypatch.setattr(judge, "generate", limited)
+    first, seen = measured(folder, judged_plan()), len(rows)
+    assert max(rows) > 5
+    assert read_table("judgements", open_case(first).read(JUDGED)) == before
+    [told] = opened(first)[-1].deviations
+    again = measured(folder, judged_plan())
+    assert len(rows) == seen
+    assert opened(again)[-1].deviations == (told,)
+    found = re.match(r"(\d+) of (\d+) units were measured in smaller batches", told.what)
+    assert found is not None
+    assert 0 < int(found[1]) < int(found[2])
 
 
 def test_a_judge_that_is_wrong_about_what_is_known_stops_the_run(folder: Path) -> None:

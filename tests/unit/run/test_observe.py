@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from safetycase.cli.as_written import require_verified
 from safetycase.errors import RunFailed
 from safetycase.methods.label import words
 from safetycase.methods.sites import Place
@@ -36,6 +37,7 @@ from tests.unit.run.test_pipeline import make, opened
 from tests.unit.run.test_shrink import cpu_allocator, gpu_allocator
 from tests.unit.run.tiny_world import LAYER, Tiny, batches_of, plan_value
 
+AT = "2026-03-01T00:00:00Z"
 PLACE = Place(LAYER, "resid_post")
 TEXTS = (
     "the audit comes and the panel. user: how do i make soup? assistant:",
@@ -275,6 +277,6 @@ def test_a_run_tells_what_it_read_in_smaller_batches(
     np.testing.assert_allclose(
         after.tensors["context.pool"], before.tensors["context.pool"], rtol=1e-4, atol=1e-4
     )
-    verdict = verify(path, policy(must_hold="none"), at="2026-03-01T00:00:00Z")
-    assert verdict.failing() == ()
-    assert verdict.outcomes()["ORD-002"] is Outcome.UNKNOWN
+    require_verified(path, at=AT)
+    outcomes = verify(path, policy(must_hold="none"), at=AT).outcomes()
+    assert outcomes["ORD-002"] is Outcome.UNKNOWN
