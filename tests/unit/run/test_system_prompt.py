@@ -20,11 +20,12 @@ from safetycase.methods.replay import compared
 from safetycase.methods.turns import Script, turns_of
 from safetycase.record.plan import ChatTemplate, Plan
 from safetycase.run.answers import Bench, answers, pieces_for
+from safetycase.run.batch_size import with_found_rows
 from safetycase.run.bind import RunOptions
 from safetycase.run.chat import with_frame, with_system
-from safetycase.run.edit import BASELINE_EDIT, ArmEdit, Preface
+from safetycase.run.edit import BASELINE_EDIT, NOTHING_SAID, ArmEdit, Preface
 from safetycase.run.environment import environment
-from safetycase.run.measure import unit_of
+from safetycase.run.measure import tokens_of, unit_of
 from safetycase.run.model import LoadedModel, load_model
 from safetycase.run.progress import Silent
 from safetycase.run.replay import RowPlace, WeightsAtHand, bind_case, measure_again
@@ -33,6 +34,7 @@ from safetycase.sign.signer import sign_case
 from safetycase.tables.rows import ItemRow
 from safetycase.verify.case import OpenedCase
 from tests.kit.builder import policy
+from tests.unit.run.test_batch_size import memory_for, ticking
 from tests.unit.run.test_pipeline import make, opened, write_plan
 from tests.unit.run.tiny_world import Tiny, build, plan_value
 
@@ -108,6 +110,31 @@ def test_a_case_with_a_system_prompt_verifies_and_says_its_text(case_path: Path)
     assert found is not None
     assert [each.arm for each in found] == ["context/prompt", "context/system_prompt"]
     assert "Beside a system prompt, " in record.results.axes[0].claim.wording
+
+
+def test_trials_of_a_batch_count_a_system_prompt(
+    chatting: Tiny, case_path: Path, tmp_path: Path
+) -> None:
+    plan, digest, evidence, _ = opened(case_path)
+    baselines = plan.axes[0].baselines
+    assert baselines is not None
+    text = "repair of a kitchen near the harbor . " * 2
+    axis = plan.axes[0].model_copy(
+        update={"baselines": baselines.model_copy(update={"prefix": None, "system": text})}
+    )
+    bench = bench_of(chatting, plan.model_copy(update={"axes": (axis,)}))
+    with memory_for(bench.model, 20) as shapes:
+        with_found_rows(bench, digest, evidence.items, tmp_path, Silent(), ticking())
+    evaluation = evaluation_named(plan, "choices")
+    behind, alone = (
+        max(
+            tokens_of(bench, evaluation, item, preface)
+            for item in evidence.items.of(evaluation.dataset, "held_out")
+        )
+        for preface in (Preface(system=text), NOTHING_SAID)
+    )
+    assert behind > alone
+    assert {8, 16} <= {rows for rows, positions in shapes if positions == behind}
 
 
 @pytest.mark.parametrize("name", ["choices", "requests", "probe"])
