@@ -39,7 +39,8 @@ class _Edits:
 
     Vectors [rows, width], the rows whose prompts and those whose generated tokens are edited,
     those of which the account is kept here, replacements, what depends on activations, the rows
-    whose edit is added to a replacement, and whether no row to be replaced is edited below.
+    whose edit is added to a replacement (none: no arm's is), and whether no row to be replaced
+    is edited below.
     """
 
     vectors: torch.Tensor
@@ -48,7 +49,7 @@ class _Edits:
     counted: torch.Tensor
     replaced: list[Replaced]
     state: list[StateRows]
-    added_to: torch.Tensor
+    added_to: torch.Tensor | None
     alike: bool
     fired: int = 0
 
@@ -61,7 +62,7 @@ class _Edits:
             self.counted = self.counted.to(device)
             self.replaced = [part.on(device) for part in self.replaced]
             self.state = [part.on(device) for part in self.state]
-            self.added_to = self.added_to.to(device)
+            self.added_to = None if self.added_to is None else self.added_to.to(device)
         return self
 
     @property
@@ -226,13 +227,13 @@ class RowEdits:
         result = edited.to(h.dtype)
         if self.watched is not None:
             self.watched.append((h.float(), start, edited, result.float()))
-        added_to = edits.added_to[kept][:, None, None]
-        self._account.note(
-            h,
-            result,
-            where & edits.counted[kept][:, None],
-            start=torch.where(added_to, start.to(h.dtype), h) if added_to.any() else None,
-        )
+        counted = where & edits.counted[kept][:, None]
+        if edits.added_to is None:
+            self._account.note(h, result, counted, start=None)
+        else:
+            added_to = edits.added_to[kept][:, None, None]
+            start = torch.where(added_to, start.to(h.dtype), h)
+            self._account.note(h, result, counted, start=start)
         return result
 
     def _made(
@@ -292,6 +293,7 @@ def _edits_at(
     in_generated = torch.zeros_like(in_prompt)
     counted = torch.tensor([arm.is_counted_at(place) for arm in arms])
     replaced: dict[tuple[str, bool], list[int]] = {}
+    added_to = [arm.error_policy is not None for arm in arms]
     for number, arm in enumerate(arms):
         if not arm.is_at(place, model):
             continue
@@ -316,7 +318,7 @@ def _edits_at(
             items,
             dictionaries,
         ),
-        added_to=torch.tensor([arm.error_policy is not None for arm in arms]).repeat(items),
+        added_to=torch.tensor(added_to).repeat(items) if any(added_to) else None,
         alike=all(
             arm.places(model) == [place] for arm in arms if _is_replaced(arm, place, model)
         ),
