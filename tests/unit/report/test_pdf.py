@@ -40,7 +40,8 @@ def test_two_claims_fit_on_page_one(weasyprint: Any) -> None:
     assert len(document.pages) == 2
 
 
-def test_the_place_of_a_drawn_answer_is_not_broken_within_a_name(weasyprint: Any) -> None:
+def test_the_place_of_a_drawn_answer_is_not_broken(weasyprint: Any) -> None:
+    """Neither within a file's name nor before its line's number, however long texts are."""
     page = paged_case().members[PAGE].decode()
     head, _, rest = page.partition("<body")
     start = rest.index('<section class="part" id="samples"')
@@ -55,10 +56,13 @@ def test_the_place_of_a_drawn_answer_is_not_broken_within_a_name(weasyprint: Any
         for box in laid._page_box.descendants()
         if isinstance(getattr(box, "text", None), str)
     ]
-    places = [lines[n + 1 : n + 3] for n, line in enumerate(lines) if line == "evidence/"]
-    tables = ("generations", "choices", "probes")
-    assert {first.split()[0] for first, _ in places} == {f"{name}.jsonl" for name in tables}
-    assert all(re.fullmatch(r"\S+ line \d+", " ".join(place)) for place in places)
+    stated = re.findall(r">(evidence/\w+\.jsonl line \d+)</span>", samples)
+    assert {place.split()[0].partition("/")[2] for place in stated} == {
+        "generations.jsonl",
+        "choices.jsonl",
+        "probes.jsonl",
+    }
+    assert [line for line in lines if line in set(stated)] == stated
 
 
 @pytest.mark.usefixtures("weasyprint")
