@@ -25,6 +25,7 @@ from safetycase.run.measure import Bench
 from safetycase.run.model import LoadedModel
 from safetycase.run.observe import activations
 from safetycase.run.prompts import PaddedBatch, Prompt, encode
+from safetycase.run.shrink import Batches
 from safetycase.tables.rows import ItemRow
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -90,8 +91,12 @@ def make_arms(subject: Subject, count: int) -> list[ArmEdit]:
     model, dictionary = subject.model, subject.dictionary
     place = dictionary.writes
     texts = [encode(model, row.prompt, where=row.item) for row in subject.items[:16]]
-    seen = activations(model, texts, place, batch_rows=16)
-    norm = float(np.mean([float(x.norm(dim=-1).mean()) for _, (x,) in seen]))
+
+    def keep(_: int, x: torch.Tensor) -> float:
+        return float(x.norm(dim=-1).mean())
+
+    seen = activations(model, texts, place, keep=keep, batches=Batches(16, print))
+    norm = float(np.mean([length for _, length in seen]))
     features = [n * dictionary.width // count for n in range(1, count)]
     rows = dictionary.decoder_rows(features)
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
