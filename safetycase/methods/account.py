@@ -13,6 +13,7 @@ import numpy as np
 
 from safetycase.methods.gap import Gap
 from safetycase.methods.grid import BASELINE, axis_of, is_unedited
+from safetycase.methods.rounding import SAME_NORM, SAME_SCORE
 from safetycase.methods.turns import all_fed_back, turn_faults, uncut_faults
 from safetycase.record.plan import Plan
 from safetycase.record.planned_axis import Positions
@@ -33,11 +34,6 @@ LETTER_PAIRS = (("forward_matching", "forward_other"), ("swapped_matching", "swa
 Arms = Mapping[tuple[str, str], Answers]
 """All answers of a case, by evaluation and arm."""
 
-_NOISE = {"float32": 1e-3, "bfloat16": 0.1}
-"""Largest difference of a log-probability between two equal computations in batches of
-different shape, in nats, by number format."""
-_SAME = 1e-3
-"""How far two readings of one thing may differ, as a share and in absolute terms."""
 _ANY = 1e300
 """More than two readings of anything differ."""
 _EXCESS = 1e-4
@@ -120,7 +116,7 @@ def beside_baseline(answers: Arms, arm: str) -> Iterator[tuple[Answers, Answers]
 
 def sham_gaps(before: Answers, after: Answers, dtype: str) -> Iterator[Gap]:
     """Answers that are not those before them; `dtype` names the model's number format."""
-    for row in np.flatnonzero(~same_answers(before, after, noise=_NOISE[dtype])).tolist():
+    for row in np.flatnonzero(~same_answers(before, after, noise=SAME_SCORE[dtype])).tolist():
         yield Gap(after.where(row), "the baseline's answer", "another")
 
 
@@ -197,22 +193,27 @@ def changed_upstream(arms: Sequence[Answers], *, noise: float) -> Iterator[Unlik
             yield Unlike(answers, row, first, int(edits[n]), float(residual[n]))
 
 
-def upstream_gaps(arms: Sequence[Answers], *, of_norms: bool) -> Iterator[Gap]:
+def upstream_gaps(arms: Sequence[Answers], dtype: str, *, of_norms: bool) -> Iterator[Gap]:
     """Rows that saw other positions or norms than the first row of their input did.
 
-    Without `of_norms` positions alone are compared.
+    Norms are compared as far as the model's number format gives them twice; without `of_norms`
+    positions alone are.
     """
-    for row in changed_upstream(arms, noise=_SAME if of_norms else _ANY):
+    for row in changed_upstream(arms, noise=SAME_NORM[dtype] if of_norms else _ANY):
         where, first = row.answers.where(row.place), row.first.texts("arm")[0]
         found = f"{row.answers.edits[row.place]} of norm {row.answers.residual[row.place]}"
         yield Gap(where, f"{row.edits} of norm {row.residual}, as under {first}", found)
 
 
-def unequally_likely(answers: Answers) -> Iterator[Gap]:
-    """Generated answers with another likelihood than the first equal answer to their item."""
+def unequally_likely(answers: Answers, dtype: str) -> Iterator[Gap]:
+    """Generated answers with another likelihood than the first equal answer to their item.
+
+    Equal ones are scored in batches of different shape: as near as the number format gives.
+    """
     first = answers.first_alike("evaluation", "item", "output", "tokens", "stop")
     nll = answers.numbers("nll")
-    alike = near(nll, nll[first], relative=_SAME, absolute=_SAME)
+    noise = SAME_SCORE[dtype]
+    alike = near(nll, nll[first], relative=noise, absolute=noise)
     for row in np.flatnonzero(~alike).tolist():
         before = answers.texts("arm")[first[row]]
         expected = f"{nll[first[row]]}, as under {before}"

@@ -23,6 +23,7 @@ from safetycase.methods.encode import Recomputed, in_blocks, recomputed, require
 from safetycase.methods.equations import dictionary_of, read_place, written_place
 from safetycase.methods.grid import evaluation_named
 from safetycase.methods.operations import StateEdit
+from safetycase.methods.rounding import SAME_NORM, UNIT, moved_by
 from safetycase.methods.stacks import is_stack, require_own_blocks
 from safetycase.record.plan import Plan
 from safetycase.record.planned_axis import Axis
@@ -33,10 +34,6 @@ from safetycase.tables.evidence import Evidence
 from safetycase.tables.rows import AnswerRow, TraceRow
 
 _FLOAT32 = 2.0**-22
-UNIT = {"float32": _FLOAT32, "bfloat16": 2.0**-8}
-"""How far a sum may lie from its rounded value, as a share of it, by number format."""
-_SIZE = {"float32": 1e-3, "bfloat16": 2e-2}
-"""How far the traces' mean edit norm may lie from the row's, as a share of it."""
 _AGAIN = {"float32": 1e-3, "bfloat16": 0.1}
 """How far an activation may differ between two passes in batches of different shape."""
 _MOST_AT_THRESHOLD = 0.01
@@ -231,10 +228,11 @@ class Traces:
     def account_faults(self) -> Iterator[TraceFault]:
         """Traces of rows that report another edit norm, or less residual than the traces hold.
 
-        The traces' mean ‖Δh‖ is the row's `delta` where every position gets the same edit;
-        else, and of the norms before the edit, they sum to no more than the row's whole. Where
-        the dictionary's error is dropped, ‖Δh‖ is what was added beside, and what was dropped
-        at prompt tokens is no more than in the row of the reconstruction arm.
+        The traces' mean ‖Δh‖ is the row's `delta` where every position gets the same edit, as
+        near as rounding leaves both; else, and of the norms before the edit, they sum to no
+        more than the row's whole. Where the dictionary's error is dropped, ‖Δh‖ is what was
+        added beside, and what was dropped at prompt tokens is no more than in the row of the
+        reconstruction arm.
         """
         same = {s.id for s, state in zip(self.specs, self.states, strict=True) if state is None}
         before, after = (
@@ -243,13 +241,15 @@ class Traces:
         start = in_format(self.start, self.plan.model.dtype).astype(np.float64)
         moved, lost = (np.linalg.norm(x, axis=1) for x in (after - start, start - before))
         sizes = np.linalg.norm(before, axis=1)
-        share = _SIZE[self.plan.model.dtype]
+        share = SAME_NORM[self.plan.model.dtype]
         for traces, row in self._by_row():
-            mean = float(moved[traces].mean())
+            mean, size = float(moved[traces].mean()), float(sizes[traces].mean())
             is_whole = self.rows[traces[0]].arm in same or len(traces) == row.edits
-            if is_whole and abs(mean - row.delta) > share * row.delta:
+            slack = share * row.delta + self._moved_by(traces[0], row.residual + size)
+            if is_whole and abs(mean - row.delta) > slack:
                 yield TraceFault(traces[0], f"a mean edit of {row.delta:.6g}", f"{mean:.6g}")
             in_all = row.edits * row.delta * (1.0 + share)
+            in_all += len(traces) * self._moved_by(traces[0], 2.0 * size)
             if not is_whole and moved[traces].sum() > in_all:
                 expected = f"edits that sum to at most {in_all:.6g}"
                 yield TraceFault(traces[0], expected, f"{moved[traces].sum():.6g}")
@@ -262,6 +262,11 @@ class Traces:
             if most is not None and lost[prompt].sum() > most:
                 expected = f"dropped errors that sum to at most {most:.6g}, as reconstructed"
                 yield TraceFault(traces[0], expected, f"{lost[prompt].sum():.6g}")
+
+    def _moved_by(self, trace: int, residuals: float) -> float:
+        """How far rounding may move two ‖Δh‖ apart, from the ‖h‖ of both together."""
+        made = bool(self._dropped[trace])
+        return moved_by(residuals, 0.0, self.plan.model.dtype, made=made)
 
     def _by_row(self) -> Iterator[tuple[list[int], AnswerRow]]:
         groups: dict[tuple[str, str, str, int], list[int]] = {}

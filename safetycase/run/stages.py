@@ -16,6 +16,7 @@ import numpy as np
 from safetycase.errors import RunFailed
 from safetycase.methods import arms as planned
 from safetycase.methods import grid
+from safetycase.methods.arm_edits import adding, size_gaps
 from safetycase.methods.contrasts import refusal_of
 from safetycase.methods.derive import arm_specs
 from safetycase.methods.dose import choose, dose_responses
@@ -116,11 +117,14 @@ def design(lab: Lab) -> None:
     if lab.notes.featureless:
         _measure_all(lab, "measuring the baseline alone", {}, only_baseline=True)
     edits: dict[str, ArmEdit] = {}
+    every: list[planned.ArmSpec] = []
     for axis in lab.edited:
         evidence = lab.notes.evidence()
         specs = planned.tuning_arms(lab.bench.plan, axis, lab.case_seed, evidence)
         edits |= _edits(lab, axis, specs)
+        every += specs
     _measure_all(lab, DOSE_STEP, edits)
+    _require_given(lab, every)
 
 
 def gauge(lab: Lab) -> None:
@@ -147,6 +151,7 @@ def remeasure(lab: Lab) -> None:
     """Targets and controls are measured on held-out items, beside the baseline."""
     plan = lab.bench.plan
     edits: dict[str, ArmEdit] = {}
+    given: list[planned.ArmSpec] = []
     for axis in plan.axes:
         if axis.id in lab.notes.featureless:
             _note_no_edit(lab, axis)
@@ -162,7 +167,18 @@ def remeasure(lab: Lab) -> None:
         lab.notes.tensors[f"{axis.id}.directions"] = directions
         held_out = [s for s in every if s.role not in planned.TUNING_ROLES]
         edits |= _edits(lab, axis, held_out, every)
+        given += held_out
     _measure_all(lab, HELD_OUT_STEP, edits)
+    _require_given(lab, given)
+
+
+def _require_given(lab: Lab, specs: Sequence[planned.ArmSpec]) -> None:
+    """Refuse edits of which nobody could say that their dose was given."""
+    dtype = lab.bench.plan.model.dtype
+    for gap in size_gaps(adding(specs), lab.notes.evidence().answers, dtype):
+        where, remedy = gap.where.partition(": ")[2] or gap.where, "Larger doses, or float32."
+        expected = f"{gap.expected}, of which rounding to {dtype} leaves most"
+        raise RunFailed(where, expected, found=gap.found, remedy=remedy)
 
 
 def _note_no_edit(lab: Lab, axis: Axis) -> None:

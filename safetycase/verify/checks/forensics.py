@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from safetycase.methods.account import unequally_likely, upstream_gaps
+from safetycase.methods.arm_edits import adding, lost_in_rounding
 from safetycase.methods.copies import (
     TELLING_ROWS,
     copies,
@@ -56,7 +57,7 @@ def equal_texts_are_equally_likely(case: OpenedCase) -> Run:
     if "generations" not in case.tables:
         return NotApplicable("nothing is generated")
     answers = case.answers("generations")
-    yield from told(unequally_likely(answers))
+    yield from told(unequally_likely(answers, case.plan.model.dtype))
     return len(answers)
 
 
@@ -73,6 +74,7 @@ def equal_texts_are_equally_likely(case: OpenedCase) -> Run:
 def edits_change_nothing_upstream(case: OpenedCase, _number: int, axis: Axis) -> Run:
     """Every arm saw the same positions and activations of an item before its edit."""
     examined, one_block = 0, dictionary_of(case.plan, axis).layers is None
+    dtype = case.plan.model.dtype
     for evaluation in case.plan.evaluations:
         arms = [
             answers
@@ -80,7 +82,7 @@ def edits_change_nothing_upstream(case: OpenedCase, _number: int, axis: Axis) ->
             if name == evaluation.id and arm.startswith(f"{axis.id}/")
             if not is_unedited(arm) and not is_edited_upstream(axis, arm)
         ]
-        yield from told(upstream_gaps(arms, of_norms=one_block))
+        yield from told(upstream_gaps(arms, dtype, of_norms=one_block))
         examined += sum(map(len, arms))
     return examined
 
@@ -100,18 +102,21 @@ def edits_change_nothing_upstream(case: OpenedCase, _number: int, axis: Axis) ->
 def edits_leave_a_trace(case: OpenedCase, _number: int, axis: Axis) -> Run:
     """No arm that adds a direction has the baseline's scores."""
     specs = case.axis(axis.id).arm_specs
-    adding = {spec.id: spec for spec in specs if spec.coefficient or spec.is_said}
+    acting = {spec.id: spec for spec in specs if spec.coefficient or spec.is_said}
+    given = adding(specs)
     # What depends on activations does nothing where none is met, as its rows then say.
     depending = {spec.id for spec in specs if spec.operation not in {None, "add"}}
     scored = scored_after(case.plan, last_edited(case.plan, axis))
     examined = 0
     for (evaluation, arm), rows in case.evidence.answers.items():
-        if arm not in adding or evaluation not in scored or len(rows) < TELLING_ROWS:
+        if arm not in acting or evaluation not in scored or len(rows) < TELLING_ROWS:
             continue
         if arm in depending and not rows.delta.any():
             continue
+        if arm in given and lost_in_rounding(given[arm], rows, case.plan.model.dtype).any():
+            continue  # IVN-006 leaves open whether the edit was made
         examined += 1
-        for unedited in without_edit(adding[arm], specs):
+        for unedited in without_edit(acting[arm], specs):
             if not differs(rows, case.evidence.answers.get((evaluation, unedited))).any():
                 where = f"{evaluation} / {arm}"
                 yield Fault(where, "scores that an edit has moved", f"those of {unedited}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from safetycase.methods.arm_edits import direction_gaps, size_gaps, sizes_of
+from safetycase.methods.arm_edits import adding, direction_gaps, size_gaps
 from safetycase.methods.arms import needed_features
 from safetycase.methods.stacks import block_gaps
 from safetycase.record.planned_axis import Axis
@@ -102,7 +102,9 @@ FAMILY.figures(
     6,
     needs=("plan", "rows", "tensors"),
     proves="On every row of every arm that adds a direction, the edit has the size of the "
-    "arm's coefficient: the dose was given as stated, controls are as strong as the target.",
+    "arm's coefficient, to what rounding to the model's number format can change: the dose was "
+    "given as stated, controls are as strong as the target. Where rounding took or added a "
+    "quarter of an edit or more, UNKNOWN.",
     cannot_prove=f"{_DONE} Of edits that depend on activations only traced positions tell; of "
     "what drops out with the dictionary's error, the rows of the reconstruction do.",
     references=("design 5 step 8", "question 6 (matched norm)"),
@@ -110,10 +112,10 @@ FAMILY.figures(
 )
 def doses_are_given_as_stated(case: OpenedCase, _number: int, axis: Axis) -> Run:
     """Every row's edit has the size of its arm's coefficient."""
-    sizes = sizes_of(case.axis(axis.id).arm_specs)
+    arms = adding(case.axis(axis.id).arm_specs)
     answers = case.evidence.answers
-    yield from told(size_gaps(sizes, answers))
-    examined = sum(len(rows) for (_, arm), rows in answers.items() if arm in sizes)
+    yield from told(size_gaps(arms, answers, case.plan.model.dtype))
+    examined = sum(len(rows) for (_, arm), rows in answers.items() if arm in arms)
     return examined or NotApplicable("no arm adds a vector; gains follow from tuning rows")
 
 
