@@ -47,6 +47,12 @@ from tests.kit.operation_cases import (
     tried_edits_case,
 )
 from tests.kit.outcome_cases import attributed_case, one_outcome_case, outcome_case
+from tests.kit.rounded_cases import (
+    rounded_case,
+    rounded_faint_case,
+    rounded_made_case,
+    rounded_scaled_case,
+)
 from tests.kit.toy_order import awaited_case, witnessed_case
 from tests.kit.toy_plan import chatting_plan, toy_plan
 from tests.kit.toy_world import FILLERS, ToyWorld
@@ -479,6 +485,10 @@ HONEST: dict[str, Callable[[], KitCase]] = {
     "a refusal direction by outcome": refused_case,
     "groups": grouped_case,
     "the better of two edits": tried_edits_case,
+    "in bfloat16": rounded_case,
+    "in bfloat16, next to nothing": rounded_faint_case,
+    "in bfloat16, scaled and clamped": rounded_scaled_case,
+    "in bfloat16, on the reconstruction": rounded_made_case,
     "several turns": pressed_case,
     "several turns, the last graded": last_word_case,
     "several turns, system texts": directed_case,

@@ -46,10 +46,23 @@ class ToyEdit:
         return moved - self.toy.unexplained if self.dropped else moved
 
     def mean_size(self, text: str) -> float:
-        """Mean ‖Δh‖ over the tokens of a text."""
+        """Mean ‖Δh‖ over the tokens of a text, as the toy's number format leaves it."""
         if self.state is None:
-            return self.size
-        return float(np.linalg.norm(self._added(text), axis=1).mean())
+            return self.size + self._rounded(text, self.push)
+        added = self._added(text)
+        sizes = float(np.linalg.norm(added, axis=1).mean())
+        return sizes + self._rounded(text, added)
+
+    def _rounded(self, text: str, added: np.ndarray) -> float:
+        """How much rounding adds to mean ‖Δh‖ or takes: nothing where nothing is added."""
+        x = np.array([vector(self.toy, token) for token in text.split()], dtype=np.float32)
+        start = made_of(self.toy, x) if self.dropped else x
+        after = (start + added).astype(np.float32)
+        if not added.any() or self.toy.held(after) is after:
+            return 0.0
+        moved = self.toy.held(after).astype(np.float64) - self.toy.held(start)
+        sizes = np.linalg.norm(moved, axis=1) - np.linalg.norm(added, axis=-1)
+        return float(sizes.mean())
 
     def _added(self, text: str) -> np.ndarray:
         residuals = [vector(self.toy, token) for token in text.split()]

@@ -272,7 +272,7 @@ class Lab:
         if edit.bare:
             return 0, 0.0, 0.0
         size = edit.mean_size(f"{item.prompt} {text}")
-        before = self.toy.residual_norm(item, text)
+        before = six(self.toy.residual_norm(item, text) * self.toy.again(edit.on(item)))
         return positions, six(size), six(0.9 * before) if edit.upstream else before
 
     def _sampled(
@@ -300,7 +300,7 @@ class Lab:
         tokens = len(text.split()) + 1
         positions = len(item.prompt.split()) + tokens - 1
         account = self.account(item, positions, edit, text)
-        nll = self.toy.nll(item, outcome)
+        nll = six(self.toy.nll(item, outcome) * self.toy.again(push))
         return GenerationRow(
             cell.evaluation, cell.arm, item.item, 0, text, tokens, "eos", nll, *account, ""
         )

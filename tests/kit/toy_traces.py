@@ -63,7 +63,7 @@ def vector(toy: ToyWorld, token: str) -> np.ndarray:
     fires = np.array(
         [max((toy.readings[f].get(w, 0.0) for w in found), default=0.0) for f in range(WIDTH)]
     )
-    residual: np.ndarray = (toy.base + fires @ toy.w_dec).astype(np.float32)
+    residual = toy.held((toy.base + fires @ toy.w_dec).astype(np.float32))
     residual.flags.writeable = False
     return residual
 
@@ -127,7 +127,7 @@ def _tensors(
     states = state_edits(axis, specs, directions, evidence)
     edits = Traces(plan, axis, held, rows, specs, directions, states).specified
     edited = start + edits
-    parts |= {"trace_delta": edited - residuals, "trace_after": edited}
+    parts |= {"trace_delta": edited - residuals, "trace_after": toy.held(edited)}
     return {f"{axis.id}.{name}": values for name, values in parts.items()}
 
 

@@ -263,6 +263,14 @@ class ToyWorld:
         """Mean norm of the activations before the edit."""
         return six(8.0 + float(self._rng(item).uniform()) + 0.001 * len(text))
 
+    def held(self, residuals: np.ndarray) -> np.ndarray:
+        """Float32 residuals as the toy's number format holds them: as they are."""
+        return residuals
+
+    def again(self, _edit: np.ndarray) -> float:
+        """The factor of norms and likelihoods in the batch of an edit: none matters."""
+        return 1.0
+
     def letters(self, item: ItemRow, edit: np.ndarray) -> tuple[float, float, float, float]:
         """Log-probabilities of the letters of a quiz item, in both orders."""
         rng = self._rng(item)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 
 from safetycase.bundle.tensors import write_tensors
-from tests.kit.builder import Json, KitCase, edit_record, edit_row, edit_tensor
+from tests.kit.builder import Json, KitCase, edit_record, edit_row, edit_tensor, with_rows
+from tests.kit.cases import lenient
 from tests.kit.places import KNOWLEDGE, WATCHED, arm_at, axis_pointer, result, rows_at
 from tests.kit.register import attack
+from tests.kit.rounded_cases import rounded_case, rounded_faint_case
 
 _CONTROL = "watched/random_live/02"
+_QUIZZED = "knowledge/random_live/02"
 _PAIR = "watched/random_direction/02"
 
 
@@ -27,6 +31,18 @@ def _edited_direction(case: KitCase, name: str, vector: np.ndarray) -> KitCase:
         return changed
 
     return edit_tensor(case, "directions", "watched.directions", replaced)
+
+
+def _silenced(case: KitCase, **account: float) -> KitCase:
+    """The case with a control's scores in the quiz those of the baseline."""
+    rows = case.rows("choices")
+    unedited = {row.item: row for row in rows if row.arm == "baseline"}
+    scores = ("forward_matching", "forward_other", "swapped_matching", "swapped_other")
+    for place, row in enumerate(rows):
+        if row.arm == _QUIZZED:
+            said = {name: getattr(unedited[row.item], name) for name in scores}
+            rows[place] = msgspec.structs.replace(row, **said, **account)
+    return with_rows(case, "choices", rows)
 
 
 @attack("intervention", "insider", refused_by={"IVN-001"})
@@ -158,6 +174,55 @@ def dose_given_only_in_part(case: KitCase) -> KitCase:
     """
     number, row = next(rows_at(case, "choices", "watched/target", "quiz"))
     return edit_row(case, "choices", number, delta=row.delta / 2)
+
+
+@attack("intervention", "insider", refused_by={"IVN-005", "IVN-006"}, base=rounded_case)
+def control_given_in_part_in_bfloat16(case: KitCase) -> KitCase:
+    """Let one answer under a control report a twentieth less than the control's dose.
+
+    What rounding to bfloat16 can do excuses controls that are weaker than the target.
+    """
+    number, row = next(rows_at(case, "generations", _CONTROL, "ask"))
+    return edit_row(case, "generations", number, delta=row.delta * 0.95)
+
+
+@attack("intervention", "insider", refused_by={"FOR-004"}, base=rounded_case)
+def control_silent_in_bfloat16(case: KitCase) -> KitCase:
+    """Give a control the baseline's answers to the capability quiz, and the edit of its dose.
+
+    A control that did nothing counts as one, as if rounding to bfloat16 had left nothing.
+    """
+    return _silenced(case)
+
+
+@attack(
+    "intervention",
+    "insider",
+    refused_by={"FOR-004", "IVN-005", "IVN-006", "STA-004"},
+    base=rounded_case,
+)
+def control_rounded_away_in_bfloat16(case: KitCase) -> KitCase:
+    """Give a control the baseline's answers to the capability quiz, and an edit of size 0.
+
+    Rounding to bfloat16 is said to have taken a dose that it cannot have taken.
+    """
+    return _silenced(case, delta=0.0)
+
+
+@attack(
+    "intervention",
+    "insider",
+    unknown={"IVN-006"},
+    base=rounded_faint_case,
+    under=lenient,
+)
+def small_dose_given_in_part_in_bfloat16(case: KitCase) -> KitCase:
+    """Let one probe under a dose that bfloat16 hardly holds report half of it.
+
+    A smaller dose than the stated one was given; rounding can have taken as much.
+    """
+    number, row = next(rows_at(case, "probes", "knowledge/target", "awareness"))
+    return edit_row(case, "probes", number, delta=row.delta / 2)
 
 
 @attack("intervention", "insider", refused_by={"IVN-007"})

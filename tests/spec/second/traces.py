@@ -1,6 +1,7 @@
 """Clauses 7.3, 7.4, 13.6 to 13.8: audit traces and nearest decoder neighbours."""
 
 import math
+import struct
 from collections.abc import Sequence
 
 from tests.spec.second import directions
@@ -13,6 +14,8 @@ from tests.spec.second.planned import candidates
 from tests.spec.second.verifier import NotCovered, Verifier
 
 FLOAT32 = 2.0**-22
+UNIT = {"float32": FLOAT32, "bfloat16": 2.0**-8}
+SHARE = {"float32": 1e-3, "bfloat16": 2e-2}
 UNEDITED = {"baseline", "sham", "reconstruction", "prompt", "system_prompt"}
 
 
@@ -118,12 +121,13 @@ def summary(v: Verifier, axis: Json, arms: Json, pooled: Pooled) -> Json:
         edit, columns = edits[row["arm"]]
         read = [stated[n][i] for i in columns]
         added, slack = edit(starts[n], read, [again[n][i] for i in columns])
-        _held(before[n], starts[n], delta[n], after[n], added, slack)
+        unit = UNIT[v.plan["model"]["dtype"]]
+        _held(before[n], starts[n], delta[n], after[n], added, slack, unit)
         moves = [(s - b) + w for b, s, w in zip(before[n], starts[n], added, strict=True)]
         gap, size = math.dist(delta[n], moves), math.hypot(*added)
         edit_gap = max(edit_gap, gap / size if size else gap)
-    state = {arm["id"] for arm in arms["arms"] if arm.get("operation", "add") != "add"}
-    _reported(v, own, (before, starts, after), state)
+    _fits(v, before, after)
+    _reported(v, own, (before, _rounded(v, starts), after), arms["arms"])
     gaps, crossed = _compared(stated, again)
     return {
         "rows": len({(r["arm"], r["item"], r["sample"]) for r in own}),
@@ -168,12 +172,34 @@ def _starts(v: Verifier, a: str, arms: Json, own: list[Json], before: list[Row])
     return out
 
 
-def _held(before: Row, start: Row, delta: Row, after: Row, added: Row, slack: Row) -> None:
+def _rounded(v: Verifier, rows: list[Row]) -> list[Row]:
+    """Clause 13.7a: rows rounded to the model's number format, of halves to even."""
+    if v.plan["model"]["dtype"] == "float32":
+        return rows
+    return [tuple(_bfloat16(value) for value in row) for row in rows]
+
+
+def _bfloat16(value: float) -> float:
+    bits = int.from_bytes(struct.pack(">f", value), "big")
+    low = bits & 0xFFFF
+    bits += 0x10000 * (low > 0x8000 or (low == 0x8000 and bits >> 16 & 1)) - low
+    return float(struct.unpack(">f", bits.to_bytes(4, "big"))[0])
+
+
+def _fits(v: Verifier, *parts: list[Row]) -> None:
+    """Clause 13.7: activations are numbers of the model's format."""
+    for rows in parts:
+        demand(_rounded(v, rows) == rows, "13.7", "numbers that bfloat16 does not hold")
+
+
+def _held(
+    before: Row, start: Row, delta: Row, after: Row, added: Row, slack: Row, unit: float
+) -> None:
     """Clauses 13.7 and 13.7a, element by element."""
     for b, s, d, e, w, r in zip(before, start, delta, after, added, slack, strict=True):
         room = FLOAT32 * (abs(s) + abs(w) + abs(s - b)) + r
         demand(abs(d - (s - b) - w) <= room, "13.7", "another edit")
-        room = FLOAT32 * abs(e) + FLOAT32 * (abs(b) + abs(d))
+        room = unit * abs(e) + FLOAT32 * (abs(b) + abs(d))
         demand(abs(e - (b + d)) <= room, "13.7", "another sum")
 
 
@@ -181,10 +207,13 @@ def _reported(
     v: Verifier,
     own: list[Json],
     activations: tuple[list[Row], list[Row], list[Row]],
-    state: set[str],
+    arms: list[Json],
 ) -> None:
     """Clauses 13.7 and 13.7a: what the traced rows report of their edits."""
     before, starts, after = activations
+    state = {arm["id"] for arm in arms if arm.get("operation", "add") != "add"}
+    dropping = {arm["id"] for arm in arms if "error_policy" in arm}
+    unit, share = (part[v.plan["model"]["dtype"]] for part in (UNIT, SHARE))
     groups: dict[tuple[str, str, int], list[int]] = {}
     for n, row in enumerate(own):
         groups.setdefault((row["arm"], row["item"], row["sample"]), []).append(n)
@@ -192,14 +221,16 @@ def _reported(
         cell = v.rows_of(own[0]["evaluation"], arm, "held_out")
         row = next(r for r in cell if (r["item"], r.get("sample", 0)) == (item, sample))
         moved = math.fsum(math.dist(starts[n], after[n]) for n in places)
+        norms = math.fsum(math.hypot(*before[n]) for n in places)
+        u = unit * (4.0 if arm in dropping else 1.0)
         if arm in state and len(places) < row["edits"]:
-            whole = row["edits"] * row["delta"] * 1.001
+            whole = row["edits"] * row["delta"] * (1.0 + share) + 2.0 * u * norms
             demand(moved <= whole, "13.7", "the row's delta")
         else:
             apart = abs(moved / len(places) - row["delta"])
-            demand(apart <= 1e-3 * row["delta"], "13.7", "the row's delta")
-        norms = math.fsum(math.hypot(*before[n]) for n in places)
-        whole = row["edits"] * row["residual"] * 1.001
+            room = share * row["delta"] + u * (row["residual"] + norms / len(places))
+            demand(apart <= room, "13.7", "the row's delta")
+        whole = row["edits"] * row["residual"] * (1.0 + share)
         demand(norms <= whole, "13.7", "the row's residual")
         lost = [math.dist(before[n], starts[n]) for n in places if own[n]["token"] == "prompt"]
         axis = next(axis for axis in v.plan["axes"] if axis["id"] == own[0]["axis"])
