@@ -148,7 +148,8 @@ def write_many_rows(path: Path, policy_path: Path, rows: int) -> None:
     files: dict[str, dict[str, np.ndarray]] = {}
     for name, array in evidence.tensors.items():
         files.setdefault(STEMS[name.rpartition(".")[2]], {})[name] = array
-    record = toy_record._record(lab, evidence, counted, ship=True)
+    head = {"plan_digest": sha256_hex(data)}
+    record = toy_record._record(lab, evidence, counted, ship=True) | head
     members: dict[str, bytes | Path] = {
         "case.json": canonical.write(record),
         "plan.json": data,
