@@ -25,8 +25,8 @@ from benchmarks.subject import Subject, hooked, load, make_arms, options
 from safetycase.run.below import BlocksBelow
 from safetycase.run.choose import Question, choose, question_of
 from safetycase.run.edit import ArmEdit
-from safetycase.run.measure import arm_parts
 from safetycase.run.prompts import encode, pad_left
+from safetycase.run.reshape import arm_parts
 
 Scores = dict[tuple[int, str], tuple[float, ...]]
 

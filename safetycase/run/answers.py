@@ -36,9 +36,9 @@ from safetycase.run.perplexity import ScoredText, likelihoods
 from safetycase.run.probe import read_probe
 from safetycase.run.prompts import Prompt, encode
 from safetycase.run.realised import Realised
+from safetycase.run.reshape import rows_alone
 from safetycase.run.sampling import noise_key
 from safetycase.run.script import Pieces, Room, pieces_of
-from safetycase.run.shrink import rows_alone
 from safetycase.tables.rows import (
     AnswerRow,
     ChoiceRow,

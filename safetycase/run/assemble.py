@@ -119,10 +119,12 @@ def _deviations(notes: Notebook) -> tuple[Deviation, ...]:
             )
         )
     if notes.reshaped_units:
+        cut = notes.cut_by_arms
+        arms = f", {cut} of them with fewer arms together as well" if cut else ""
         told.append(
             Deviation(
                 what=f"{notes.reshaped_units} of {notes.units} units were measured in smaller "
-                "batches than planned; another run may give other last bits.",
+                f"batches than planned{arms}; another run may give other last bits.",
                 why=_RAN_OUT,
             )
         )

@@ -66,7 +66,10 @@ def attributions(
     def measured(part: Sequence[int]) -> list[np.ndarray]:
         return batch_attributions(model, dictionary, [questions[number] for number in part])
 
-    for part, found in parts_that_fit(order, questions_at_once, measured):
+    def named(number: int) -> str:
+        return f"item {items[number].item} in both letter orders"
+
+    for part, found in parts_that_fit(order, questions_at_once, measured, named):
         for number, row in zip(part, found, strict=True):
             own = slice(pooled.bounds[number], pooled.bounds[number + 1])
             values[own] = row[pooled.columns[own]]

@@ -27,8 +27,9 @@ from safetycase.run.answers import Bench, answers
 from safetycase.run.below import BlocksBelow
 from safetycase.run.device import free_memory
 from safetycase.run.edit import BASELINE_EDIT, NOTHING_SAID, ArmEdit
-from safetycase.run.measure import answerable, arm_parts, arms_of, prefaces_of, tokens_of
+from safetycase.run.measure import answerable, arms_of, prefaces_of, tokens_of
 from safetycase.run.progress import Progress
+from safetycase.run.reshape import arm_parts
 from safetycase.run.shrink import is_out_of_memory
 from safetycase.tables.evidence import Items
 from safetycase.tables.rows import ItemRow

@@ -104,7 +104,7 @@ def check_dictionary(
         raise RunFailed("texts", "at least one text", found="none")
     model, dictionary = subjects.model, subjects.dictionary
     rows = min(default_batch_rows(model.parameters), DICTIONARY_PROMPTS)
-    batches = Batches(rows, smaller)
+    batches = Batches(rows, smaller, "the fit of the dictionary")
     prompts = [encode(model, text, where=f"text {i}") for i, text in enumerate(texts, 1)]
     subject = Subject(model, dictionary, prompts)
     yield from answered({NAME: subject}, dtype=dtype, batches=batches)

@@ -17,8 +17,9 @@ from safetycase.run.engines.local import InProcess
 from safetycase.run.generate import GenerationSettings, generate, text_of
 from safetycase.run.model import LoadedModel
 from safetycase.run.progress import Progress
-from safetycase.run.prompts import Prompt, encode
-from safetycase.run.shrink import Batches, marked, parts_that_fit, rows_alone
+from safetycase.run.prompts import Prompt, encode, in_tokens
+from safetycase.run.reshape import Head, marked, rows_alone
+from safetycase.run.shrink import Batches, parts_that_fit
 from safetycase.run.units import Store, Unit
 
 _LIKELIEST = Sampling(temperature=0.0, top_k=1)
@@ -67,7 +68,7 @@ def said_by(
                 "environment": dict(environment),
             },
             rows=len(part),
-            work=partial(_asked, judge, model, [coded[text] for text in part]),
+            work=partial(_asked, judge, model, [coded[text] for text in part], where),
         )
         for part in parts
     ]
@@ -79,7 +80,7 @@ def said_by(
     return dict(zip(ordered, said, strict=True))
 
 
-def _asked(judge: Judge, model: LoadedModel, prompts: Sequence[Prompt]) -> bytes:
+def _asked(judge: Judge, model: LoadedModel, prompts: Sequence[Prompt], where: str) -> bytes:
     settings = GenerationSettings(_LIKELIEST, judge.max_new_tokens)
     sizes = [len(prompts)]
 
@@ -87,6 +88,8 @@ def _asked(judge: Judge, model: LoadedModel, prompts: Sequence[Prompt]) -> bytes
         answers = generate(model, part, [0] * len(part), [BASELINE_EDIT], {}, settings)
         return [text_of(model, answer) for [answer] in answers]
 
-    parts = parts_that_fit(prompts, Batches(len(prompts), sizes.append), said)
+    batches = Batches(len(prompts), sizes.append, where)
+    parts = parts_that_fit(prompts, batches, said, in_tokens)
     texts = [text for _, found in parts for text in found]
-    return marked(msgspec.json.encode(texts), sizes[-1], planned=len(prompts))
+    head = Head(sizes[-1] if sizes[1:] else None)
+    return marked(msgspec.json.encode(texts), head)

@@ -62,7 +62,7 @@ class Lab:
 
     def reading(self, what: str) -> Batches:
         """Batches of prompts of which only activations are wanted; `what` is for the record."""
-        return Batches(self.batch_rows, partial(self.notes.read_in_smaller, what))
+        return Batches(self.batch_rows, partial(self.notes.read_in_smaller, what), what)
 
 
 BASELINE_STEP = "measuring the baseline"

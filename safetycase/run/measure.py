@@ -31,7 +31,7 @@ from safetycase.run.answers import (
 )
 from safetycase.run.choose import question_of
 from safetycase.run.edit import NOTHING_SAID, ArmEdit, Preface
-from safetycase.run.shrink import in_batches_that_fit
+from safetycase.run.reshape import RAN_OUT, arm_parts, in_batches_that_fit
 from safetycase.run.task import Task, write_task
 from safetycase.run.units import Unit
 from safetycase.tables.rows import ItemRow
@@ -67,18 +67,6 @@ def units_of(
             asked, samples = [item for item, _ in chosen], [sample for _, sample in chosen]
             units += [unit_of(bench, evaluation, asked, p, probe, samples) for p in parts]
     return units
-
-
-def arm_parts(arms: Sequence[ArmEdit], most: int) -> list[list[ArmEdit]]:
-    """The arms in parts of at most `most`, as even as can be; the baseline is in every part."""
-    others = [arm for arm in arms[1:] if arm.preface == NOTHING_SAID]
-    baseline, alone = arms[0], [[arm] for arm in arms if arm.preface != NOTHING_SAID]
-    if not others:
-        return [[baseline], *alone]
-    count = -(-len(others) // (most - 1))
-    size = -(-len(others) // count)
-    parts = [[baseline, *others[i : i + size]] for i in range(0, len(others), size)]
-    return [*parts, *alone]
 
 
 def require_answerable(bench: Bench, evaluation: Evaluation, items: Sequence[ItemRow]) -> None:
@@ -153,15 +141,19 @@ def unit_of(
 
     `samples` has the number of the sample asked of each item; none: 0.
     """
+    permitted = bench.plan.exclusions
     several: dict[str, JsonValue] = {"samples": list(samples)} if any(samples) else {}
     return Unit(
         specification=_specification(bench, evaluation, items, arms, probe) | several,
         rows=len(items) * len(arms),
         work=lambda: in_batches_that_fit(
             list(zip(items, samples or [0] * len(items), strict=True)),
-            lambda part: answers(
-                bench, evaluation, [i for i, _ in part], arms, probe, [n for _, n in part]
+            arms,
+            lambda part, under: answers(
+                bench, evaluation, [i for i, _ in part], under, probe, [n for _, n in part]
             ),
+            where=f"evaluation {evaluation.id}",
+            may_miss=permitted is not None and RAN_OUT in permitted.causes,
         ),
         portable=lambda: write_task(Task(evaluation.id, items, arms, probe, samples)),
     )

@@ -12,7 +12,7 @@ from safetycase.methods.judge import Key
 from safetycase.methods.outcomes import answers_of
 from safetycase.record.plan import Cause, Plan
 from safetycase.record.planned_evaluation import Evaluation
-from safetycase.run.shrink import is_reshaped
+from safetycase.run.reshape import head_of
 from safetycase.tables.columns import Answers
 from safetycase.tables.evidence import Evidence, Items
 from safetycase.tables.rows import (
@@ -48,6 +48,8 @@ class Notebook:
     units: int = 0
     reshaped_units: int = 0
     """Units that did not fit the memory in the shape that their key says."""
+    cut_by_arms: int = 0
+    """Those of them whose arms did not fit together with even one item."""
     reshaped_attributions: dict[str, int] = field(default_factory=dict)
     """Axes on whose attribution memory ran out, and how many questions then shared a batch."""
     reshaped_readings: dict[str, int] = field(default_factory=dict)
@@ -92,7 +94,9 @@ class Notebook:
     def note_units(self, results: Sequence[bytes]) -> None:
         """Count units, and those that did not fit the memory as planned."""
         self.units += len(results)
-        self.reshaped_units += sum(map(is_reshaped, results))
+        heads = [head_of(result) for result in results]
+        self.reshaped_units += sum(head.is_reshaped for head in heads)
+        self.cut_by_arms += sum(head.arms_together is not None for head in heads)
 
     def attributed_in_smaller(self, axis: str, size: int) -> None:
         """Say of an axis that its attribution had to go on with so many questions a batch."""

@@ -21,7 +21,7 @@ from safetycase.run.arm_run import reading, run_until_read, side_by_side
 from safetycase.run.device import wide
 from safetycase.run.dictionaries.dictionary import Dictionary
 from safetycase.run.model import LoadedModel
-from safetycase.run.prompts import Prompt, pad_left
+from safetycase.run.prompts import Prompt, in_tokens, pad_left
 from safetycase.run.shrink import Batches, parts_that_fit
 
 Found = TypeVar("Found")
@@ -66,7 +66,10 @@ def activations(
             for row, number in enumerate(part)
         ]
 
-    for part, found in parts_that_fit(order, batches, read):
+    def named(number: int) -> str:
+        return f"{in_tokens(prompts[number])} (number {number + 1} of {len(prompts)})"
+
+    for part, found in parts_that_fit(order, batches, read, named):
         yield from zip(part, found, strict=True)
 
 

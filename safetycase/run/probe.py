@@ -12,7 +12,7 @@ from safetycase.run.arm_run import ArmRun
 from safetycase.run.dictionaries.dictionary import Dictionary
 from safetycase.run.edit import BASELINE_EDIT, ArmEdit
 from safetycase.run.model import LoadedModel
-from safetycase.run.prompts import Prompt
+from safetycase.run.prompts import Prompt, in_tokens
 from safetycase.run.realised import Realised
 from safetycase.run.shrink import Batches, parts_that_fit
 
@@ -35,7 +35,8 @@ def last_residuals(
         residuals: np.ndarray = run.last_residuals(layer).cpu().numpy()
         return residuals
 
-    return np.concatenate([found for _, found in parts_that_fit(prompts, batches, read)])
+    parts = parts_that_fit(prompts, batches, read, in_tokens)
+    return np.concatenate([found for _, found in parts])
 
 
 def read_probe(

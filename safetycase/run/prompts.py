@@ -33,6 +33,11 @@ class Prompt:
         return len(self.ids)
 
 
+def in_tokens(prompt: Prompt) -> str:
+    """A prompt as an error names it where nothing else is known of it."""
+    return f"a prompt of {len(prompt)} tokens"
+
+
 @dataclass(frozen=True)
 class PaddedBatch:
     """Prompts of several lengths as one rectangle, padded on the left; all [rows, positions].

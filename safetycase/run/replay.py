@@ -188,10 +188,15 @@ def _in_parts(
 
     measured: dict[RowPlace, AnswerRow] = {}
     for group in _groups(rows):
-        for part, found in parts_that_fit(group, Batches(most, smaller), measure):
+        batches = Batches(most, smaller, f"evaluation {evaluation.id}")
+        for part, found in parts_that_fit(group, batches, measure, _named):
             measured |= found
             progress.advance(len(part))
     return measured
+
+
+def _named(row: _Wanted) -> str:
+    return f"item {row.item[0]} under {row.arm}"
 
 
 def _measured(

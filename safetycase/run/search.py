@@ -75,7 +75,9 @@ def observe(lab: Lab) -> None:
                 lab.contrast(axis, "discovery"),
                 pooled,
                 batches=Batches(
-                    lab.batch_rows, partial(lab.notes.attributed_in_smaller, axis.id)
+                    lab.batch_rows,
+                    partial(lab.notes.attributed_in_smaller, axis.id),
+                    f"the attribution of {axis.id}",
                 ),
             )
         for name, dataset in needed_means(plan, axis).items():

@@ -27,7 +27,7 @@ from safetycase.run.edit import BASELINE_EDIT, ArmEdit
 from safetycase.run.model import LoadedModel
 from safetycase.run.observe import activations
 from safetycase.run.prompts import Prompt
-from safetycase.run.shrink import ONE_BY_ONE, Batches
+from safetycase.run.shrink import ONE_BY_ONE, Batches, refused_if_too_large
 from safetycase.run.sites import Change, on_read, on_write
 from safetycase.tables.rows import DictionaryTextRow, ItemRow
 
@@ -117,7 +117,11 @@ def answered(
         "dictionary_fvu": lambda name: fit(name).fvu,
     }
     for test in required_tests(dtype, declared):
-        yield test, six_digits(answers[test.id](test.subject))
+        with refused_if_too_large(
+            f"self test {test.id}", "memory for the batches that it needs"
+        ):
+            value = answers[test.id](test.subject)
+        yield test, six_digits(value)
 
 
 def _require(test: InstrumentTest, value: float) -> SelfTest:

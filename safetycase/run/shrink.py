@@ -7,20 +7,22 @@ same to the byte as where it fitted: the record tells of it as a deviation.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
 import torch
 
+from safetycase.errors import RunFailed
 from safetycase.run.device import free_memory
-from safetycase.tables.codec import encode_rows
-from safetycase.tables.rows import AnswerRow
 
 Asked = TypeVar("Asked")
 Found = TypeVar("Found")
 
-_MARK = b'{"items_together":'
-"""Begins the first line of a result in another shape; rows and texts begin with a bracket."""
+_REMEDY = (
+    "A smaller --batch-rows does not help any more: take a device with more memory, spread the "
+    "model over several (--device-map), or shorten the text."
+)
 
 
 @dataclass(frozen=True)
@@ -29,43 +31,24 @@ class Batches:
 
     size: int
     smaller: Callable[[int], None]
+    what: str = "a batch"
+    """What is done in them, for an error."""
 
 
 ONE_BY_ONE = Batches(1, lambda _: None)
 """Nothing shares a batch, so that nothing can be made smaller."""
 
 
-def in_batches_that_fit(
-    items: Sequence[Asked], answers: Callable[[Sequence[Asked]], list[AnswerRow]]
-) -> bytes:
-    """The rows of all items, in one batch, or in halves as often as memory runs out.
-
-    One item that does not fit is refused by what ran out.
-    """
-    size = len(items)
-    while True:
-        try:
-            rows = [
-                row
-                for start in range(0, len(items), size)
-                for row in answers(items[start : start + size])
-            ]
-        except (RuntimeError, MemoryError) as error:
-            if size == 1 or not is_out_of_memory(error):
-                raise
-            size = -(-size // 2)
-        else:
-            return marked(encode_rows(rows), size, planned=len(items))
-        free_memory()
-
-
 def parts_that_fit(
-    items: Sequence[Asked], batches: Batches, do: Callable[[Sequence[Asked]], Found]
+    items: Sequence[Asked],
+    batches: Batches,
+    do: Callable[[Sequence[Asked]], Found],
+    named: Callable[[Asked], str] = lambda _: "one",
 ) -> Iterator[tuple[Sequence[Asked], Found]]:
     """The items in parts of at most so many, each with what was found of it.
 
     A part on which memory runs out is halved, and so are those after it; the new size is told
-    each time. One item that does not fit is refused by what ran out.
+    each time. One item that does not fit is refused with RunFailed, by its name.
     """
     start, size = 0, batches.size
     while start < len(items):
@@ -73,8 +56,11 @@ def parts_that_fit(
         try:
             found = do(part)
         except (RuntimeError, MemoryError) as error:
-            if len(part) == 1 or not is_out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
+            if len(part) == 1:
+                expected = f"memory for {named(part[0])} alone"
+                raise too_large(batches.what, expected) from None
             size = -(-len(part) // 2)
         else:
             start += len(part)
@@ -84,19 +70,20 @@ def parts_that_fit(
         batches.smaller(size)
 
 
-def marked(result: bytes, size: int, *, planned: int) -> bytes:
-    """The result of a unit, which says of its shape where that is not the planned one."""
-    return result if size == planned else b"%s%d}\n%s" % (_MARK, size, result)
+def too_large(where: str, expected: str, remedy: str = "") -> RunFailed:
+    """The refusal of what does not fit the memory although nothing shares its batch."""
+    return RunFailed(where, expected, found="too little", remedy=_REMEDY + remedy)
 
 
-def is_reshaped(result: bytes) -> bool:
-    """Whether a unit was measured in smaller batches than its key says."""
-    return result.startswith(_MARK)
-
-
-def rows_alone(result: bytes) -> bytes:
-    """The result without what it says of its shape."""
-    return result.partition(b"\n")[2] if is_reshaped(result) else result
+@contextmanager
+def refused_if_too_large(where: str, expected: str) -> Iterator[None]:
+    """Inside, memory that runs out is refused with RunFailed: nothing there can be cut."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise too_large(where, expected) from None
 
 
 def is_out_of_memory(error: BaseException) -> bool:

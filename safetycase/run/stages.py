@@ -5,7 +5,7 @@ Every figure on which a step depends is computed by `methods`; here things are m
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import product
 from typing import NoReturn
@@ -36,8 +36,10 @@ from safetycase.run.judge import said_by
 from safetycase.run.lab import BASELINE_STEP, DOSE_STEP, GAUGE_STEP, HELD_OUT_STEP, Lab
 from safetycase.run.measure import answerable, arms_of, require_answerable, units_of
 from safetycase.run.probe import last_residuals
+from safetycase.run.reshape import RAN_OUT, Key, head_of
 from safetycase.run.search import require_both_classes
 from safetycase.run.selftest import Fit, Subject, self_tests, text_rows
+from safetycase.run.shrink import too_large
 from safetycase.run.state_edits import require_operable
 from safetycase.run.units import Unit
 from safetycase.tables.columns import Answers
@@ -239,7 +241,8 @@ def _measure_all(
         given = [next(results) for _ in units]
         notes.note_units(given)
         rows = [row for result in given for row in rows_of(evaluation, result)]
-        _note_answers(lab, evaluation, items, arms, rows)
+        ran_out = {key for result in given for key in head_of(result).missing}
+        _note_answers(lab, evaluation, items, arms, rows, ran_out)
 
 
 def _stretches(lab: Lab, evaluation: Evaluation) -> Iterator[tuple[str, list[str]]]:
@@ -291,40 +294,58 @@ def _note_answers(
     items: Sequence[ItemRow],
     arms: Sequence[str],
     rows: Sequence[AnswerRow],
+    ran_out: Collection[Key],
 ) -> None:
     """Grade rows and note them in item order; a baseline that was repeated is compared.
 
-    Of scripts, answers that are not there were cut off.
+    Answers that are not there did not fit the memory in any batch, or were cut off: scripts'.
     """
     notes, samples = lab.notes, range(samples_of(evaluation))
     if not rows:
-        _refuse_silence(evaluation, "any arm")
+        _refuse_silence(evaluation, "any arm", ran_out)
     ask_judge(lab, evaluation, [*asked_of(lab.bench.plan, notes.items, Answers.of(rows))])
+    known, missing = _graded(lab, evaluation, rows), 0
+    is_scripted = turns_of(evaluation) is not None
+    for arm in _noted(arms):
+        given = []
+        for item, sample in product(items, samples):
+            key = (arm, item.item, sample)
+            if key in known or not (is_scripted or key in ran_out):
+                given.append(known[key])
+            else:
+                cause = RAN_OUT if key in ran_out else TOO_LONG
+                notes.miss(evaluation.id, arm, item.item, sample, cause)
+                missing += key in ran_out
+        if not given:
+            _refuse_silence(evaluation, arm, ran_out)
+        notes.note(evaluation.id, arm, given)
+    if missing:
+        lab.progress.note(f"{evaluation.id}: {missing} answers do not fit the memory: excluded")
+
+
+def _graded(
+    lab: Lab, evaluation: Evaluation, rows: Sequence[AnswerRow]
+) -> dict[Key, AnswerRow]:
+    """Graded rows by arm, item and sample; of a baseline that was repeated the first stands."""
+    notes = lab.notes
     outcomes = grader_of(lab.bench.plan, evaluation, notes.evidence())(Answers.of(rows))
-    known: dict[tuple[str, str, int], AnswerRow] = {}
+    known: dict[Key, AnswerRow] = {}
     for row, outcome in zip(rows, outcomes, strict=True):
         graded = msgspec.structs.replace(row, outcome=outcome)
         first = known.setdefault((row.arm, row.item, sample_of(row)), graded)
         if first is not graded:
             notes.repeated_baselines += 1
             notes.unequal_baselines += first.outcome != outcome
-    is_scripted = turns_of(evaluation) is not None
-    for arm in _noted(arms):
-        given = []
-        for item, sample in product(items, samples):
-            if is_scripted and (arm, item.item, sample) not in known:
-                notes.miss(evaluation.id, arm, item.item, sample, TOO_LONG)
-            else:
-                given.append(known[arm, item.item, sample])
-        if not given:
-            _refuse_silence(evaluation, arm)
-        notes.note(evaluation.id, arm, given)
+    return known
 
 
-def _refuse_silence(evaluation: Evaluation, arm: str) -> NoReturn:
+def _refuse_silence(evaluation: Evaluation, arm: str, ran_out: Collection[Key]) -> NoReturn:
+    where, expected = f"evaluation {evaluation.id}", f"an answer under {arm}"
+    if ran_out:
+        raise too_large(where, f"{expected} that fits the memory")
     raise RunFailed(
-        f"evaluation {evaluation.id}",
-        f"an answer under {arm}",
+        where,
+        expected,
         found="none: every transcript grew longer than the model's context",
         remedy="Shorten the scripts' turns or the answers' max_new_tokens.",
     )

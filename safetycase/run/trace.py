@@ -34,6 +34,7 @@ from safetycase.run.generate import GenerationSettings, generate
 from safetycase.run.lab import Lab
 from safetycase.run.prompts import Prompt, encode
 from safetycase.run.sampling import noise_key
+from safetycase.run.shrink import refused_if_too_large
 from safetycase.tables.evidence import Items
 from safetycase.tables.rows import AnswerRow, GenerationRow, ItemRow, TraceRow
 
@@ -86,7 +87,9 @@ def _traced(
         positions = [row.position for row in group]
         item = items.named(evaluation.dataset, name)
         answer = _answer(answers[evaluation.id, arm], name, sample)
-        seen = _edited(bench, evaluation, item, answer, edits[arm], dictionary)
+        where = f"trace of evaluation {evaluation.id}, item {name}"
+        with refused_if_too_large(where, f"memory for one row under {arm}"):
+            seen = _edited(bench, evaluation, item, answer, edits[arm], dictionary)
         for part, values in seen.items():
             parts.setdefault(part, []).append(values[positions])
     nothing = [np.zeros((0, dictionary.model_width), dtype=np.float32)]

@@ -50,7 +50,7 @@ class Attempts:
         raise RunFailed(
             _named(unit),
             f"a result within {TRIES} tries",
-            found=f"none: {problem}",
+            found=f"none: {problem.rstrip('.')}",
             remedy=f"Its specification is in {place}. What was done is kept: the same command "
             "goes on from there.",
         )

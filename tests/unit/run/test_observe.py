@@ -133,15 +133,20 @@ def test_memory_may_run_out_on_what_the_dictionary_makes_of_them(
 
 def test_one_prompt_that_does_not_fit_is_an_error(tiny: Tiny) -> None:
     told: list[int] = []
+    prompts, batches = prompts_of(tiny), Batches(3, told.append, "the features of context")
     hook = tiny.model.blocks[LAYER].register_forward_pre_hook(lambda *_: gpu_allocator())
     try:
-        with pytest.raises(torch.OutOfMemoryError):
-            pooled_activations(
-                tiny.model, tiny.dictionary, prompts_of(tiny), batches=Batches(3, told.append)
-            )
+        with pytest.raises(RunFailed) as refused:
+            pooled_activations(tiny.model, tiny.dictionary, prompts, batches=batches)
     finally:
         hook.remove()
     assert told == [2, 1]
+    shortest = min(range(len(prompts)), key=lambda n: (len(prompts[n]), n))
+    assert str(refused.value).startswith(
+        "the features of context: expected memory for a prompt of "
+        f"{len(prompts[shortest])} tokens (number {shortest + 1} of {len(prompts)}) alone, "
+        "found too little. A smaller --batch-rows does not help any more"
+    )
 
 
 @pytest.mark.parametrize("pooling", ["max", "mean", "last"])

@@ -15,6 +15,7 @@ from safetycase.run import arm_run, observe, selftest
 from safetycase.run.model import LoadedModel
 from safetycase.run.prompts import PaddedBatch, Prompt, encode, pad_left
 from safetycase.run.selftest import Subject, dictionary_fit, self_tests
+from tests.unit.run.test_shrink import gpu_allocator
 from tests.unit.run.tiny_world import (
     DICTIONARY_CONFIG,
     LAYER,
@@ -151,6 +152,14 @@ def test_an_edit_that_leaks_to_other_rows_is_caught(
 
     monkeypatch.setattr(selftest.ArmRun, "prefill", leaking)
     assert failing(subject(tiny)) == PARITY
+
+
+def test_a_test_that_does_not_fit_the_memory_is_refused_in_our_words(tiny: Tiny) -> None:
+    hook = tiny.model.blocks[LAYER].register_forward_pre_hook(lambda *_: gpu_allocator())
+    try:
+        assert failing(subject(tiny)) == "self test hook_identity"
+    finally:
+        hook.remove()
 
 
 def test_fit_is_that_of_a_plain_computation(tiny: Tiny) -> None:

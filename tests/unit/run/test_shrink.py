@@ -11,24 +11,8 @@ from safetycase.errors import RunFailed
 from safetycase.run.assemble import _deviations
 from safetycase.run.device import device_of
 from safetycase.run.notebook import Notebook
-from safetycase.run.shrink import (
-    Batches,
-    in_batches_that_fit,
-    is_reshaped,
-    parts_that_fit,
-    rows_alone,
-)
-from safetycase.tables.codec import encode_rows
+from safetycase.run.shrink import Batches, parts_that_fit, refused_if_too_large
 from safetycase.tables.evidence import Items
-from safetycase.tables.rows import ItemRow, ProbeRow
-
-ITEMS = [
-    ItemRow("d", f"i{n}", f"c{n}", "k", None, "tuning", None, None, "text") for n in range(5)
-]
-
-
-def rows(items: Sequence[ItemRow]) -> list[ProbeRow]:
-    return [ProbeRow("e", "baseline", item.item, 0.5, 0, 0.0, 0.0, "o") for item in items]
 
 
 def cpu_allocator() -> None:
@@ -38,50 +22,6 @@ def cpu_allocator() -> None:
 
 def gpu_allocator() -> None:
     raise torch.OutOfMemoryError("CUDA out of memory.")
-
-
-def fits(most: int, runs_out: Callable[[], None], seen: list[int]) -> Callable:
-    def answers(items: Sequence[ItemRow]) -> list[ProbeRow]:
-        seen.append(len(items))
-        if len(items) > most:
-            runs_out()
-        return rows(items)
-
-    return answers
-
-
-@pytest.mark.parametrize("runs_out", [cpu_allocator, gpu_allocator])
-def test_halves_until_it_fits(runs_out: Callable[[], None]) -> None:
-    seen: list[int] = []
-    result = in_batches_that_fit(ITEMS, fits(2, runs_out, seen))
-    assert seen == [5, 3, 2, 2, 1]
-    assert is_reshaped(result)
-    assert rows_alone(result) == encode_rows(rows(ITEMS))
-
-
-def test_what_fits_is_as_it_always_was() -> None:
-    seen: list[int] = []
-    result = in_batches_that_fit(ITEMS, fits(5, cpu_allocator, seen))
-    assert seen == [5]
-    assert not is_reshaped(result)
-    assert result == rows_alone(result) == encode_rows(rows(ITEMS))
-
-
-def test_one_item_that_does_not_fit_is_an_error() -> None:
-    seen: list[int] = []
-    with pytest.raises(RuntimeError, match="DefaultCPUAllocator"):
-        in_batches_that_fit(ITEMS, fits(0, cpu_allocator, seen))
-    assert seen == [5, 3, 2, 1]
-
-
-def test_another_failure_is_not_tried_smaller() -> None:
-    def broken() -> None:
-        raise RuntimeError("shapes differ")
-
-    seen: list[int] = []
-    with pytest.raises(RuntimeError, match="shapes differ"):
-        in_batches_that_fit(ITEMS, fits(0, broken, seen))
-    assert seen == [5]
 
 
 def counted(most: int, runs_out: Callable[[], None], seen: list[int]) -> Callable:
@@ -112,12 +52,26 @@ def test_parts_that_fit_are_as_planned() -> None:
     assert (seen, told) == ([4, 4, 3], [])
 
 
-def test_one_item_of_a_part_that_does_not_fit_is_an_error() -> None:
+@pytest.mark.parametrize("runs_out", [cpu_allocator, gpu_allocator])
+def test_one_item_of_a_part_that_does_not_fit_is_named(runs_out: Callable[[], None]) -> None:
     seen: list[int] = []
-    parts = parts_that_fit(range(3), Batches(3, seen.append), counted(0, cpu_allocator, seen))
-    with pytest.raises(RuntimeError, match="DefaultCPUAllocator"):
+    batches = Batches(3, seen.append, "the means")
+    parts = parts_that_fit(
+        range(3), batches, counted(0, runs_out, seen), lambda n: f"number {n}"
+    )
+    with pytest.raises(RunFailed) as refused:
         list(parts)
     assert seen == [3, 2, 2, 1, 1]
+    error = refused.value
+    assert (error.where, error.expected, error.found) == (
+        "the means",
+        "memory for number 0 alone",
+        "too little",
+    )
+    assert "--batch-rows does not help any more" in str(error.remedy)
+    assert "--device-map" in str(error.remedy)
+    assert "CUDA" not in str(error)
+    assert "Allocator" not in str(error)
 
 
 def test_another_failure_of_a_part_is_not_tried_smaller() -> None:
@@ -135,7 +89,13 @@ def test_the_record_tells_of_it() -> None:
     assert _deviations(notes) == ()
     notes.units, notes.reshaped_units = 40, 3
     [deviation] = _deviations(notes)
-    assert deviation.what.startswith("3 of 40 units were measured in smaller batches")
+    assert deviation.what == (
+        "3 of 40 units were measured in smaller batches than planned; another run may give "
+        "other last bits."
+    )
+    notes.cut_by_arms = 2
+    [deviation] = _deviations(notes)
+    assert "than planned, 2 of them with fewer arms together as well; another" in deviation.what
     notes.attributed_in_smaller("axis", 4)
     notes.attributed_in_smaller("axis", 2)
     _, deviation = _deviations(notes)
@@ -150,6 +110,16 @@ def test_the_record_tells_of_it() -> None:
         "8 prompts together), the labels of axis (at last 64 prompts together); another run "
         "may give other last bits, in float32 about 2 parts in 10,000,000."
     )
+
+
+@pytest.mark.parametrize("runs_out", [cpu_allocator, gpu_allocator])
+def test_what_cannot_be_cut_is_refused_in_our_words(runs_out: Callable[[], None]) -> None:
+    told = pytest.raises(RunFailed, match="a row: expected memory for it, found too little")
+    with told, refused_if_too_large("a row", "memory for it"):
+        runs_out()
+    broken = pytest.raises(RuntimeError, match="shapes differ")
+    with broken, refused_if_too_large("a row", "memory for it"):
+        raise RuntimeError("shapes differ")
 
 
 @pytest.mark.parametrize("name", ["tpu", "cuda:99", "", "CPU"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,10 +19,12 @@ from safetycase.methods.derive import arm_specs, traces_of
 from safetycase.methods.fit import fit_faults, fvu_of, l0_of
 from safetycase.methods.trace_draws import CONTROL_ROLES
 from safetycase.methods.traces import Traces
+from safetycase.run.arm_run import ArmRun
 from safetycase.run.trace import require_sound
 from safetycase.tables.codec import read_table
 from safetycase.tables.evidence import Evidence
 from tests.unit.run.test_pipeline import make, members, opened
+from tests.unit.run.test_shrink import cpu_allocator
 from tests.unit.run.tiny_world import LAYER, Tiny, plan_value
 
 pytestmark = pytest.mark.run
@@ -29,14 +32,17 @@ pytestmark = pytest.mark.run
 ROWS, POSITIONS = 9, 3
 
 
-@pytest.fixture(scope="module")
-def case_path(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    value = plan_value() | {
+def traced_plan() -> dict:
+    return plan_value() | {
         "seed": "traced",
         "audit": {"rows": ROWS, "positions": POSITIONS},
         "geometry": {"neighbours": 5},
     }
-    return make(tiny, tmp_path_factory.mktemp("traced"), value=value)
+
+
+@pytest.fixture(scope="module")
+def case_path(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make(tiny, tmp_path_factory.mktemp("traced"), value=traced_plan())
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +59,20 @@ def traces(case_path: Path) -> Traces:
 
 def test_the_verifier_agrees(case_path: Path) -> None:
     require_verified(case_path, at="2026-03-01T00:00:00Z")
+
+
+def test_a_row_that_does_not_fit_the_memory_is_named(
+    case_path: Path, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the run's own folder: all units are there, and only traces are measured."""
+    monkeypatch.setattr(ArmRun, "watched_prefill", lambda _: cpu_allocator())
+    with pytest.raises(RunFailed) as refused:
+        make(tiny, case_path.parent, value=traced_plan())
+    assert re.fullmatch(
+        r"trace of evaluation requests, item r\d+: expected memory for one row under "
+        r"context/\S+, found too little\. A smaller --batch-rows does not help any more: .*",
+        str(refused.value),
+    )
 
 
 def test_half_of_the_traced_rows_are_the_targets(traces: Traces) -> None:
