@@ -31,6 +31,7 @@ from safetycase.envelope.timestamp import TimeStampAuthority, stamped_at
 from safetycase.envelope.trust import read_instant, read_signers
 from safetycase.errors import SafetyCaseError
 from safetycase.methods.figures_on_page import read_page
+from safetycase.methods.plan_order import plan_receipt
 from safetycase.run.plan_file import as_plan
 from safetycase.sign.sealing import generate_auditor, read_auditor, seal, unseal
 from safetycase.tables.closing import open_table, single_cells
@@ -163,6 +164,7 @@ PARSERS: dict[str, Target] = {
         "key": _key,
         "verifier key": lambda data: read_vkey(data.decode("latin-1"), where="fuzz"),
         "log proof": _log_proof,
+        "receipt": lambda data: plan_receipt(canonical.read(data, where="fuzz"), "fuzz"),
         "base64": _text,
         "instant": lambda data: read_instant(data.decode("latin-1"), where="fuzz"),
         "policy": lambda data: read_policy(data, where="fuzz"),
@@ -335,6 +337,7 @@ def seeds() -> dict[str, list[bytes]]:
         "key": keys,
         "verifier key": [hand.vkey.encode() for hand in (ToyLog().log, *ToyLog().witnesses)],
         "log proof": [ToyLog().add([b"another", b"entry"])],
+        "receipt": [canonical.write({"nonce": "0" * 64, "received": AT})],
         "base64": [b"AAECAwQ="],
         "instant": [AT.encode()],
         "policy": [canonical.write(policy().spelled())],
