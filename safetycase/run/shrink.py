@@ -35,7 +35,7 @@ class Batches:
     """What is done in them, for an error."""
 
 
-ONE_BY_ONE = Batches(1, lambda _: None)
+ONE_BY_ONE = Batches(1, lambda _: None, "a self test")
 """Nothing shares a batch, so that nothing can be made smaller."""
 
 
