@@ -127,7 +127,7 @@ def baseline_with_a_hook(case: KitCase) -> KitCase:
     "evidence",
     "insider",
     refused_by={
-        "EVI-002", "FOR-003", "IVN-005", "IVN-006", "STA-004",
+        "EVI-002", "FOR-003", "IVN-005", "STA-004",
         "CLM-001", "CLM-002", "CLM-003", "CLM-004", "CLM-005", "CLM-007",
     },
 )  # fmt: skip
