@@ -54,7 +54,7 @@ def size_gaps(arms: Mapping[str, ArmSpec], answers: Arms, dtype: str) -> Iterato
     left open where it took or added a quarter of the edit.
     """
     for (_, arm), rows in answers.items():
-        if arm in arms:
+        if arm in arms and not _all_within(_SIZE_TOLERANCE, arms[arm], rows):
             expected = f"an edit of size {abs(arms[arm].coefficient):.6g}"
             for row in np.flatnonzero(_gaps(arms[arm], rows) > _slack(arms[arm], rows, dtype)):
                 yield Gap(rows.where(int(row)), expected, str(rows.delta[row]))
@@ -69,9 +69,18 @@ def lost_in_rounding(spec: ArmSpec, rows: Answers, dtype: str) -> Flags:
 
     Nobody can say of them whether the dose was given.
     """
+    if _all_within(LOST, spec, rows):
+        return np.zeros(len(rows), dtype=np.bool_)
     gaps, size = _gaps(spec, rows), abs(spec.coefficient)
     lost: Flags = (gaps > LOST * size) & (gaps <= _slack(spec, rows, dtype)) & (size > 0.0)
     return lost
+
+
+def _all_within(share: float, spec: ArmSpec, rows: Answers) -> bool:
+    """Whether every row's edit norm lies this close to the coefficient, without a copy."""
+    size = abs(spec.coefficient)
+    farthest = max(rows.delta.max(initial=size) - size, size - rows.delta.min(initial=size))
+    return bool(farthest <= share * size)
 
 
 def _gaps(spec: ArmSpec, rows: Answers) -> Numbers:
