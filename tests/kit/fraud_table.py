@@ -33,7 +33,7 @@ def section() -> Iterator[str]:
         f"derives what he can (`tests/kit/frauds.py`). From the bytes alone {caught} of "
         f"{len(frauds)} miss their aim ({_counts(frauds)}). The rest are not caught, and "
         "cannot be: what the verifier does is to hold every claim below the tier that would "
-        "need a third party."
+        "need a third party, unless a third party that the policy names was used."
     )
     for end in ENDS:
         told = [each for each in frauds if each.end == end]
