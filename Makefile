@@ -9,7 +9,7 @@ PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constr
 # Bytecode is kept: a process that compiles every module anew takes two seconds longer.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo demo-gemma test lint attacks fuzz mutation docs core-test cluster-test clean
+.PHONY: help demo demo-gemma test lint attacks fuzz mutation docs core-test cluster-test gpu-test clean
 
 help:
 	@echo "make demo        a case of the small embedded model: run, sign, verify, report"
@@ -22,6 +22,7 @@ help:
 	@echo "make lint        the static part of make test"
 	@echo "make core-test   the wheel without extras verifies a case"
 	@echo "make cluster-test  one record from one process, two, and a Ray cluster (installs Ray, 240 MB)"
+	@echo "make gpu-test    the runner on a GPU gives what it gives on the processor"
 	@echo "make clean       remove environments, caches and results"
 
 demo: $(VENV)/.run
@@ -75,6 +76,11 @@ core-test: $(VENV)-core/.core
 cluster-test: $(VENV)/.dev
 	$(PIP) -e '.[run,report,time,dev,cluster]'
 	$(BIN)/python -m pytest tests/unit/run/test_engines.py
+
+# Not part of make test, where there is no GPU: in an environment whose torch sees one.
+GPU_PYTHON ?= $(BIN)/python
+gpu-test:
+	$(GPU_PYTHON) -m pytest tests/run/test_accelerator.py
 
 clean:
 	rm -rf $(VENV) $(VENV)-core $(OUT) dist mutants .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -115,7 +115,7 @@ def greedy(
                 going -= {row} if int(tokens[row]) in model.stops else set()
             if not going:
                 break
-            ids, positions, last = tokens[:, None], positions[:, -1:] + 1, torch.tensor([0])
+            ids, positions, last = tokens[:, None], positions[:, -1:] + 1, batch.last * 0
             mask = torch.cat([mask, torch.ones_like(mask[:, :1])], 1)
     return drawn
 

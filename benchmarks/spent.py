@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 
 @dataclass
 class Spent:
@@ -18,17 +20,22 @@ class Spent:
     wall: float = 0.0
     processor: float = 0.0
     peak: float = 0.0
+    on_device: float = 0.0
+    """GiB that torch held on GPUs at the peak; nothing else's."""
     calls: int = 0
 
     @contextmanager
     def counted(self) -> Iterator[None]:
         """What happens inside is added."""
         _forget_peak()
+        _wait_for_gpus()
         wall, processor = time.perf_counter(), time.process_time()
         yield
+        _wait_for_gpus()
         self.wall += time.perf_counter() - wall
         self.processor += time.process_time() - processor
         self.peak = max(self.peak, _peak())
+        self.on_device = max(self.on_device, _peak_of_gpus())
         self.calls += 1
 
     def ratio(self, other: Spent, share: float = 1.0) -> str:
@@ -38,14 +45,31 @@ class Spent:
 
     def line(self, name: str, answers: int) -> str:
         """One line of a table."""
+        device = f", {self.on_device:.2f} GiB on the device" if self.on_device else ""
         return (
             f"{name:<34}{self.wall:8.1f} s  {self.processor:8.1f} s of processor  "
-            f"{1000 * self.wall / answers:8.1f} ms an answer  peak {self.peak:.2f} GiB"
+            f"{1000 * self.wall / answers:8.1f} ms an answer  peak {self.peak:.2f} GiB{device}"
         )
+
+
+def _wait_for_gpus() -> None:
+    """What is asked of a GPU is done later: until then no time can be taken."""
+    if torch.cuda.is_initialized():
+        for number in range(torch.cuda.device_count()):
+            torch.cuda.synchronize(number)
+
+
+def _peak_of_gpus() -> float:
+    if not torch.cuda.is_initialized():
+        return 0.0
+    return sum(map(torch.cuda.max_memory_allocated, range(torch.cuda.device_count()))) / 2**30
 
 
 def _forget_peak() -> None:
     """Linux can begin a peak anew; elsewhere it stays that of the whole process."""
+    if torch.cuda.is_initialized():
+        for number in range(torch.cuda.device_count()):
+            torch.cuda.reset_peak_memory_stats(number)
     try:
         Path("/proc/self/clear_refs").write_text("5", "ascii")
     except OSError:

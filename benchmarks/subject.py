@@ -17,6 +17,7 @@ import torch
 
 from safetycase.record.plan import Plan
 from safetycase.run.bind import RunOptions, bind
+from safetycase.run.device import device_of
 from safetycase.run.dictionaries.dictionary import Dictionary
 from safetycase.run.edit import BASELINE_EDIT, ArmEdit
 from safetycase.run.freeze import freeze
@@ -63,7 +64,8 @@ class Subject:
         """Model, number format, threads, place of the edit."""
         plan: Plan = self.bench.plan
         return (
-            f"{plan.model.name}, {plan.model.dtype}, {torch.get_num_threads()} threads, "
+            f"{plan.model.name}, {plan.model.dtype}, {self.bench.environment.device}, "
+            f"{torch.get_num_threads()} threads, "
             f"edit at {self.dictionary.writes} of {len(self.model.blocks)} blocks, "
             f"batches of at most {self.bench.environment.batch_rows} rows"
         )
@@ -75,13 +77,16 @@ def options(purpose: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--model", choices=sorted(PLANS), default="gemma")
     parser.add_argument("--cache", type=Path, default=Path("out/cache"))
     parser.add_argument("--threads", type=int)
+    parser.add_argument("--batch-rows", type=int)
+    parser.add_argument("--device", default="cpu", help="auto, cpu, mps, cuda or cuda:N")
     return parser
 
 
-def load(given: argparse.Namespace, *, batch_rows: int | None = None) -> Subject:
+def load(given: argparse.Namespace) -> Subject:
     """The model bound as a run binds it."""
     frozen = freeze(PLANS[given.model])
-    bound = bind(frozen, given.cache, RunOptions(given.threads, batch_rows))
+    options = RunOptions(given.threads, given.batch_rows, device=device_of(given.device))
+    bound = bind(frozen, given.cache, options)
     items = read_items(frozen.plan, frozen.digest, frozen.datasets)
     return Subject(bound.bench, tuple(items.rows))
 

@@ -102,7 +102,7 @@ def logits(model: LoadedModel) -> list[torch.Tensor]:
         found = [run.prefill(use_cache=True)]
         for step in range(6):
             if step == 3:
-                rows = torch.arange(0, run.rows, 2)
+                rows = torch.arange(0, run.rows, 2, device=run.device)
                 run.keep(rows)
                 found[-1] = found[-1][rows]
             tokens = found[-1].argmax(-1)

@@ -50,13 +50,14 @@ RAY = pytest.mark.skipif(
 
 def started(plan: Path, out: Path, *more: object) -> subprocess.Popen[str]:
     """`safetycase run` in a process of its own."""
+    paths = [str(REPOSITORY), *filter(None, [os.environ.get("PYTHONPATH")])]
     return subprocess.Popen(
         [
             *(sys.executable, "-m", "safetycase", "run", str(plan), "--out", str(out)),
             *("--threads", "1", "--batch-rows", "96"),
             *map(str, more),
         ],
-        env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

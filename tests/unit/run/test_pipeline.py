@@ -85,8 +85,9 @@ def make(
     *,
     batch_rows: int = 96,
     value: Any = None,
+    **options: Any,
 ) -> Path:
-    chosen = RunOptions(threads=1, batch_rows=batch_rows)
+    chosen = RunOptions(threads=1, batch_rows=batch_rows, **options)
     return run(
         write_plan(tiny, value),
         out,

@@ -83,7 +83,7 @@ MAKERS: dict[str, Callable[[], PreTrainedModel]] = {
 }
 
 
-def tiny_model(name: str) -> LoadedModel:
+def tiny_model(name: str, device: str = "cpu") -> LoadedModel:
     """Every weight is drawn, norms and biases too, so that a gain left out shows."""
     torch.manual_seed(3)
     network = MAKERS[name]().eval()
@@ -93,4 +93,4 @@ def tiny_model(name: str) -> LoadedModel:
             if parameter.ndim == 1:
                 noise = torch.randn(parameter.shape, generator=generator)
                 parameter.add_(0.3 * noise)
-    return wrap(network, tiny_tokenizer())
+    return wrap(network, tiny_tokenizer(), device=device)

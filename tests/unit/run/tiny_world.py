@@ -179,11 +179,11 @@ def write_dictionary(
     return folder
 
 
-def load_dictionary(folder: Path, **stated: Any) -> Dictionary:
+def load_dictionary(folder: Path, *, device: str = "cpu", **stated: Any) -> Dictionary:
     """The dictionary of a folder, as a plan that states this much would load it."""
     said = Stated(**{"name": "tiny", **stated})
     found = specify(open_folder(".", folder, where=said.where, remedy="None."), said)
-    return load(said.name, found, torch.device("cpu"))
+    return load(said.name, found, torch.device(device))
 
 
 @dataclass(frozen=True)
