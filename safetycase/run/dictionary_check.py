@@ -7,6 +7,7 @@ stored activations.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,8 +28,14 @@ from safetycase.run.dictionaries.stored_examples import FILE, stored_error
 from safetycase.run.environment import default_batch_rows
 from safetycase.run.gguf_model import converted
 from safetycase.run.model import LoadedModel, load_model, make_deterministic, read_shape
-from safetycase.run.prompts import encode
-from safetycase.run.selftest import DICTIONARY_PROMPTS, Subject, answered, dictionary_fit
+from safetycase.run.prompts import Prompt, encode, sequences
+from safetycase.run.selftest import (
+    DICTIONARY_PROMPTS,
+    Fit,
+    Subject,
+    answered,
+    dictionary_fit,
+)
 from safetycase.run.shrink import Batches
 from safetycase.run.sites import require_site
 from safetycase.run.sources import Source, digests, locate_model, open_dictionary
@@ -92,22 +99,46 @@ def _folder(source: Source, model_format: str, cache: Path) -> Path:
     return converted(source.path_of("weights")[0], cache, digest=digest)
 
 
-def check_dictionary(
-    subjects: Subjects, texts: Sequence[str], *, dtype: str, smaller: Callable[[int], None]
-) -> Iterator[tuple[InstrumentTest, float]]:
-    """Every test with what was measured on the texts; L0 and FVU are those of the texts.
+def read_prompts(
+    subjects: Subjects, texts: Sequence[str], *, context: int | None = None
+) -> list[Prompt]:
+    """What is read of the texts: each as it is, or cut into sequences of `context` tokens.
 
-    `smaller` is told how many texts share a batch where memory runs out for more.
-    Refuses an empty list of texts.
+    Refuses an empty list of texts, and what is no prompt.
     """
     if not texts:
         raise RunFailed("texts", "at least one text", found="none")
+    model = subjects.model
+    named = [(text, f"text {i}") for i, text in enumerate(texts, 1)]
+    if context is None:
+        return [encode(model, text, where=where) for text, where in named]
+    return [
+        prompt
+        for text, where in named
+        for prompt in sequences(model, text, where=where, length=context)
+    ]
+
+
+def check_dictionary(
+    subjects: Subjects,
+    prompts: Sequence[Prompt],
+    *,
+    dtype: str,
+    smaller: Callable[[int], None],
+    fits: dict[str, Fit] | None = None,
+) -> Iterator[tuple[InstrumentTest, float]]:
+    """Every test with what was measured on the prompts; L0 and FVU are those of all of them.
+
+    `smaller` is told how many prompts share a batch where memory runs out for more; `fits` is
+    filled with the fit, by `NAME`.
+    """
     model, dictionary = subjects.model, subjects.dictionary
     rows = min(default_batch_rows(model.parameters), DICTIONARY_PROMPTS)
     batches = Batches(rows, smaller, "the fit of the dictionary")
-    prompts = [encode(model, text, where=f"text {i}") for i, text in enumerate(texts, 1)]
     subject = Subject(model, dictionary, prompts)
-    yield from answered({NAME: subject}, dtype=dtype, batches=batches)
+    yield from answered(
+        {NAME: subject}, dtype=dtype, batches=batches, fits=fits, fit_prompts=None
+    )
     if subjects.specification.skips:
         turned = dictionary.transposed_skip()
         as_read, other = (
@@ -118,3 +149,33 @@ def check_dictionary(
     if subjects.examples is not None:
         value = stored_error(model, dictionary, subjects.examples, batches=batches)
         yield stored_test(NAME), six_digits(value)
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A mean or share over tokens, and its standard error where texts are drawn."""
+
+    value: float
+    error: float | None
+    """None of a single text, which says nothing about others."""
+
+
+def l0_spread(fit: Fit) -> Spread:
+    """Mean number of active features a token."""
+    return _ratio([t.active for t in fit.texts], [t.tokens for t in fit.texts])
+
+
+def explained_spread(fit: Fit) -> Spread:
+    """Explained variance, 1 - FVU; that the mean is one of the same tokens is neglected."""
+    missed = _ratio([t.error for t in fit.texts], [t.spread for t in fit.texts])
+    return Spread(1 - missed.value, missed.error)
+
+
+def _ratio(above: Sequence[float], below: Sequence[float]) -> Spread:
+    """Σa / Σb and √(n / (n - 1) Σ(a - rb)²) / Σb (Cochran 1977, Sampling Techniques, ch. 6)."""
+    n, total = len(above), sum(below)
+    value = sum(above) / total
+    if n < 2:
+        return Spread(value, None)
+    left = sum((a - value * b) ** 2 for a, b in zip(above, below, strict=True))
+    return Spread(value, math.sqrt(n / (n - 1) * left) / total)

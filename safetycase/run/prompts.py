@@ -107,6 +107,34 @@ def encode(
     return Prompt(tuple(ids), tuple(offsets))
 
 
+def sequences(model: LoadedModel, text: str, *, where: str, length: int) -> list[Prompt]:
+    """A text's tokens cut into sequences of so many, BOS in front of each and counted.
+
+    No frame stands around them; the last may be shorter. Refused: a length of less than two or
+    beyond the model's context, a text that spells a BOS itself or has nothing that is read.
+    """
+    if not 2 <= length <= model.context:
+        raise RunFailed("context", f"2 to {model.context} tokens", found=str(length))
+    coded = model.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+    ids: list[int] = list(coded["input_ids"])
+    offsets = [(int(a), int(b)) for a, b in coded["offset_mapping"]]
+    if model.bos in ids:
+        raise RunFailed(where, "a text without BOS, which the runner adds", found="one")
+    first = () if model.bos is None else (model.bos,)
+    step = length - len(first)
+    parts = [
+        Prompt(
+            (*first, *ids[start : start + step]),
+            (*((0, 0) for _ in first), *offsets[start : start + step]),
+        )
+        for start in range(0, len(ids), step)
+    ]
+    read = [part for part in parts if len(part) > 1]
+    if not read:
+        raise RunFailed(where, "a text with tokens that are read", found=repr(text[:40]))
+    return read
+
+
 def _inside(part: slice, start: int, end: int) -> tuple[int, int]:
     """What a token covers of a part of a text; (0, 0) if it lies outside."""
     if end <= part.start or start >= part.stop:

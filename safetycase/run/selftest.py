@@ -95,8 +95,12 @@ def answered(
     dtype: str,
     batches: Batches,
     fits: dict[str, Fit] | None = None,
+    fit_prompts: int | None = DICTIONARY_PROMPTS,
 ) -> Iterator[tuple[InstrumentTest, float]]:
-    """Every test with what was measured, one after the other, whether it passes or not."""
+    """Every test with what was measured, one after the other, whether it passes or not.
+
+    The fit is that of so many prompts at most, of all where `fit_prompts` is None.
+    """
     declared = {name: s.dictionary.declared_l0 for name, s in subjects.items()}
     first = next(iter(subjects.values()))
     found: dict[str, Fit] = {} if fits is None else fits
@@ -104,7 +108,7 @@ def answered(
     def fit(name: str) -> Fit:
         if name not in found:
             s = subjects[name]
-            prompts = s.prompts[:DICTIONARY_PROMPTS]
+            prompts = s.prompts[:fit_prompts]
             found[name] = dictionary_fit(s.model, s.dictionary, prompts, batches=batches)
         return found[name]
 

@@ -36,13 +36,18 @@ PLAIN = (
 """English prose of several kinds, written for this purpose; some code, some law, some news."""
 
 
-def read_texts(path: Path) -> list[str]:
-    """The lines of a file that are not empty; of a JSONL file the `prompt` of each."""
+def read_texts(path: Path, *, whole: bool = False) -> list[str]:
+    """The lines of a file that are not empty; of a JSONL file the `prompt` of each.
+
+    `whole`: a file that is not JSONL is one text, line ends included.
+    """
     try:
-        lines = path.read_text("utf-8").splitlines()
+        read = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise MalformedInput(str(path), "a text in UTF-8", found=str(error)) from None
-    lines = [line for line in lines if line.strip()]
+    if whole and path.suffix != ".jsonl":
+        return [read] if read.strip() else []
+    lines = [line for line in read.splitlines() if line.strip()]
     if path.suffix != ".jsonl":
         return lines
     return [_prompt(line, f"{path.name} line {n}") for n, line in enumerate(lines, 1)]

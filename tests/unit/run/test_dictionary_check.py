@@ -15,9 +15,17 @@ from safetycase.cli.main import main
 from safetycase.errors import MalformedInput, RunFailed
 from safetycase.run import observe
 from safetycase.run.dictionaries.specification import Stated
-from safetycase.run.dictionary_check import NamedModel, check_dictionary, load_subjects
+from safetycase.run.dictionary_check import (
+    NamedModel,
+    check_dictionary,
+    explained_spread,
+    l0_spread,
+    load_subjects,
+    read_prompts,
+)
 from safetycase.run.model import LoadedModel
 from safetycase.run.prompts import PaddedBatch, Prompt, pad_left
+from safetycase.run.selftest import Fit, TextFit
 from safetycase.run.texts import PLAIN, read_texts
 from tests.unit.run.dictionaries.made import llama_scope, write_json
 from tests.unit.run.test_selftest import TEXTS
@@ -90,7 +98,7 @@ def test_a_sound_dictionary_passes_and_stored_examples_come_out_again(
         said[0]
         == f"dictionary  jumprelu.gs2 at resid_post of block 1, {2 * HIDDEN - 2} features"
     )
-    tests = {line.split()[1]: line.split() for line in said[2:]}
+    tests = {line.split()[1]: line.split() for line in said[2:-3]}
     assert list(tests) == [
         "hook_identity",
         "zero_dose_identity",
@@ -149,8 +157,9 @@ def test_a_file_of_examples_that_is_none_is_refused(
 ) -> None:
     folder = written(tiny, tmp_path / "d", change(stored(tiny)))
     subjects = _loaded(tiny, folder)
+    prompts = read_prompts(subjects, TEXTS)
     with pytest.raises(RunFailed) as refused:
-        list(check_dictionary(subjects, TEXTS, dtype="float32", smaller=print))
+        list(check_dictionary(subjects, prompts, dtype="float32", smaller=print))
     assert expected in refused.value.expected
 
 
@@ -196,9 +205,10 @@ def test_a_transposed_skip_term_is_told(tiny: Tiny, tmp_path: Path, turned: bool
         "hf_hook_point_out": f"model.layers.{LAYER}.post_feedforward_layernorm.output",
     }
     subjects = _loaded(tiny, write_dictionary(tmp_path / "d", tensors, config))
+    prompts = read_prompts(subjects, TEXTS)
     answers = {
         t.id: (t, v)
-        for t, v in check_dictionary(subjects, TEXTS, dtype="float32", smaller=print)
+        for t, v in check_dictionary(subjects, prompts, dtype="float32", smaller=print)
     }
     test, value = answers["skip_orientation"]
     assert test.keeps(value) is not turned
@@ -214,6 +224,99 @@ def test_texts_are_lines_or_the_prompts_of_items(tmp_path: Path) -> None:
     with pytest.raises(MalformedInput):
         read_texts(tmp_path / "b.jsonl")
     assert len(set(PLAIN)) == len(PLAIN) >= 24
+    assert read_texts(tmp_path / "a.txt", whole=True) == ["one\n\n two\n"]
+    assert read_texts(tmp_path / "a.jsonl", whole=True) == ["one"]
+    (tmp_path / "empty.txt").write_text("\n \n")
+    assert read_texts(tmp_path / "empty.txt", whole=True) == []
+
+
+def test_the_fit_is_that_of_every_sequence_of_a_long_text(
+    tiny: Tiny, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """More than the 64 prompts that a run reads, against one pass of plain torch a sequence."""
+    document = "\n".join(TEXTS * 40)
+    (tmp_path / "document.txt").write_text(document)
+    command = ["dictionary", "check", str(written(tiny, tmp_path / "d", None)), "--name", NAME]
+    command += ["--model", str(tiny.folder / "model"), "--context", "12"]
+    assert main([*command, "--texts", str(tmp_path / "document.txt")]) == 0
+    said = capsys.readouterr().out.splitlines()
+
+    ids = tiny.model.tokenizer(document, add_special_tokens=False)["input_ids"]
+    parts = [ids[i : i + 11] for i in range(0, len(ids), 11)]
+    assert len(parts) > 64
+    states: list[torch.Tensor] = []
+    hook = tiny.model.blocks[LAYER].register_forward_hook(lambda _m, _a, o: states.append(o))
+    for part in parts:
+        tiny.model.network(input_ids=torch.tensor([[tiny.model.bos, *part]]))
+    hook.remove()
+    x = torch.cat([state[0, 1:].double() for state in states])
+    t = {name: torch.from_numpy(array).double() for name, array in tiny.tensors.items()}
+    z = x @ t["w_enc"] + t["b_enc"]
+    f = z * (z > t["threshold"]) * (z > 0)
+    missed = ((x - f @ t["w_dec"] - t["b_dec"]) ** 2).sum()
+    explained = 1 - float(missed / ((x - x.mean(0)) ** 2).sum())
+
+    assert said[-3] == (
+        f"read        {len(ids)} tokens of {len(parts)} sequences, the first of each apart"
+    )
+    l0, variance = said[-2].split(), said[-1].split()
+    assert l0[0] == "L0"
+    assert float(l0[1]) == pytest.approx(float((f > 0).sum(1).double().mean()), abs=6e-3)
+    assert said[-2].endswith(f"declared: {tiny.dictionary.declared_l0:g}")
+    assert variance[0] == "explained"
+    assert float(variance[1]) == pytest.approx(explained, abs=1e-4)
+    tested = {line.split()[1]: float(line.split()[2]) for line in said[2:-3]}
+    assert 1 - tested["dictionary_fvu"] == pytest.approx(explained, abs=1e-5)
+
+
+def test_texts_are_cut_behind_a_bos_of_their_own(tiny: Tiny, tmp_path: Path) -> None:
+    subjects = _loaded(tiny, written(tiny, tmp_path / "d", None))
+    whole = [prompt.ids[1:] for prompt in read_prompts(subjects, TEXTS)]
+    cut = read_prompts(subjects, TEXTS, context=5)
+    assert {prompt.ids[0] for prompt in cut} == {tiny.model.bos}
+    assert max(map(len, cut)) == 5
+    assert [i for prompt in cut for i in prompt.ids[1:]] == [i for ids in whole for i in ids]
+    first = cut[0]
+    assert TEXTS[0][first.offsets[1][0] : first.offsets[-1][1]] == " ".join(
+        TEXTS[0].split()[:4]
+    )
+
+
+@pytest.mark.parametrize(
+    ("texts", "context", "expected"),
+    [
+        ([], 5, "at least one text"),
+        (["the audit"], 1, "2 to "),
+        (["the audit"], 10**9, "2 to "),
+        (["the audit <bos> comes"], 5, "a text without BOS"),
+        ([""], 5, "a text with tokens that are read"),
+    ],
+)
+def test_what_cannot_be_cut_is_refused(
+    tiny: Tiny, tmp_path: Path, texts: list[str], context: int, expected: str
+) -> None:
+    subjects = _loaded(tiny, written(tiny, tmp_path / "d", None))
+    with pytest.raises(RunFailed) as refused:
+        read_prompts(subjects, texts, context=context)
+    assert expected in refused.value.expected
+
+
+def test_standard_errors_are_those_of_redrawn_texts() -> None:
+    rng = np.random.default_rng(0)
+    tokens = rng.integers(20, 60, size=200)
+    active = rng.poisson(9.0, size=200) * tokens
+    spread = rng.uniform(1.0, 3.0, size=200) * tokens
+    error = spread * rng.uniform(0.05, 0.3, size=200)
+    texts = tuple(map(TextFit, tokens, active, error, spread))
+    fit = Fit(active.sum() / tokens.sum(), error.sum() / spread.sum(), texts)
+    drawn = rng.integers(200, size=(4000, 200))
+    l0 = active[drawn].sum(1) / tokens[drawn].sum(1)
+    explained = 1 - error[drawn].sum(1) / spread[drawn].sum(1)
+    assert l0_spread(fit).value == pytest.approx(fit.l0)
+    assert l0_spread(fit).error == pytest.approx(l0.std(), rel=0.05)
+    assert explained_spread(fit).value == pytest.approx(1 - fit.fvu)
+    assert explained_spread(fit).error == pytest.approx(explained.std(), rel=0.05)
+    assert l0_spread(Fit(fit.l0, fit.fvu, texts[:1])).error is None
 
 
 def test_a_dictionary_of_another_model_is_refused_before_the_model_is_loaded(
@@ -280,6 +383,6 @@ def test_a_dictionary_of_another_family_passes(
     assert (
         said[0] == f"dictionary  {equation} at resid_post of block 1, {2 * HIDDEN - 2} features"
     )
-    assert {line.split()[0] for line in said[2:]} == {"PASS"}
+    assert {line.split()[0] for line in said[2:-3]} == {"PASS"}
     fvu = next(float(line.split()[2]) for line in said if "dictionary_fvu" in line)
     assert fvu < 0.05  # along one direction, that of BOS, nothing is explained
