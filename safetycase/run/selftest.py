@@ -257,22 +257,22 @@ def dictionary_fit(
     def keep(_: int, x: torch.Tensor, y: torch.Tensor) -> tuple[int, float, torch.Tensor]:
         f = dictionary.encode(x)
         missed = float(wide(y - dictionary.decode(f, x)).square().sum())
-        return int((f > 0).sum()), missed, wide(y).cpu()
+        return int((f > 0).sum()), missed, y.cpu()
 
     places = dictionary.reads, dictionary.writes
-    parts = dict(activations(model, prompts, *places, keep=keep, batches=batches))
-    active = sum(fires for fires, _, _ in parts.values())
-    error = sum(missed for _, missed, _ in parts.values())
-    everything = torch.cat([y for _, _, y in parts.values()])
-    mean = everything.mean(0)
-    spread = float((everything - mean).square().sum())
+    found = activations(model, prompts, *places, keep=keep, batches=batches)
+    parts = [part for _, part in sorted(found, key=lambda each: each[0])]
+    tokens = sum(len(y) for _, _, y in parts)
+    mean = torch.stack([wide(y).sum(0) for _, _, y in parts]).sum(0) / tokens
+    texts = tuple(
+        TextFit(len(y), fires, missed, float((wide(y) - mean).square().sum()))
+        for fires, missed, y in parts
+    )
+    spread = sum(text.spread for text in texts)
     if not spread:
         raise RunFailed(f"dictionary {dictionary.id}", "activations that vary", found="none do")
-    texts = tuple(
-        TextFit(len(y), fires, missed, float((y - mean).square().sum()))
-        for _, (fires, missed, y) in sorted(parts.items(), key=lambda part: part[0])
-    )
-    return Fit(active / len(everything), error / spread, texts)
+    active, error = sum(text.active for text in texts), sum(text.error for text in texts)
+    return Fit(active / tokens, error / spread, texts)
 
 
 def text_rows(name: str, items: Sequence[ItemRow], fit: Fit) -> list[DictionaryTextRow]:
