@@ -30,6 +30,7 @@ from safetycase.methods.sites import architecture_of
 from safetycase.record.sites import Architecture
 from safetycase.run.device import DeviceMap, spelled_map
 from safetycase.run.shape import ModelShape
+from safetycase.run.vocabulary import require_words
 
 if TYPE_CHECKING:
     from safetycase.run.chat import Frame
@@ -92,6 +93,9 @@ def make_deterministic() -> None:
     torch.use_deterministic_algorithms(mode=True)
     torch.backends.cudnn.benchmark = False
     torch.backends.cuda.matmul.allow_tf32 = False
+    # This kernel is silently wrong on some lengths of padded batches
+    # (https://github.com/pytorch/pytorch/issues/191937): plain products take its place.
+    torch.backends.cuda.enable_mem_efficient_sdp(enabled=False)
     transformers.utils.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 
@@ -158,6 +162,7 @@ def load_model(
         raise RunFailed(where, "a model that transformers can load", found=str(error)) from None
     if not isinstance(tokenizer, FastTokenizer) or not tokenizer.is_fast:
         raise RunFailed(where, "a fast tokenizer, which tells offsets of tokens")
+    require_words(tokenizer, where=where)
     return wrap(network, tokenizer, device=device)
 
 

@@ -9,7 +9,14 @@ import torch
 
 from safetycase.errors import PromptTooLong, RunFailed
 from safetycase.methods.sites import Place
-from safetycase.run.model import LoadedModel, load_model, residual_of, with_residual, wrap
+from safetycase.run.model import (
+    LoadedModel,
+    load_model,
+    make_deterministic,
+    residual_of,
+    with_residual,
+    wrap,
+)
 from safetycase.run.observe import activations
 from safetycase.run.prompts import encode, pad_left
 from safetycase.run.shrink import ONE_BY_ONE
@@ -106,3 +113,10 @@ def test_room_for_the_answer_is_part_of_the_prompt(tiny: Tiny) -> None:
     encode(tiny.model, "the " * 90, where="test", room=5)
     with pytest.raises(RunFailed):
         encode(tiny.model, "the " * 90, where="test", room=6)
+
+
+def test_the_kernel_that_is_wrong_on_some_padded_batches_is_not_used() -> None:
+    torch.backends.cuda.enable_mem_efficient_sdp(enabled=True)
+    make_deterministic()
+    assert not torch.backends.cuda.mem_efficient_sdp_enabled()
+    assert torch.backends.cuda.math_sdp_enabled()

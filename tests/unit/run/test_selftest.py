@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -152,6 +153,33 @@ def test_an_edit_that_leaks_to_other_rows_is_caught(
 
     monkeypatch.setattr(selftest.ArmRun, "prefill", leaking)
     assert failing(subject(tiny)) == PARITY
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_attention_that_is_wrong_at_one_length_in_32_is_caught_on_a_gpu(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch, device: str
+) -> None:
+    """As a kernel of CUDA was, on padded batches alone; the longest prompt here is shorter."""
+    attention, lengths = torch.nn.functional.scaled_dot_product_attention, []
+
+    def faulty(
+        query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, **more: Any
+    ) -> torch.Tensor:
+        lengths.append(key.shape[-2])
+        right = attention(query, key, value, **more)
+        is_wrong = more.get("attn_mask") is not None and key.shape[-2] % 32 == 1
+        return right.roll(1, -1) if is_wrong else right
+
+    tried = selftest.lengths_more(device)
+    monkeypatch.setattr(selftest, "lengths_more", lambda _: tried)
+    monkeypatch.setattr(torch.nn.functional, "scaled_dot_product_attention", faulty)
+    one = subject(tiny)
+    assert max(map(len, one.few)) % 32 not in (0, 1)
+    if device == "cuda":
+        assert failing(one) == PARITY
+        assert {length % 32 for length in lengths} == set(range(32))
+    else:
+        self_tests({"tiny": one}, dtype="float32", batches=batches_of(8))
 
 
 def test_a_test_that_does_not_fit_the_memory_is_refused_in_our_words(tiny: Tiny) -> None:
