@@ -16,7 +16,7 @@ from safetycase.methods.controls import REPORTED_ONLY
 from safetycase.record.control_tests import ControlFamily
 from safetycase.record.plan import Plan
 from safetycase.record.planned_axis import Axis, Candidate, Operation, SideEffect
-from safetycase.record.planned_evaluation import Evaluation, Generate, Measure
+from safetycase.record.planned_evaluation import Evaluation, Measure
 
 BASELINE = "baseline"
 SPLITS = ("discovery", "tuning", "held_out")
@@ -196,7 +196,7 @@ def evaluation_named(plan: Plan, name: str) -> Evaluation:
 def samples_of(evaluation: Evaluation) -> int:
     """How many answers the plan wants to each item of an evaluation, under each arm."""
     measure = evaluation.measure
-    return (measure.samples or 1) if isinstance(measure, Generate) else 1
+    return (measure.samples or 1) if measure.kind == "generate" else 1
 
 
 def axis_named(plan: Plan, name: str) -> Axis:

@@ -9,7 +9,7 @@ import numpy as np
 from safetycase.methods.clusters import Grouping
 from safetycase.methods.grid import evaluation_named, samples_of
 from safetycase.record.plan import Plan
-from safetycase.record.planned_evaluation import Generate, Measure
+from safetycase.record.planned_evaluation import Measure
 from safetycase.tables.columns import Answers, Flags
 from safetycase.tables.evidence import Evidence
 
@@ -23,7 +23,7 @@ def answers_of(plan: Plan, evidence: Evidence, name: str, arm: str, split: str) 
 
 def _takes_majority(plan: Plan, name: str) -> bool:
     measure = evaluation_named(plan, name).measure
-    return isinstance(measure, Generate) and measure.per_item == "majority"
+    return measure.kind == "generate" and measure.per_item == "majority"
 
 
 @dataclass(frozen=True, slots=True)

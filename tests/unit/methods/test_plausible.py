@@ -111,3 +111,9 @@ def test_independent_arms_are_seldom_even() -> None:
         chances.append(as_even(draws))
     assert np.mean(np.array(chances) <= 0.05) <= 0.065
     assert as_even([(10, 10)] * 18) < TOO_SELDOM < as_even([(10, 10)] * 9)
+
+
+@pytest.mark.parametrize("power", [-304, -300, -23, -5, 0, 5, 22, 23, 307, 308])
+def test_digits_are_counted_at_every_size_of_double(power: int) -> None:
+    short, long = float(f"1.5e{power}"), float(f"1.23456e{power}")
+    assert plausible._are_short(np.array([short, long])).tolist() == [True, False]
