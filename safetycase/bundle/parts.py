@@ -7,6 +7,7 @@ raises the refusal that its reader raised, every time it is asked for.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from safetycase.bundle import layout
 from safetycase.bundle.limits import DEFAULT_LIMITS, Limits
 from safetycase.bundle.reader import Container, open_case
 from safetycase.bundle.tensors import Array, read_tensors
-from safetycase.digest import sha256_hex
+from safetycase.digest import FileDigest, sha256_hex
 from safetycase.envelope.dsse import Envelope, read_envelope
 from safetycase.envelope.statement import CaseStatement, case_id, open_statement
 from safetycase.errors import (
@@ -72,6 +73,17 @@ class CaseParts:
         if isinstance(self._source, bytes):
             return sha256_hex(self._source)
         return self.container.archive_sha256
+
+    @once
+    def digests(self) -> dict[str, FileDigest]:
+        """Path, size and SHA-256 of every member, each inflated to its end.
+
+        Tables are decoded from the very bytes that are hashed, in the same reading. A refusal
+        of their rows is kept for whoever asks for the rows; it is none of the bytes.
+        """
+        with suppress(SafetyCaseError):
+            _ = self.signed_tables
+        return {name: self.container.digest(name) for name in self.container.names}
 
     @once
     def envelope(self) -> Envelope:
@@ -192,7 +204,7 @@ class CaseParts:
         return {
             kind: scan_table(
                 kind,
-                self.container.stream(path_of(kind)),
+                self.container.hashed(path_of(kind)),
                 size=self.container.size(path_of(kind)),
                 limits=self.limits.tables,
             )

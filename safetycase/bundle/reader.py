@@ -110,18 +110,26 @@ class Container:
         if size != member.size or not (is_checked or crc == member.crc):
             raise MalformedInput(place, "data of the declared size and CRC")
 
+    def hashed(self, name: str) -> Iterator[bytes]:
+        """A member's bytes as `stream` gives them; once read to their end, its digest is known.
+
+        So what a reader made of these bytes is of those that were hashed, inflated but once.
+        """
+        hasher = hashlib.sha256()
+        for piece in self.stream(name):
+            hasher.update(piece)
+            yield piece
+        self._digests[name] = FileDigest(name, self.size(name), hasher.hexdigest())
+
     def digest(self, name: str) -> FileDigest:
         """A member's path, size and SHA-256, from its inflated bytes."""
         if name not in self._digests:
-            hasher = hashlib.sha256()
             held: list[bytes] | None = [] if self._kept + self.size(name) <= _KEPT else None
-            for piece in self.stream(name):
-                hasher.update(piece)
+            for piece in self.hashed(name):
                 if held is not None:
                     held.append(piece)
             if held is not None and name not in self._cache:
                 self._keep(name, held)
-            self._digests[name] = FileDigest(name, self.size(name), hasher.hexdigest())
         return self._digests[name]
 
     def bound_digests(self) -> tuple[FileDigest, ...]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, NoReturn
+from operator import itemgetter
+from typing import Any, Literal, NoReturn
 
 import msgspec
 
@@ -21,9 +22,12 @@ from safetycase.tables.disclosure import (
     header_names,
     row_type,
 )
-from safetycase.tables.rows import ANSWER_KINDS, path_of
+from safetycase.tables.rows import ANSWER_KINDS, columns, path_of
 
 _ENCODER = msgspec.json.Encoder()
+_REPEATED = ("evaluation", "outcome")
+_FEW = 64
+"""Different texts of such a column up to which they are worth telling apart sooner."""
 _BROKEN = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -89,9 +93,42 @@ def _rows_decoder(kind: str, classes: Classes) -> Decoder:
     return _decoder_of(row_type(kind, classes))
 
 
-def _cells_decoder(kind: str, classes: Classes) -> Decoder:
-    """Takes and refuses the same rows, as tuples, from which columns are filled sooner."""
-    return _decoder_of(tuple.__class_getitem__(cell_types(kind, classes)))
+class _Cells:
+    """Takes and refuses the same rows, as tuples, from which columns are filled sooner.
+
+    Evaluations and outcomes stand in every row, and few are different. Those that were met are
+    named to a second decoder, which makes no new texts of them. Where it refuses lines, for a
+    text that was not met or for any fault, the first one decides.
+    """
+
+    def __init__(self, kind: str, classes: Classes) -> None:
+        """Begin without any text."""
+        self._types = cell_types(kind, classes)
+        self._any = _decoder_of(tuple.__class_getitem__(self._types))
+        self._quick: Decoder | None = None
+        self._met: dict[int, set[str]] = {columns(kind).index(n): set() for n in _REPEATED}
+        self.decode = self._any.decode
+
+    def decode_lines(self, lines: bytes) -> list[Any]:
+        """The rows of some lines; refused with one of `_BROKEN`."""
+        if self._quick is not None:
+            with suppress(*_BROKEN):
+                return self._quick.decode_lines(lines)
+        rows = self._any.decode_lines(lines)
+        if rows and self._met:
+            self._meet(rows)
+        return rows
+
+    def _meet(self, rows: list[Any]) -> None:
+        types = list(self._types)
+        for place, met in self._met.items():
+            met.update(map(itemgetter(place), rows))
+            types[place] = Literal.__getitem__(tuple(met))
+        if max(map(len, self._met.values())) > _FEW:
+            self._met, self._quick = {}, None
+        else:
+            cells = tuple.__class_getitem__(tuple(types))
+            self._quick = msgspec.json.Decoder(cells, strict=True)
 
 
 def header(kind: str, classes: Classes | None = None) -> bytes:
@@ -136,13 +173,16 @@ def scan_table(
     Refused unless header, types and line ends are those of its kind; a refused table names the
     first line at fault. Nothing is said about the values beyond their type and range.
     """
-    with _uncollected():
+    with uncollected():
         return _scanned(kind, pieces, size, limits)
 
 
 @contextmanager
-def _uncollected() -> Iterator[None]:
-    """Look for no cycles of objects meanwhile: rows of texts and numbers have none."""
+def uncollected() -> Iterator[None]:
+    """Look for no cycles of objects meanwhile: rows of texts and numbers have none.
+
+    Memory is given back as always, when nothing refers to it; cycles wait until afterwards.
+    """
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -158,7 +198,7 @@ def _scanned(kind: str, pieces: Iterable[bytes], size: int, limits: Limits) -> T
     misspelled: int | None = None
     classes: Classes = {}
     rows = read = 0
-    decoder = _cells_decoder if kind in ANSWER_KINDS else _rows_decoder
+    decoder = _Cells if kind in ANSWER_KINDS else _rows_decoder
     for batch in _batches(kind, pieces, limits, decoder):
         if not batch.lines:
             classes = batch.classes
@@ -173,6 +213,7 @@ def _scanned(kind: str, pieces: Iterable[bytes], size: int, limits: Limits) -> T
             kept += batch.rows
         else:
             filling.extend(batch.rows, rows * size // read)
+            batch.rows.clear()  # The next are decoded into the memory that these had.
     return Table(kept if filling is None else filling.answers(), misspelled, classes)
 
 
@@ -180,13 +221,13 @@ def _batches(
     kind: str,
     pieces: Iterable[bytes],
     limits: Limits,
-    decoder: Callable[[str, Classes], Decoder],
+    decoder: Callable[[str, Classes], Decoder | _Cells],
 ) -> Iterator[Batch]:
     """Rows of a table under its header, some at a time; first none, for the header."""
     where = path_of(kind)
     line = 1
     classes: Classes = {}
-    reading: Decoder | None = None
+    reading: Decoder | _Cells | None = None
     for lines in _whole_lines(where, pieces, limits):
         body = lines
         if line == 1:
@@ -199,9 +240,9 @@ def _batches(
         if line - 2 + len(rows) > limits.max_rows:
             expected, found = f"at most {limits.max_rows} rows", "more"
             raise TooLarge(where, expected, found=found, limit="rows")
+        begun, line = line, line + len(rows)
         if body:
-            yield Batch(kind, classes, line, body, rows)
-        line += len(rows)
+            yield Batch(kind, classes, begun, body, rows)
     if line == 1:
         raise SchemaViolation(where, header(kind).decode(), found="nothing")
 
@@ -241,14 +282,14 @@ def _longest(lines: bytes, limit: int) -> int:
     return max(map(len, lines.split(b"\n"))) if len(lines) > limit else 0
 
 
-def _decode(kind: str, lines: bytes, first_line: int, decoder: Decoder) -> list[Any]:
+def _decode(kind: str, lines: bytes, first_line: int, decoder: Decoder | _Cells) -> list[Any]:
     try:
         return decoder.decode_lines(lines)
     except _BROKEN:
         _blame(kind, decoder, lines, first_line)
 
 
-def _blame(kind: str, decoder: Decoder, lines: bytes, first_line: int) -> NoReturn:
+def _blame(kind: str, decoder: Decoder | _Cells, lines: bytes, first_line: int) -> NoReturn:
     for number, line in enumerate(lines.split(b"\n")[:-1], start=first_line):
         try:
             decoder.decode(line)

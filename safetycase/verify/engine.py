@@ -14,6 +14,7 @@ from pathlib import Path
 from safetycase.bundle.limits import DEFAULT_LIMITS, Limits
 from safetycase.envelope.trust import read_instant
 from safetycase.errors import NotVerified, SafetyCaseError, UsageError
+from safetycase.tables.codec import uncollected
 from safetycase.verify.case import OpenedCase, lacks
 from safetycase.verify.check import STAGES, Check, Examined, Fault, NotApplicable, drained
 from safetycase.verify.checks import all_checks
@@ -52,7 +53,8 @@ def verify(
 
 def examine(case: OpenedCase, *, renderings: bool = True) -> Verdict:
     """The verdict on an opened case."""
-    return judge(case, _examined(case, renderings=renderings))
+    with uncollected():
+        return judge(case, _examined(case, renderings=renderings))
 
 
 def refusal_of(verdict: Verdict) -> NotVerified:

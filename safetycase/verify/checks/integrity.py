@@ -26,7 +26,7 @@ def listed_files_are_there(case: OpenedCase) -> Run:
         if file.path not in case.container:
             yield Fault(file.path, "a file that the statement lists", "none")
             continue
-        found = case.container.digest(file.path)
+        found = case.digests[file.path]
         if found != file:
             expected, stands = (f"{f.size} bytes, SHA-256 {f.sha256}" for f in (file, found))
             yield Fault(file.path, expected, stands)

@@ -306,6 +306,35 @@ def test_a_member_is_the_same_however_often_it_is_read(
         assert b"".join(case.stream(name)) == data
 
 
+@pytest.mark.parametrize("room", [0, 2**27])
+def test_who_reads_a_member_to_its_end_has_hashed_it(
+    forged: Forge, members: dict[str, bytes], monkeypatch: pytest.MonkeyPatch, room: int
+) -> None:
+    monkeypatch.setattr(reader, "_KEPT", room)
+    data = bytes(range(256)) * 20_000
+    case = open_case(forged([*members.items(), ("evidence/big.jsonl", data)]))
+    begun = case.hashed("evidence/big.jsonl")
+    assert next(begun) == data[: len(next(case.stream("evidence/big.jsonl")))]
+    begun.close()
+    assert b"".join(case.hashed("evidence/big.jsonl")) == data
+    monkeypatch.setattr(reader, "_inflate", None)  # from here on nothing is inflated
+    assert case.digest("evidence/big.jsonl") == FileDigest.of("evidence/big.jsonl", data)
+
+
+def test_a_member_hashed_on_the_way_is_checked_like_any(
+    forged: Forge, members: dict[str, bytes]
+) -> None:
+    case = open_case(forged(both={ROWS: {"crc": 7}}))
+    with pytest.raises(MalformedInput, match="declared size and CRC"):
+        list(case.hashed(ROWS))
+    with pytest.raises(MalformedInput, match="declared size and CRC"):
+        case.digest(ROWS)
+    lies = {"evidence/x.jsonl": {"size": 10}}
+    bomb = open_case(forged([*members.items(), ("evidence/x.jsonl", b"0" * 9**8)], both=lies))
+    with pytest.raises(TooLarge, match="the declared 10 bytes"):
+        next(bomb.hashed("evidence/x.jsonl"))
+
+
 def test_a_wrong_crc_is_refused_every_time(forged: Forge) -> None:
     case = open_case(forged(both={ROWS: {"crc": 7}}))
     for read in (case.digest, case.digest, case.read, lambda name: list(case.stream(name))):

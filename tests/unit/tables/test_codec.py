@@ -4,9 +4,10 @@ import gc
 from contextlib import suppress
 
 import pytest
+from msgspec.structs import replace
 
 from safetycase.errors import SchemaViolation
-from safetycase.tables.codec import header, read_table, scan_table, write_table
+from safetycase.tables.codec import encode_rows, header, read_table, scan_table, write_table
 from safetycase.tables.rows import TABLES, ProbeRow, columns
 
 ROWS = [ProbeRow("e", "a", f"i{n}", 0.1 * n, n, 1.5, 14500.25, "above") for n in range(3)]
@@ -72,3 +73,48 @@ def test_the_collector_of_cycles_is_left_as_it_was() -> None:
         assert not gc.isenabled()
     finally:
         gc.enable()
+
+
+def _pieces(rows: list[ProbeRow], size: int) -> list[bytes]:
+    parts = [rows[start : start + size] for start in range(0, len(rows), size)]
+    return [header("probes") + b"\n", *map(encode_rows, parts)]
+
+
+@pytest.mark.parametrize("different", [1, 3, 64, 65, 200])
+@pytest.mark.parametrize("size", [1, 7, 300])
+def test_texts_that_repeat_are_read_as_those_that_do_not(different: int, size: int) -> None:
+    """New ones may come at any row, and there may be many: every table reads the same."""
+    rows = [
+        replace(
+            ROWS[0], item=f"i{n}", evaluation=f"e{n // 90}", outcome=f"\u00e9 {n % different}"
+        )
+        for n in range(300)
+    ]
+    pieces = _pieces(rows, size)
+    table = scan_table("probes", pieces, size=sum(map(len, pieces)))
+    assert list(table.rows) == rows
+    assert table.misspelled is None
+
+
+@pytest.mark.parametrize(
+    ("spelled", "again"),
+    [(b'"above"', b'"\\u0061bove"'), (b"1.5", b"1.50"), (b',"above"', b', "above"')],
+)
+def test_another_spelling_of_a_text_that_was_met_is_found(spelled: bytes, again: bytes) -> None:
+    pieces = _pieces([ROWS[0]] * 30, 10)
+    pieces[3] = pieces[3][::-1].replace(spelled[::-1], again[::-1], 1)[::-1]
+    table = scan_table("probes", pieces, size=sum(map(len, pieces)))
+    assert list(table.rows) == [ROWS[0]] * 30
+    assert table.misspelled == 31
+
+
+@pytest.mark.parametrize("fault", [b"7", b"null", b'"\xff"'])
+def test_a_fault_among_texts_that_were_met_is_refused_with_its_line(fault: bytes) -> None:
+    pieces = _pieces([ROWS[0]] * 30, 10)
+    pieces[2] = pieces[2].replace(b'"above"', fault, 1)
+    with pytest.raises(SchemaViolation) as refusal:
+        scan_table("probes", pieces, size=sum(map(len, pieces)))
+    assert refusal.value.where == "evidence/probes.jsonl line 12"
+    with pytest.raises(SchemaViolation) as plain:
+        read_table("probes", b"".join(pieces))
+    assert str(plain.value) == str(refusal.value)

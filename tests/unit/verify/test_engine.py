@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from safetycase.bundle import layout
+from safetycase.bundle import layout, reader
+from safetycase.bundle.limits import changed
 from safetycase.bundle.reader import open_case
+from safetycase.digest import FileDigest
 from safetycase.envelope.dsse import Envelope, read_envelope, write_envelope
 from safetycase.errors import NotVerified, UsageError
 from safetycase.verify import engine
@@ -92,6 +96,65 @@ def test_two_verifications_of_one_case_agree(tmp_path: Path) -> None:
     path = tmp_path / "toy.safetycase"
     path.write_bytes(data)
     assert verify(path, policy(), at=AT) == verify(data, policy(), at=AT)
+
+
+def test_a_table_is_decoded_from_the_bytes_that_are_hashed_inflated_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Also where nothing that was inflated is kept, as of ten million rows."""
+    inflated: list[str] = []
+    inflate = reader._inflate
+
+    def counted(stored: memoryview, place: str) -> Iterator[bytes]:
+        inflated.append(place)
+        return inflate(stored, place)
+
+    monkeypatch.setattr(reader, "_KEPT", 0)
+    monkeypatch.setattr(reader, "_inflate", counted)
+    assert _verdict(honest_case()).verified
+    tables = [place for place in inflated if place.endswith(".jsonl")]
+    assert len(tables) == len(set(tables)) > 4
+
+
+@pytest.mark.parametrize("signed_again", [False, True])
+@pytest.mark.parametrize("readable", [False, True])
+def test_rows_are_worth_nothing_where_their_digest_is_another(
+    readable: bool, signed_again: bool
+) -> None:
+    """They were decoded while they were hashed: what they say is not looked at."""
+    name = "evidence/choices.jsonl"
+    data = honest_case().members[name]
+    other = data.replace(b'"matching"', b'"other"' if readable else b"7", 1)
+    case = honest_case().with_members({name: other})
+    verdict = _verdict(resign(case) if signed_again else case)
+    failing = verdict.failing()
+    if not signed_again:
+        assert failing == ("INT-001",)
+        assert verdict.outcomes()["ENC-004"] is Outcome.UNKNOWN
+        [finding] = next(r for r in verdict.results if r.check == "INT-001").findings
+        digests = [FileDigest.of(name, held) for held in (data, other)]
+        told = [f"{d.size} bytes, SHA-256 {d.sha256}" for d in digests]
+        assert [finding.where, finding.expected, finding.found] == [name, *told]
+    else:
+        assert "INT-001" not in failing
+        assert bool(failing)
+
+
+def test_a_limit_of_rows_is_told_where_rows_are_asked_for() -> None:
+    """Not where bytes are hashed: the bytes are those that were signed."""
+    few = changed({"rows": 10})
+    verdict = verify(honest_case().to_bytes(), policy(), at=AT, limits=few)
+    outcomes = verdict.outcomes()
+    assert outcomes["CON-001"] is outcomes["INT-001"] is Outcome.PASS
+    [finding] = next(r for r in verdict.results if r.check == "ENC-004").findings
+    assert "at most 10 rows" in finding.expected
+
+
+def test_the_collector_of_cycles_is_left_as_it_was() -> None:
+    assert gc.isenabled()
+    _verdict(honest_case())
+    verify(b"", policy(), at=AT)
+    assert gc.isenabled()
 
 
 def test_results_stand_in_the_order_of_stages() -> None:
