@@ -10,7 +10,7 @@ import typer
 from safetycase.cli import console
 from safetycase.cli.exit_code import ExitCode
 from safetycase.cli.inputs import require_file
-from safetycase.cli.run import require_runner
+from safetycase.cli.run import Device, require_runner
 from safetycase.record.equations import Equation
 from safetycase.record.sites import Site
 
@@ -39,6 +39,7 @@ def check(
     dtype: Annotated[
         Literal["float32", "bfloat16"], typer.Option(help="Number format.")
     ] = "float32",
+    device: Device = "cpu",
     texts: Annotated[
         Path | None,
         typer.Option(help="Texts, one a line, or items as JSONL.  [default: plain English]"),
@@ -83,9 +84,8 @@ def check(
     )
 
     stated = Stated(path, equation, site, layer, l0=l0, made_for=made_for)
-    subjects = load_subjects(
-        path, stated, NamedModel(model, model_format, name or model), dtype, cache
-    )
+    named = NamedModel(model, model_format, name or model)
+    subjects = load_subjects(path, stated, named, dtype, cache, device=device)
     known = subjects.specification
     console.say(f"dictionary  {known.equation} at {known.reads}, {known.width} features")
     console.say(f"digest      {subjects.digest}")

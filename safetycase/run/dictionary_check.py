@@ -18,6 +18,7 @@ from safetycase.methods.instruments import InstrumentTest, skip_test, stored_tes
 from safetycase.methods.sites import places_of
 from safetycase.record.case import ModelFile
 from safetycase.run.answers import six_digits
+from safetycase.run.device import device_of
 from safetycase.run.dictionaries.dictionary import Dictionary
 from safetycase.run.dictionaries.fit import require_fit
 from safetycase.run.dictionaries.layered import load
@@ -69,11 +70,17 @@ class NamedModel:
 
 
 def load_subjects(
-    path: str, stated: Stated, named: NamedModel, dtype: str, cache: Path
+    path: str,
+    stated: Stated,
+    named: NamedModel,
+    dtype: str,
+    cache: Path,
+    *,
+    device: str = "cpu",
 ) -> Subjects:
     """Both, loaded; refused as a run would refuse them, the dictionary first."""
     make_deterministic()
-    here = Path()
+    here, on = Path(), device_of(device)
     source = locate_model(named.path, named.format, here, where=named.path)
     folder = _folder(source, named.format, cache)
     shape = read_shape(folder, named.name)
@@ -82,7 +89,7 @@ def load_subjects(
     require_fit(specification, shape, where=path)
     files, paths = opened.files, opened.paths
     require_sound(specification, files, paths, where=path)
-    model = load_model(folder, dtype=dtype)
+    model = load_model(folder, dtype=dtype, device=on)
     dictionary = load(NAME, specification, model.device)
     for where in (dictionary.reads, dictionary.writes):
         for place in places_of(where):

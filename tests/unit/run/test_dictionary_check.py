@@ -386,3 +386,12 @@ def test_a_dictionary_of_another_family_passes(
     assert {line.split()[0] for line in said[2:-3]} == {"PASS"}
     fvu = next(float(line.split()[2]) for line in said if "dictionary_fvu" in line)
     assert fvu < 0.05  # along one direction, that of BOS, nothing is explained
+
+
+def test_a_device_that_is_not_here_is_refused(
+    tiny: Tiny, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["dictionary", "check", str(tiny.folder / "dictionary")]
+    command += ["--model", str(tiny.folder / "model"), "--name", NAME, "--device", "cuda:99"]
+    assert main(command) == 2
+    assert "--device: expected a device that is here" in capsys.readouterr().err
