@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from safetycase.verify.judgement import UNDECIDED
@@ -25,15 +26,13 @@ _ABOUT = {
 def section() -> Iterator[str]:
     """The section of docs/attacks.md on frauds."""
     frauds = list(all_frauds().values())
-    caught = sum(each.end in CAUGHT for each in frauds)
     yield "## Frauds"
     yield ""
     yield (
         f"{len(frauds)} whole stories of a dishonest developer, who holds the right key and "
-        f"derives what he can (`tests/kit/frauds.py`). From the bytes alone {caught} of "
-        f"{len(frauds)} miss their aim ({_counts(frauds)}). The rest are not caught, and "
-        "cannot be: what the verifier does is to hold every claim below the tier that would "
-        "need a third party, unless a third party that the policy names was used."
+        f"derives what he can (`tests/kit/frauds.py`). From the bytes alone {summary()}. What "
+        "the verifier does about these is to hold every claim below the tier that would need a "
+        "third party, unless a third party that the policy names was used."
     )
     for end in ENDS:
         told = [each for each in frauds if each.end == end]
@@ -49,9 +48,18 @@ def section() -> Iterator[str]:
                 yield f"| `{each.name}` | {each.story} | {_by(each)} |"
 
 
-def _counts(frauds: list[Fraud]) -> str:
-    counts = {end: sum(each.end == end for each in frauds) for end in ENDS}
-    return ", ".join(f"{count} {end}" for end, count in counts.items() if count)
+def summary() -> str:
+    """How many of all miss their aim and how, and what becomes of the others."""
+    ends = Counter(each.end for each in all_frauds().values())
+    caught, others = (
+        [end for end in ENDS if ends[end] and (end in CAUGHT) is is_caught]
+        for is_caught in (True, False)
+    )
+    one, other = (", ".join(f"{ends[end]} {end}" for end in some) for some in (caught, others))
+    return (
+        f"{sum(ends[end] for end in caught)} of {ends.total()} miss their aim ({one}); "
+        f"the rest are not caught, and cannot be ({other})"
+    )
 
 
 def _by(each: Fraud) -> str:

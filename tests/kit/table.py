@@ -19,7 +19,7 @@ from safetycase.verify.outcome import Verdict
 from tests.kit import fraud_table
 from tests.kit.builder import AT
 from tests.kit.cases import HONEST, lenient
-from tests.kit.fraud import CAUGHT, all_frauds
+from tests.kit.fraud import all_frauds
 from tests.kit.register import CHARACTERS, Attack, register_all
 from tests.kit.sweep import listed
 from tests.kit.trial import failing, must_turn_unknown, tried, turned_unknown
@@ -220,8 +220,7 @@ def _frauds_tried() -> int:
         expected, what = fraud_table.outcome(each)
         surprises += not expected
         _say(f"{' ' if expected else '!'} fraud     {each.name:<46}  {what}")
-    caught = sum(each.end in CAUGHT for each in frauds)
-    _say(f"{len(frauds)} frauds: {caught} miss their aim, the rest are held at their tier")
+    _say(f"frauds: {fraud_table.summary()}")
     return surprises
 
 
