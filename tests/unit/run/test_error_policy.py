@@ -227,7 +227,7 @@ def case(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> OpenedCase:
     refusal = {"dataset": "contrast", "label": "context", "positive": "evaluation"}
     [axis] = value["axes"]
     axis["baselines"]["refusal_direction"] = {"contrast": refusal, "operation": "project_out"}
-    value["audit"] = {"rows": 60, "positions": 2}
+    value["audit"] = {"rows": 400, "positions": 2}  # of every arm some, whatever the seed
     folder = tmp_path_factory.mktemp("dropped")
     path = make(tiny, folder, value=value)
     generate_keys(folder / "lab", "lab")
