@@ -185,8 +185,10 @@ def changed_upstream(arms: Sequence[Answers], *, noise: float) -> Iterator[Unlik
         first_arm[number[new]] = place
         edits[number[new]] = answers.edits[new]
         residual[number[new]] = answers.residual[new]
-        norms = near(answers.residual, residual[number], relative=noise, absolute=noise)
-        unlike = ~norms | (answers.edits != edits[number])
+        unlike = np.not_equal(answers.edits, edits[number])
+        norms = residual[number]
+        if not np.array_equal(answers.residual, norms):  # most arms have the very same
+            unlike |= ~near(answers.residual, norms, relative=noise, absolute=noise)
         for row in np.flatnonzero(unlike).tolist():
             n = number[row]
             first = arms[int(first_arm[n])]

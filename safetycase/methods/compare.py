@@ -14,6 +14,7 @@ from safetycase.record.base import Record
 RELATIVE = 1e-9
 ABSOLUTE = 1e-15
 _SHOWN = 300
+_LEAVES = frozenset({str, int, float, bool})
 
 
 def same_number(stated: float, derived: float) -> bool:
@@ -32,14 +33,16 @@ def shown(value: object) -> str:
 
 def _as_json(value: object) -> object:
     """What models and figures spell as JSON; a member that is none is not spelled."""
-    if value is None or isinstance(value, (str, float, int)):
+    if value is None or isinstance(value, (str, float, int, dict)):
         return value
     if isinstance(value, Record):
         return value.spelled()
+    if isinstance(value, (list, tuple)):
+        return [_as_json(one) for one in value]
     if is_dataclass(value) and not isinstance(value, type):
         held = ((each.name, _as_json(getattr(value, each.name))) for each in fields(value))
         return {name: one for name, one in held if one is not None}
-    return [_as_json(one) for one in value] if isinstance(value, (list, tuple)) else value
+    return value
 
 
 _NOTHING = object()
@@ -100,8 +103,8 @@ def entry_values(
     ]
 
 
-def _name(members: Sequence[object]) -> str:
-    return str(_as_json(members))
+def _name(members: Sequence[object]) -> tuple[str, ...]:
+    return tuple(repr(_as_json(one)) for one in members)
 
 
 def differences(
@@ -118,6 +121,8 @@ def differences(
 
 def _agree(stated: object, derived: object, skip: frozenset[str]) -> bool:
     """Whether there is no difference: asked of everything, so it builds no places."""
+    if type(stated) is type(derived) and type(stated) in _LEAVES and stated == derived:
+        return True
     if isinstance(stated, dict) and isinstance(derived, dict):
         if not skip and len(stated) != len(derived):
             return False

@@ -9,6 +9,7 @@ texts tell only where no third edit gives them.
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -86,6 +87,12 @@ def differs(answers: Answers, baseline: Answers | None) -> Flags:
     return ~same
 
 
+def is_same(answers: Answers, baseline: Answers | None) -> bool:
+    """Whether no row differs from the baseline's; mostly one of the first few does."""
+    few = answers[:TELLING_ROWS]
+    return not differs(few, baseline).any() and not differs(answers, baseline).any()
+
+
 def without_edit(spec: ArmSpec, specs: Sequence[ArmSpec]) -> list[str]:
     """Arms that do what one does, but for what it adds: the baseline for most.
 
@@ -125,13 +132,23 @@ def copies(answers: Arms, specs: Sequence[ArmSpec]) -> Iterator[Copy]:
 
 
 def _twins(answers: Arms, adding: Mapping[str, ArmSpec]) -> Iterator[tuple[str, str, str]]:
-    """Evaluation, first arm and later arm with the same answers, row for row."""
+    """Evaluation, first arm and later arm with the same answers, row for row.
+
+    Only arms that begin alike are compared as a whole.
+    """
+    asked = {key: rows for key, rows in answers.items() if key[1] in adding and len(rows)}
+    begun = {key: (key[0], *_first_row(rows)) for key, rows in asked.items()}
+    often = Counter(begun.values())
     seen: dict[Hashable, str] = {}
-    for (evaluation, arm), rows in answers.items():
-        if arm in adding and len(rows):
+    for (evaluation, arm), rows in asked.items():
+        if often[begun[evaluation, arm]] > 1:
             first = seen.setdefault((evaluation, _digest(rows)), arm)
             if first != arm:
                 yield evaluation, first, arm
+
+
+def _first_row(answers: Answers) -> Iterator[float]:
+    return (answers.codes(name)[0].item() for name in _SAID[answers.kind])
 
 
 def _digest(answers: Answers) -> bytes:

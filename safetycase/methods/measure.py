@@ -30,6 +30,7 @@ from safetycase.methods.outcomes import (
     counted_samples,
     counts_in,
     groups_of,
+    tally,
 )
 from safetycase.methods.paired import Pairs, mcnemar_exact, tango_interval
 from safetycase.methods.realised import realised_norm
@@ -60,28 +61,30 @@ def rate(plan: Plan, evidence: Evidence, measure: Measure, arm: str) -> Rate:
 
     Where items come in clusters, the interval is that of Korn and Graubard.
     """
-    counts = counts_in(plan, evidence, measure, arm, "held_out")
-    counted, items = int(counts.least.sum()), len(counts.least)
+    found = tally(plan, evidence, measure, arm, "held_out")
     level = plan.statistics.level
     groups = groups_of(plan, evidence, measure.evaluation, "held_out")
-    of = counted_samples(plan, measure.evaluation)
-    clustered = None if groups is None else _clustered_rate(counts, groups, level, of)
+    clustered = None
+    if groups is not None:
+        counts = counts_in(plan, evidence, measure, arm, "held_out")
+        of = counted_samples(plan, measure.evaluation)
+        clustered = _clustered_rate(counts, groups, level, of)
 
     def interval(k: int) -> Interval:
         if clustered is None:
-            return clopper_pearson(k, items, level)
-        return korn_graubard(k / items, clustered.effective, level)
+            return clopper_pearson(k, found.of, level)
+        return korn_graubard(k / found.of, clustered.effective, level)
 
     kind = evaluation_named(plan, measure.evaluation).measure.kind
     return Rate(
         arm=arm,
         measure=measure,
         split="held_out",
-        counted=counted,
-        items=items,
-        low=interval(counted).low,
-        high=interval(counted + counts.unknown).high,
-        excluded=counts.unknown or None,
+        counted=found.least,
+        items=found.of,
+        low=interval(found.least).low,
+        high=interval(found.most).high,
+        excluded=found.most - found.least or None,
         table=path_of(TABLE_OF_KIND[kind]),
         clustered=clustered,
     )
@@ -269,13 +272,11 @@ def effect(
     Missing answers are taken as those that make it least, or most with `at_most`.
     """
     measure = axis.claim.measure
-    before = counts_in(plan, evidence, measure, BASELINE, "held_out")
-    after = counts_in(plan, evidence, measure, arm, "held_out")
-    if (axis.claim.direction == "up") == at_most:
-        change = int(after.most.sum()) - int(before.least.sum())
-    else:
-        change = int(after.least.sum()) - int(before.most.sum())
-    return signed(axis.claim.direction, change / len(before.least))
+    before = tally(plan, evidence, measure, BASELINE, "held_out")
+    after = tally(plan, evidence, measure, arm, "held_out")
+    is_most = (axis.claim.direction == "up") == at_most
+    change = after.most - before.least if is_most else after.least - before.most
+    return signed(axis.claim.direction, change / before.of)
 
 
 def control_tests(plan: Plan, axis: Axis, evidence: Evidence) -> tuple[ControlTest, ...]:

@@ -79,6 +79,28 @@ def counts_in(plan: Plan, evidence: Evidence, measure: Measure, arm: str, split:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many of a cell count: at least, at most if all that are missing do, of how many."""
+
+    least: int
+    most: int
+    of: int
+
+
+def tally(plan: Plan, evidence: Evidence, measure: Measure, arm: str, split: str) -> Tally:
+    """The sums of what `counts_in` gives, of which many figures follow; made once."""
+    name = measure.evaluation
+    key = ("tally", name, counted_samples(plan, name), measure.outcomes, arm, split)
+
+    def summed() -> Tally:
+        counts = counts_in(plan, evidence, measure, arm, split)
+        least, most = map(np.count_nonzero, (counts.least, counts.most))
+        return Tally(int(least), int(most), len(counts.least))
+
+    return evidence.once(key, summed)
+
+
 def _majority(flags: Flags, samples: int) -> Flags:
     counting = flags.reshape(-1, samples).sum(axis=1, dtype=np.int64)
     majority: Flags = 2 * counting > samples

@@ -83,7 +83,7 @@ def rounded(answers: Answers) -> Iterator[Rounded]:
     is_short = _are_short(held)
     counted = is_short.sum(axis=1)
     for column in np.flatnonzero(counted >= _FEWEST):
-        figures = len(np.unique(held[column][held[column] > 0.0]))
+        figures = int(np.count_nonzero(np.unique(held[column])))
         expected = math.floor(SHORT_SHARE * figures)
         if counted[column] <= expected:
             continue
@@ -160,7 +160,7 @@ def even_counts(axis: Axis, found: Spread) -> Iterator[Gap]:
 
 def _differing(one: Numbers, other: Numbers) -> tuple[int, int]:
     one, other = one[:MOST_ITEMS], other[:MOST_ITEMS]
-    return int((one & ~other).sum()), int((other & ~one).sum())
+    return int(np.count_nonzero(one & ~other)), int(np.count_nonzero(other & ~one))
 
 
 def as_even(pairs: Sequence[tuple[int, int]]) -> float:

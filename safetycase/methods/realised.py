@@ -51,5 +51,6 @@ def realised_norm(
 ) -> tuple[float | None, float | None]:
     """The realised edit of an arm over the rows of one evaluation and split."""
     key = ("realised", measure.evaluation, arm, split)
-    cell = answers_of(plan, evidence, measure.evaluation, arm, split)
-    return evidence.once(key, lambda: realised(cell))
+    return evidence.once(
+        key, lambda: realised(answers_of(plan, evidence, measure.evaluation, arm, split))
+    )

@@ -95,6 +95,8 @@ class Texts:
 
     def among(self, texts: Collection[str]) -> Flags:
         """For each row, whether its text is one of these."""
+        if len(texts) == 1:
+            return self.equal(*texts)
         wanted = [text in texts for text in self.vocabulary.texts]
         return np.array(wanted, dtype=np.bool_)[self.codes]
 
@@ -331,7 +333,7 @@ def numbered(vocabulary: Vocabulary, texts: Iterable[str]) -> Numbers:
     Rows stand in the order of a grid: one arm for many rows, under it the items as they first
     came. Both are recognised as a whole; only where neither is so, text by text.
     """
-    texts = list(texts)
+    texts = tuple(texts)
     count = len(texts)
     if count and texts[0] == texts[-1] and texts.count(texts[0]) == count:
         number = vocabulary[texts[0]]
@@ -342,7 +344,7 @@ def numbered(vocabulary: Vocabulary, texts: Iterable[str]) -> Numbers:
     return codes.astype(np.min_scalar_type(max(0, len(vocabulary) - 1)))
 
 
-def _as_first_came(vocabulary: Vocabulary, texts: list[str]) -> Numbers | None:
+def _as_first_came(vocabulary: Vocabulary, texts: tuple[str, ...]) -> Numbers | None:
     """Numbers of texts that stand as in the vocabulary, from any of them on to its last one.
 
     Then from any on again; none where they do not stand so.
@@ -356,7 +358,7 @@ def _as_first_came(vocabulary: Vocabulary, texts: list[str]) -> Numbers | None:
         stretch = min(len(known) - first, len(texts) - done)
         if stretch < min(_WORTH_COMPARING, len(texts) - done):
             return None
-        if texts[done : done + stretch] != known[first : first + stretch]:
+        if texts[done : done + stretch] != tuple(known[first : first + stretch]):
             return None
         codes[done : done + stretch] = np.arange(first, first + stretch)
         done += stretch

@@ -149,9 +149,8 @@ class Evidence:
         where, rows = f"answers of {evaluation} under {arm}, {split}", 0
         answers = self.answers.get((evaluation, arm))
         if answers is not None:
-            every = self._planned(answers.item.vocabulary, dataset, split)
-            planned = every.repeat(samples)
-            numbers = np.arange(len(planned)) % samples
+            every, numbers = self._planned(answers.item.vocabulary, dataset, split, samples)
+            planned = every
             here = self.answered(evaluation, dataset, arm, split, samples=samples)
             if here is not None:
                 planned, numbers = planned[here], numbers[here]
@@ -169,17 +168,21 @@ class Evidence:
         expected = f"{each} for each of {items} items, in their order, but for those excluded"
         raise MethodRefused(where, expected, found=f"{rows} rows")
 
-    def _planned(self, vocabulary: Vocabulary, dataset: str, split: str) -> NDArray[np.intp]:
-        """The items of a split, in their order, by their numbers in a table of answers.
+    def _planned(
+        self, vocabulary: Vocabulary, dataset: str, split: str, samples: int
+    ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Item and sample of each planned answer of a split, items by their numbers in a table.
 
         The vocabulary is kept as well: an id is a name only as long as its object lives.
         """
-        key = ("planned", id(vocabulary), dataset, split)
-        items = self.items.of(dataset, split)
-        numbers = self.once(
-            key, lambda: (vocabulary.codes([item.item for item in items]), vocabulary)
-        )
-        return numbers[0]
+
+        def numbered() -> tuple[NDArray[np.intp], NDArray[np.intp], Vocabulary]:
+            items = vocabulary.codes([row.item for row in self.items.of(dataset, split)])
+            return items.repeat(samples), np.arange(len(items) * samples) % samples, vocabulary
+
+        key = ("planned", id(vocabulary), dataset, split, samples)
+        items, numbers, _ = self.once(key, numbered)
+        return items, numbers
 
     def places_of_items(self, answers: Answers, dataset: str) -> NDArray[np.intp]:
         """For each answer, the place of its item in the table of items, from 0.

@@ -7,7 +7,7 @@ from safetycase.methods.arm_edits import adding, lost_in_rounding
 from safetycase.methods.copies import (
     TELLING_ROWS,
     copies,
-    differs,
+    is_same,
     scored_after,
     without_edit,
 )
@@ -117,7 +117,7 @@ def edits_leave_a_trace(case: OpenedCase, _number: int, axis: Axis) -> Run:
             continue  # IVN-006 leaves open whether the edit was made
         examined += 1
         for unedited in without_edit(acting[arm], specs):
-            if not differs(rows, case.evidence.answers.get((evaluation, unedited))).any():
+            if is_same(rows, case.evidence.answers.get((evaluation, unedited))):
                 where = f"{evaluation} / {arm}"
                 yield Fault(where, "scores that an edit has moved", f"those of {unedited}")
     return examined or NotApplicable("nothing is scored after the edit")

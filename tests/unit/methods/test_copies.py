@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from safetycase.methods.arms import ArmSpec
-from safetycase.methods.copies import TELLING_ROWS, TELLING_TEXTS, Copy, copies
+from safetycase.methods.copies import TELLING_ROWS, TELLING_TEXTS, Copy, copies, is_same
 from safetycase.tables.evidence import group_answers
 from safetycase.tables.rows import AnswerRow, ChoiceRow, GenerationRow, ProbeRow
 
@@ -84,6 +84,24 @@ def test_one_other_score_is_no_copy() -> None:
     rows = {"baseline": read("baseline", lambda _: 0.5), A: read(A, lambda n: n + 1.0)}
     rows[B] = read(B, lambda n: n + 1.0 if n else 1.000001)
     assert found(rows, spec(A, 1), spec(B, 2)) == []
+
+
+@pytest.mark.parametrize("other", [0, ITEMS - 1])
+def test_an_arm_that_begins_like_a_copy_is_none(other: int) -> None:
+    """Of four arms two are equal, and all but one begin alike."""
+    rows = {arm: read(arm, lambda n: n + 1.0) for arm in (A, B)}
+    rows[C] = read(C, lambda n: n + 1.5 if n == other else n + 1.0)
+    rows["baseline"] = read("baseline", lambda _: 0.5)
+    specs = (spec(A, 1), spec(C, 3), spec(B, 2))
+    assert found(rows, *specs) == [Copy("ask", B, A, scored=True)]
+
+
+@pytest.mark.parametrize("other", [None, 0, TELLING_ROWS, ITEMS - 1])
+def test_an_arm_is_the_same_only_if_no_row_differs(other: int | None) -> None:
+    rows = read("baseline", lambda _: 0.5), read(A, lambda n: 0.7 if n == other else 0.5)
+    answers = group_answers(*rows)
+    assert is_same(answers["ask", A], answers["ask", "baseline"]) == (other is None)
+    assert not is_same(answers["ask", A], None)
 
 
 def test_texts_that_no_third_edit_gives_are_a_trace() -> None:

@@ -8,7 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from safetycase.methods.outcomes import counted_samples, counts_in, each_answer, groups_of
+from safetycase.methods.outcomes import (
+    Tally,
+    counted_samples,
+    counts_in,
+    each_answer,
+    groups_of,
+    tally,
+)
 from safetycase.record.plan import Plan
 from safetycase.record.planned_evaluation import Measure
 from safetycase.tables.evidence import Evidence, Items, group_answers
@@ -59,6 +66,19 @@ def test_a_missing_sample_counts_once_as_no_and_once_as_yes(
     majority = counts_in(plan("majority"), evidence(missing), UNSAFE, "baseline", "held_out")
     assert majority.least.tolist() == [row.sum() >= 2 for row in least]
     assert majority.most.tolist() == [row.sum() >= 2 for row in most]
+
+
+@pytest.mark.parametrize("missing", [set(), {(0, 1)}, {(1, 0), (1, 1), (3, 2)}])
+def test_a_tally_has_the_sums_of_what_is_counted(missing: set[tuple[int, int]]) -> None:
+    """Of one evidence under either plan: what was summed for one is not taken for the other."""
+    held = evidence(missing)
+    for chosen in (plan("mean"), plan("majority"), plan("mean")):
+        counts = counts_in(chosen, held, UNSAFE, "baseline", "held_out")
+        sums = int(counts.least.sum()), int(counts.most.sum())
+        assert tally(chosen, held, UNSAFE, "baseline", "held_out") == Tally(
+            *sums, of=len(counts.least)
+        )
+        assert counts.unknown == sums[1] - sums[0]
 
 
 def test_samples_of_an_item_belong_together_unless_the_majority_speaks_for_them() -> None:

@@ -109,6 +109,8 @@ def test_texts_of_two_vocabularies_are_compared_by_what_they_say() -> None:
     one, two = Texts.of(["a", "b", "c"]), Texts.of(["c", "b", "d"])
     assert one.same_as(two).tolist() == [False, True, False]
     assert one.among({"a", "c", "z"}).tolist() == [True, False, True]
+    assert one.among(("c",)).tolist() == one.among({"c", "z"}).tolist()
+    assert not one.among(("z",)).any()
     assert two.codes_in(one.vocabulary).tolist() == [2, 1, -1]
     assert Vocabulary(["x", "y"]).codes(["y", "q"]).tolist() == [1, -1]
 
