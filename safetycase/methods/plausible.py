@@ -42,10 +42,9 @@ MOST_ITEMS = 2000
 _FEWEST = 6
 """Fewer short figures than this are no trace whatever they are of: 0.02 ** 5 is above 1e-9."""
 _DIGITS = 4
-_LEAST_SHIFT, _MOST_SHIFT = _DIGITS - 309, _DIGITS + 323
-_POWERS = np.array([float(f"1e{n}") for n in range(_LEAST_SHIFT, _MOST_SHIFT + 1)])
-"""Powers of ten that bring the largest to the smallest double to four digits; looking one up
-takes a third of the time that raising takes."""
+_MOST_SHIFT = 300
+_POWERS = np.array([float(f"1e{n}") for n in range(-_MOST_SHIFT, _MOST_SHIFT + 1)])
+"""Powers of ten; looking one up takes a third of the time that raising takes."""
 _SLACK = 1e-3
 
 
@@ -107,7 +106,10 @@ def _are_short(figures: Numbers) -> Flags:
     """Whether each figure is above zero and has at most four significant digits."""
     nonzero = np.where(figures > 0.0, figures, math.pi)
     shift = _DIGITS - 1 - np.floor(np.log10(nonzero)).astype(np.intp)
-    scaled = nonzero * _POWERS[shift - _LEAST_SHIFT]
+    first = shift.clip(
+        -_MOST_SHIFT, _MOST_SHIFT
+    )  # 1e327, which the smallest want, is no double
+    scaled = nonzero * _POWERS[first + _MOST_SHIFT] * _POWERS[shift - first + _MOST_SHIFT]
     nearest: Flags = np.abs(scaled - np.round(scaled)) < _SLACK
     return nearest
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.fuzz import targets
@@ -51,6 +51,7 @@ def test_a_scrambled_zip_gets_a_verdict(seed: int) -> None:
 
 
 @settings(SLOW, max_examples=150)
+@example(seed=2827)  # a figure so small that no double scales it to four digits
 @given(seed=st.integers(0, 2**32))
 def test_a_mutated_and_signed_case_gets_a_verdict(seed: int) -> None:
     targets.judged(targets.mutated(np.random.default_rng(seed)).to_bytes())

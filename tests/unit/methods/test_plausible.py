@@ -113,7 +113,14 @@ def test_independent_arms_are_seldom_even() -> None:
     assert as_even([(10, 10)] * 18) < TOO_SELDOM < as_even([(10, 10)] * 9)
 
 
-@pytest.mark.parametrize("power", [-304, -300, -23, -5, 0, 5, 22, 23, 307, 308])
+@pytest.mark.parametrize(
+    "power", [-317, -310, -308, -304, -300, -23, -5, 0, 5, 22, 23, 307, 308]
+)
 def test_digits_are_counted_at_every_size_of_double(power: int) -> None:
     short, long = float(f"1.5e{power}"), float(f"1.23456e{power}")
     assert plausible._are_short(np.array([short, long])).tolist() == [True, False]
+
+
+def test_the_smallest_and_largest_doubles_have_digits_too() -> None:
+    figures = np.array([5e-324, 1.7976931348623157e308, 0.0])
+    assert plausible._are_short(figures).tolist() == [False, False, False]
