@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from functools import lru_cache
 
 import numpy as np
 
@@ -37,13 +36,7 @@ def _sum(values: Numbers) -> float:
     """The correctly rounded sum; of one value so often, that is their product."""
     if (values == values[0]).all():
         return float(values[0]) * len(values)
-    return _sum_of(values.tobytes())
-
-
-@lru_cache(maxsize=16)
-def _sum_of(packed: bytes) -> float:
-    """Most arms have the same norms before their edit, row for row: they are summed once."""
-    return math.fsum(np.frombuffer(packed, dtype=np.float64).tolist())
+    return math.fsum(values.tolist())
 
 
 def realised_norm(

@@ -93,7 +93,7 @@ def make_deterministic() -> None:
     torch.use_deterministic_algorithms(mode=True)
     torch.backends.cudnn.benchmark = False
     torch.backends.cuda.matmul.allow_tf32 = False
-    # This kernel is silently wrong on some lengths of padded batches
+    # This kernel is reported to be silently wrong on some lengths of padded batches
     # (https://github.com/pytorch/pytorch/issues/191937): plain products take its place.
     torch.backends.cuda.enable_mem_efficient_sdp(enabled=False)
     transformers.utils.logging.set_verbosity_error()  # type: ignore[no-untyped-call]

@@ -221,15 +221,15 @@ def _batch_parity(subject: Subject) -> float:
     return max(
         _relative(_together(subject, _lengthened(longest, more), arms, alone), alone)
         for more in lengths_more(model.device.type)
-        if len(longest) + more < model.context
+        if not more or len(longest) + more < model.context
     )
 
 
 def lengths_more(device: str) -> range:
     """By how many tokens a batch is made longer than its prompts, one after the other.
 
-    Kernels of GPUs go by the remainder of a length by 32, and one was wrong at a single one
-    (https://github.com/pytorch/pytorch/issues/191937): there, all of them are tried.
+    Kernels of GPUs go by the remainder of a length by 32, and one is reported to be wrong at a
+    single one (https://github.com/pytorch/pytorch/issues/191937): there, all are tried.
     """
     return range(1 if device == "cpu" else 32)
 

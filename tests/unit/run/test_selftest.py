@@ -182,6 +182,15 @@ def test_attention_that_is_wrong_at_one_length_in_32_is_caught_on_a_gpu(
         self_tests({"tiny": one}, dtype="float32", batches=batches_of(8))
 
 
+def test_prompts_as_long_as_the_context_are_tested_at_their_length(tiny: Tiny) -> None:
+    text = " ".join(["audit"] * (tiny.model.context - 1))
+    longest = encode(tiny.model, text, where="test")
+    assert len(longest) == tiny.model.context
+    one = Subject(tiny.model, tiny.dictionary, [longest, *subject(tiny).prompts])
+    tests = self_tests({"tiny": one}, dtype="float32", batches=batches_of(8))
+    assert {test.id: test.value for test in tests}["batch_parity"] < 1e-4
+
+
 def test_a_test_that_does_not_fit_the_memory_is_refused_in_our_words(tiny: Tiny) -> None:
     hook = tiny.model.blocks[LAYER].register_forward_pre_hook(lambda *_: gpu_allocator())
     try:
